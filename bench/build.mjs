@@ -1,0 +1,27 @@
+// Bundles each program into one file under dist/, so that a node needs nothing but a runtime.
+import { chmod, rm } from "node:fs/promises";
+import { build } from "esbuild";
+
+const programs = {
+  supernode: "supernode/main.ts",
+  dfget: "peer/dfget/main.ts",
+  dfdaemon: "proxy/main.ts",
+  demo: "bench/demo/main.ts",
+};
+
+await rm("dist", { recursive: true, force: true });
+await build({
+  entryPoints: programs,
+  outdir: "dist",
+  bundle: true,
+  platform: "node",
+  format: "esm",
+  target: "node20.19",
+  sourcemap: "linked",
+  legalComments: "none",
+  // Some dependencies are CommonJS and call require(); give the bundle one.
+  banner: {
+    js: '#!/usr/bin/env node\nimport { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+  },
+});
+await Promise.all(Object.keys(programs).map((name) => chmod(`dist/${name}.js`, 0o755)));

@@ -1,0 +1,69 @@
+import { z } from "zod";
+import { caseBlind } from "../case_blind.ts";
+
+/** `POST /peer/registry`: the first call of every download (protocol §1). */
+const httpUrl = z.string().regex(/^https?:\/\/\S+$/i, "must be an http or https URL");
+
+/** Ports on which a peer may serve; 0 or absent: it cannot serve (protocol §1). */
+export const servingPort = z.union([z.literal(0), z.number().int().min(15000).max(65000)]);
+
+/** Go's form decoder and curl users send numbers and booleans as text. */
+const looseBoolean = z.union([
+  z.boolean(),
+  z.enum(["true", "false", "1", "0", ""]).transform((text) => text === "true" || text === "1"),
+]);
+const looseNumber = z.union([
+  z.number(),
+  z
+    .string()
+    .regex(/^-?\d+$/)
+    .transform(Number),
+]);
+
+export const registerRequestSchema = caseBlind(
+  z.object({
+    /** The supernode's address as this client sees it. */
+    superNodeIp: z.string().default(""),
+    rawURL: httpUrl,
+    /** `rawURL` without the `--filter` parameters; absent means the same. */
+    taskURL: z.union([z.literal(""), httpUrl]).optional(),
+    cID: z.string().min(1),
+    IP: z.ipv4(),
+    hostName: z.string().default(""),
+    port: looseNumber.pipe(servingPort).default(0),
+    /** `/peer/file/<taskFileName>`. */
+    path: z.string().default(""),
+    version: z.string().default(""),
+    md5: z.string().default(""),
+    identifier: z.string().default(""),
+    callSystem: z.string().default(""),
+    /** `"Name:value"` each. */
+    headers: z.array(z.string()).default([]),
+    dfdaemon: looseBoolean.default(false),
+    insecure: looseBoolean.default(false),
+    /** base64 of PEM each. */
+    rootCAs: z.array(z.string()).default([]),
+    taskId: z.string().default(""),
+    fileLength: looseNumber.default(0),
+    asSeed: looseBoolean.default(false),
+    pattern: z.enum(["p2p", "cdn", "source", ""]).default("p2p"),
+  }),
+);
+export type RegisterRequest = z.infer<typeof registerRequestSchema>;
+
+/** Where the bytes of a task come from at first: the supernode's copy, or the source itself. */
+export type CdnSource = "supernode" | "source";
+
+export const registerDataSchema = caseBlind(
+  z.object({
+    taskId: z.string().min(1),
+    /** Bytes of the file, -1 while unknown. */
+    fileLength: z.number().int(),
+    /** Bytes of a full piece on the wire. */
+    pieceSize: z.number().int().positive(),
+    cdnSource: z.enum(["supernode", "source"]).catch("supernode"),
+    asSeed: z.boolean().default(false),
+    seedTaskID: z.string().default(""),
+  }),
+);
+export type RegisterData = z.infer<typeof registerDataSchema>;

@@ -1,0 +1,107 @@
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { getRotatingFileSink } from "@logtape/file";
+import {
+  configure,
+  dispose,
+  getJsonLinesFormatter,
+  getLogger as getTapeLogger,
+  getTextFormatter,
+  type Logger,
+  type LogLevel,
+  type LogRecord,
+  type Sink,
+  type TextFormatter,
+} from "@logtape/logtape";
+import { z } from "zod";
+
+/** The `logConfig` block of every program's configuration. */
+export const logConfigSchema = z.strictObject({
+  /** MB after which a log file is rotated; 0 means 40. */
+  maxSize: z.number().nonnegative().default(0),
+  /** Rotated files to keep; 0 means 1. */
+  maxBackups: z.number().int().nonnegative().default(0),
+  /** Log file instead of the program's usual one. */
+  path: z.string().default(""),
+  /** `text` for people, `json` for JSON lines. */
+  format: z.enum(["text", "json"]).default("text"),
+});
+export type LogConfig = z.infer<typeof logConfigSchema>;
+
+export interface LogOptions extends Partial<LogConfig> {
+  /** Files by the part of the program that writes them: `{ dfdaemon: "/…/dfdaemon.log" }`. */
+  files: Readonly<Record<string, string>>;
+  /** Debug messages too. */
+  verbose?: boolean;
+  /** Also write to standard error. */
+  stderr?: boolean;
+}
+
+export type { Logger };
+
+/** The logger of one part of a program; its messages go to the file given for that part. */
+export function getLogger(part: string): Logger {
+  return getTapeLogger(["dragonfly", part]);
+}
+
+/**
+ * Directs all loggers of this process: one rotated file a part, and standard error. A log file that
+ * cannot be written is said on standard error and is no reason to stop.
+ */
+export async function configureLogging(options: LogOptions): Promise<void> {
+  const formatter =
+    options.format === "json"
+      ? getJsonLinesFormatter()
+      : getTextFormatter({ timestamp: "rfc3339", category: "." });
+  const sinks: Record<string, Sink> = {};
+  if (options.stderr) sinks.stderr = stderrSink(formatter);
+  for (const [part, path] of Object.entries(options.files)) {
+    try {
+      mkdirSync(dirname(path), { recursive: true });
+      sinks[part] = guarded(
+        getRotatingFileSink(path, {
+          maxSize: (options.maxSize || 40) * 1024 * 1024,
+          maxFiles: (options.maxBackups || 1) + 1,
+          formatter,
+          bufferSize: 0,
+        }),
+      );
+    } catch (error) {
+      process.stderr.write(`cannot write log file ${path}: ${(error as Error).message}\n`);
+    }
+  }
+  const always = options.stderr ? ["stderr"] : [];
+  const level: LogLevel = options.verbose ? "debug" : "info";
+  await configure({
+    reset: true,
+    sinks,
+    loggers: [
+      { category: ["logtape", "meta"], lowestLevel: "error", sinks: always },
+      { category: ["dragonfly"], lowestLevel: level, sinks: always },
+      ...Object.keys(options.files)
+        .filter((part) => part in sinks)
+        .map((part) => ({ category: ["dragonfly", part], lowestLevel: level, sinks: [part] })),
+    ],
+  });
+}
+
+/** Writes out what is buffered and closes the files. */
+export const closeLogging = dispose;
+
+/** A full disk must not take the program down with its log. */
+function guarded(sink: Sink & Disposable): Sink & Disposable {
+  const safe = (record: LogRecord) => {
+    try {
+      sink(record);
+    } catch {
+      // Nothing is left to say it to; standard error has the same message.
+    }
+  };
+  return Object.assign(safe, { [Symbol.dispose]: () => sink[Symbol.dispose]() });
+}
+
+function stderrSink(formatter: TextFormatter): Sink {
+  return (record) => {
+    process.stderr.write(formatter(record));
+  };
+}

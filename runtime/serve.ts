@@ -1,0 +1,117 @@
+import http, { type IncomingMessage, type ServerResponse } from "node:http";
+import https from "node:https";
+import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { getRequestListener } from "@hono/node-server";
+
+/** What a handler can reach of the connection a request came by (Hono's `c.env`). */
+export interface ConnectionEnv {
+  incoming: IncomingMessage;
+  outgoing: ServerResponse;
+}
+
+export type FetchHandler = (request: Request, env: ConnectionEnv) => Response | Promise<Response>;
+
+export interface ServeOptions {
+  /** A Hono app's `fetch`. */
+  fetch: FetchHandler;
+  /** Address to listen on. */
+  hostname: string;
+  /** Port to listen on; 0 takes a free one. */
+  port: number;
+  /** Serve by TLS with this certificate chain and key, PEM both. */
+  tls?: { cert: string; key: string } | undefined;
+  /** Takes CONNECT requests; without it they are refused. */
+  onConnect?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /** Bytes of all request headers at most. Default: 64 KiB. */
+  maxHeaderBytes?: number;
+}
+
+export interface RunningServer {
+  hostname: string;
+  port: number;
+  /** Feeds the server a connection that somebody else accepted (and decrypted). */
+  adopt(socket: Duplex): void;
+  /** Stops accepting, lets requests in flight end for `graceMs`, then cuts them. */
+  close(graceMs?: number): Promise<void>;
+}
+
+/** A port or address that cannot be listened on, said in words. */
+export class ListenError extends Error {
+  override name = "ListenError";
+}
+
+/**
+ * Serves a Hono app by `node:http`, on Node and Deno alike.
+ *
+ * @throws {ListenError} when the address is taken or not ours
+ */
+export async function serve(options: ServeOptions): Promise<RunningServer> {
+  const listener = getRequestListener(options.fetch as Parameters<typeof getRequestListener>[0], {
+    overrideGlobalObjects: !("Deno" in globalThis),
+    errorHandler: () => new Response("internal error\n", { status: 500 }),
+  });
+  const serverOptions = {
+    maxHeaderSize: options.maxHeaderBytes ?? 64 * 1024,
+    requestTimeout: 0,
+    headersTimeout: 60_000,
+    keepAliveTimeout: 75_000,
+    noDelay: true,
+  };
+  const server = options.tls
+    ? https.createServer(
+        { ...serverOptions, ...options.tls, ALPNProtocols: ["http/1.1"] },
+        listener,
+      )
+    : http.createServer(serverOptions, listener);
+  // `close` must also reach what was adopted or upgraded, which node's own bookkeeping does not see.
+  const connections = new Set<Duplex>();
+  const track = (socket: Duplex) => {
+    connections.add(socket);
+    socket.once("close", () => connections.delete(socket));
+  };
+  server.on(options.tls ? "secureConnection" : "connection", track);
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
+    if (error.code === "ECONNRESET" || !socket.writable) return socket.destroy();
+    const status =
+      error.code === "HPE_HEADER_OVERFLOW"
+        ? "431 Request Header Fields Too Large"
+        : "400 Bad Request";
+    return socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  });
+  if (options.tls) server.on("tlsClientError", (_error: Error, socket: Socket) => socket.destroy());
+  if (options.onConnect) server.on("connect", options.onConnect);
+
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const where = `${options.hostname}:${options.port}`;
+      if (error.code === "EADDRINUSE")
+        reject(new ListenError(`cannot listen on ${where}: another program has this port`));
+      else if (error.code === "EADDRNOTAVAIL")
+        reject(new ListenError(`cannot listen on ${where}: no such address on this host`));
+      else if (error.code === "EACCES")
+        reject(new ListenError(`cannot listen on ${where}: not permitted`));
+      else reject(new ListenError(`cannot listen on ${where}: ${error.message}`));
+    });
+    server.listen({ host: options.hostname, port: options.port, backlog: 4096 }, resolve);
+  });
+  const address = server.address() as AddressInfo;
+  return {
+    hostname: options.hostname,
+    port: address.port,
+    adopt(socket) {
+      track(socket);
+      server.emit(options.tls ? "secureConnection" : "connection", socket);
+    },
+    async close(graceMs = 0) {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      const cut = setTimeout(() => {
+        for (const socket of connections) socket.destroy();
+      }, graceMs);
+      await closed;
+      clearTimeout(cut);
+      for (const socket of connections) socket.destroy();
+    },
+  };
+}
