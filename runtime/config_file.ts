@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { isMap, isNode, LineCounter, parseDocument } from "yaml";
-import type { z } from "zod";
+import { isMap, isNode, isSeq, LineCounter, parseDocument } from "yaml";
+import { z } from "zod";
 
 /** A configuration that cannot be used; the message says file, line, key and what was expected. */
 export class ConfigError extends Error {
@@ -10,6 +10,31 @@ export class ConfigError extends Error {
 /** Whether an error says that a file is not there. */
 export function isMissing(error: unknown): boolean {
   return (error as NodeJS.ErrnoException)?.code === "ENOENT";
+}
+
+/**
+ * A block of a configuration: an unknown key is refused, keys count in any case (v1 reads them by
+ * viper, which does not look at it), and a key without a value is as good as absent.
+ */
+export function configSection<Shape extends z.ZodRawShape>(shape: Shape) {
+  const names = Object.keys(shape);
+  const canonical = new Map(names.map((name) => [name.toLowerCase(), name]));
+  const schema = z.strictObject(shape, {
+    error: (issue) =>
+      issue.code === "unrecognized_keys"
+        ? unknownKeyHint(String(issue.keys?.[0]), names)
+        : issue.code === "invalid_type"
+          ? "expected a block of keys and values"
+          : undefined,
+  });
+  return z.preprocess((input) => {
+    if (typeof input !== "object" || input === null || Array.isArray(input)) return input;
+    return Object.fromEntries(
+      Object.entries(input)
+        .filter(([, value]) => value !== null)
+        .map(([key, value]) => [canonical.get(key.toLowerCase()) ?? key, value]),
+    );
+  }, schema);
 }
 
 /**
@@ -25,10 +50,7 @@ export async function readConfigFile<Schema extends z.ZodType>(
   try {
     text = await readFile(path, "utf8");
   } catch (error) {
-    throw new ConfigError(
-      isMissing(error) ? `${path}: no such file` : `${path}: ${(error as Error).message}`,
-      { cause: error },
-    );
+    throw new ConfigError(`${path}: ${unreadable(error)}`, { cause: error });
   }
   return parseConfig(path, text, schema);
 }
@@ -40,22 +62,26 @@ export function parseConfig<Schema extends z.ZodType>(
   schema: Schema,
 ): z.output<Schema> {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: true });
+  const document = parseDocument(text, { lineCounter: lines });
   const broken = document.errors[0];
-  if (broken) throw new ConfigError(`${path}: not valid YAML: ${broken.message.split("\n")[0]}`);
+  if (broken) {
+    const line = broken.linePos?.[0].line ?? lines.linePos(broken.pos[0]).line;
+    const reason = broken.message.split("\n")[0]!.replace(/ at line \d+, column \d+:?$/, "");
+    throw new ConfigError(`${path}:${line}: not valid YAML: ${reason}`);
+  }
   const result = schema.safeParse(document.toJS() ?? {});
   if (result.success) return result.data;
 
   const lineOf = (keys: PropertyKey[]): string => {
-    for (let depth = keys.length; depth > 0; depth--) {
-      const parent = document.getIn(keys.slice(0, depth - 1) as string[], true);
-      const pair = isMap(parent)
-        ? parent.items.find((item) => String(item.key) === String(keys[depth - 1]))
-        : undefined;
-      const node = pair?.key ?? document.getIn(keys.slice(0, depth) as string[], true);
-      if (isNode(node) && node.range) return `:${lines.linePos(node.range[0]).line}`;
+    let node: unknown = document.contents;
+    let offset: number | undefined;
+    for (const key of keys) {
+      const { place, next } = childOf(node, String(key));
+      if (!isNode(place) || !place.range) break;
+      offset = place.range[0];
+      node = next;
     }
-    return "";
+    return offset === undefined ? "" : `:${lines.linePos(offset).line}`;
   };
   const complaints = flattenIssues(result.error.issues).map(({ path: keys, message }) => {
     const key = keys.map(String).join(".");
@@ -64,18 +90,30 @@ export function parseConfig<Schema extends z.ZodType>(
   throw new ConfigError(complaints.join("\n"));
 }
 
+/** The node under `key`, and the node whose place in the text stands for it. */
+function childOf(parent: unknown, key: string): { place: unknown; next: unknown } {
+  if (isSeq(parent)) {
+    const item = parent.items[Number(key)];
+    return { place: item, next: item };
+  }
+  if (!isMap(parent)) return { place: undefined, next: undefined };
+  const pair = parent.items.find((item) => String(item.key).toLowerCase() === key.toLowerCase());
+  return { place: pair?.key, next: pair?.value };
+}
+
 /** Flat list of what is wrong, an unknown key under its own name. */
 function flattenIssues(
   issues: readonly z.core.$ZodIssue[],
 ): { path: PropertyKey[]; message: string }[] {
   return issues.flatMap((issue) => {
     if (issue.code === "unrecognized_keys") {
+      const hint = issue.message.startsWith("Unrecognized key") ? "" : `; ${issue.message}`;
       return issue.keys.map((key) => ({
         path: [...issue.path, key],
-        message: "unknown key; the configuration page of the documentation lists all keys",
+        message: `unknown key${hint}`,
       }));
     }
-    if (issue.code === "invalid_union") {
+    if (issue.code === "invalid_union" && issue.message === "Invalid input") {
       // Say what the branch that came furthest wanted.
       const deepest = issue.errors
         .map((errors) => flattenIssues(errors))
@@ -87,10 +125,52 @@ function flattenIssues(
         }));
       }
     }
-    return [{ path: [...issue.path], message: issue.message.replace(/^Invalid input: /, "") }];
+    return [{ path: [...issue.path], message: describe(issue.message) }];
   });
+}
+
+/** zod's own words, in the tone of ours. */
+function describe(message: string): string {
+  return message
+    .replace(/^Invalid (input|option): /, "")
+    .replace(/^(expected .*), received undefined$/, "missing; $1")
+    .replace(/^Too (small|big): expected \w+ to (be|have)/, "expected")
+    .replace(/"\|"/g, '" or "')
+    .replace(/^expected one of ("[^"]*" or "[^"]*")$/, "expected $1");
 }
 
 function depth(issues: { path: PropertyKey[] }[]): number {
   return Math.max(0, ...issues.map((issue) => issue.path.length));
+}
+
+function unreadable(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === "ENOENT") return "no such file";
+  if (code === "EACCES") return "not permitted to read it";
+  if (code === "EISDIR") return "is a directory, not a file";
+  return message;
+}
+
+/** "did you mean listenPort?", or the keys there are. */
+function unknownKeyHint(key: string, known: readonly string[]): string {
+  const near = known
+    .map((name) => ({ name, distance: editDistance(key.toLowerCase(), name.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance)[0];
+  return near && near.distance <= Math.max(2, key.length / 4)
+    ? `did you mean ${near.name}?`
+    : `expected one of ${known.join(", ")}`;
+}
+
+/** How many letters must be added, dropped or changed to get from `a` to `b` (Levenshtein). */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(change, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
 }
