@@ -1,6 +1,8 @@
 import http, { type IncomingMessage } from "node:http";
 import https from "node:https";
+import type { SecureContext } from "node:tls";
 import { redactUrl } from "./redact_url.ts";
+import { systemTrust } from "./system_trust.ts";
 
 /** How to trust the other side. */
 export interface TlsTrust {
@@ -31,6 +33,11 @@ export interface HttpRequestInit {
   idleTimeoutMs?: number;
   /** Redirects to follow at most; 0 hands the redirect to the caller. Default: 0. */
   maxRedirects?: number;
+  /**
+   * Use a connection of its own, not one kept from before: for requests that must not be sent twice,
+   * for the other side may be closing the kept one at this very moment.
+   */
+  fresh?: boolean;
 }
 
 /** An answer whose body is still to be read: read it, or `body.destroy()` it. */
@@ -54,6 +61,8 @@ export class HttpError extends Error {
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 /** Never sent on to another origin (RFC 9110 §15.4). */
 const CREDENTIALS = ["authorization", "cookie", "proxy-authorization"];
+/** May be sent again when a kept connection turns out to be closed (RFC 9110 §9.2.1). */
+const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /**
  * An HTTP client for pieces, sources and the supernode: keep-alive, bounded waiting, and no regard
@@ -142,8 +151,8 @@ export class HttpClient {
     const connectMs = init.connectTimeoutMs ?? this.#options.connectTimeoutMs;
     const idleMs = init.idleTimeoutMs ?? this.#options.idleTimeoutMs;
     const name = target.hostname.replace(/^\[|\]$/g, "");
-    const options: https.RequestOptions = {
-      agent: secure ? this.#https : this.#http,
+    const options: https.RequestOptions & { secureContext?: SecureContext } = {
+      agent: init.fresh ? false : secure ? this.#https : this.#http,
       host: this.#options.hostAliases[name] ?? name,
       port: target.port || (secure ? 443 : 80),
       path: target.pathname + target.search,
@@ -158,6 +167,7 @@ export class HttpClient {
     if (secure) {
       if (!/^[\d.]+$|:/.test(name)) options.servername = name;
       if (init.tls?.ca && init.tls.ca.length > 0) options.ca = [...init.tls.ca];
+      else options.secureContext = systemTrust();
       if (init.tls?.insecure) options.rejectUnauthorized = false;
     }
     return new Promise((resolve, reject) => {
@@ -175,9 +185,11 @@ export class HttpClient {
       request.on("error", (error) => {
         clearTimeout(connectTimer);
         if (error instanceof HttpError || init.signal?.aborted) reject(error);
-        else
+        else if (wasStale(request, error) && SAFE_METHODS.has(options.method!) && !init.body) {
+          resolve(this.#send(target, headers, init));
+        } else
           reject(
-            new HttpError(`${options.method} ${redactUrl(target.href)}: ${error.message}`, {
+            new HttpError(`${options.method} ${redactUrl(target.href)}: ${reasonOf(error)}`, {
               cause: error,
             }),
           );
@@ -202,6 +214,17 @@ export class HttpClient {
       }
     });
   }
+}
+
+/** Whether a kept connection was closed by the other side before it took this request. */
+function wasStale(request: http.ClientRequest, error: NodeJS.ErrnoException): boolean {
+  return request.reusedSocket && (error.code === "ECONNRESET" || error.code === "EPIPE");
+}
+
+/** A host with several addresses fails with one error for each of them, and no text of its own. */
+function reasonOf(error: Error): string {
+  const [first] = error instanceof AggregateError ? (error.errors as Error[]) : [];
+  return error.message || first?.message || (error as NodeJS.ErrnoException).code || error.name;
 }
 
 /**

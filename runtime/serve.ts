@@ -21,6 +21,11 @@ export interface ServeOptions {
   port: number;
   /** Serve by TLS with this certificate chain and key, PEM both. */
   tls?: { cert: string; key: string } | undefined;
+  /**
+   * Sees every request before the app does: `true` means that it answers on the node response itself,
+   * for those who must hand headers and bytes on exactly as they came.
+   */
+  onRequest?: (incoming: IncomingMessage, outgoing: ServerResponse) => boolean;
   /** Takes CONNECT requests; without it they are refused. */
   onConnect?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /** Bytes of all request headers at most. Default: 64 KiB. */
@@ -47,10 +52,13 @@ export class ListenError extends Error {
  * @throws {ListenError} when the address is taken or not ours
  */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
-  const listener = getRequestListener(options.fetch as Parameters<typeof getRequestListener>[0], {
+  const app = getRequestListener(options.fetch as Parameters<typeof getRequestListener>[0], {
     overrideGlobalObjects: !("Deno" in globalThis),
     errorHandler: () => new Response("internal error\n", { status: 500 }),
   });
+  const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    if (!options.onRequest?.(incoming, outgoing)) void app(incoming, outgoing);
+  };
   const serverOptions = {
     maxHeaderSize: options.maxHeaderBytes ?? 64 * 1024,
     requestTimeout: 0,
