@@ -1,0 +1,116 @@
+import { FRAME_BYTES } from "../../protocol/piece_frame.ts";
+import { type PieceLayout, pieceCount } from "../../protocol/piece_range.ts";
+import type { CdnStatus } from "../../protocol/v1/peers.ts";
+import type { CdnSource, RegisterRequest } from "../../protocol/v1/register.ts";
+import type { TlsTrust } from "../../runtime/http_client.ts";
+
+/**
+ * How the source lets somebody in: request headers (credentials among them) and whom to trust. It
+ * hides itself from JSON, so that no answer or log line can show it by accident.
+ */
+export class SourceAccess {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly tls: TlsTrust;
+
+  constructor(headers: Readonly<Record<string, string>>, tls: TlsTrust = {}) {
+    this.headers = headers;
+    this.tls = tls;
+  }
+
+  toJSON(): string {
+    return "(hidden)";
+  }
+}
+
+/** What tells one version of a file at the source from another; empty where the source is silent. */
+export interface Validators {
+  etag: string;
+  lastModified: string;
+}
+
+/** A file being distributed. */
+export interface Task {
+  readonly id: string;
+  /** The URL as its first registrant gave it; may carry a token in its query: redact before showing. */
+  readonly rawUrl: string;
+  /** `rawUrl` without the parameters that `--filter` removes. */
+  readonly taskUrl: string;
+  /** md5 of the whole file as a user promised it, or empty. */
+  readonly md5: string;
+  readonly identifier: string;
+  /** Where its pieces come from at first, and so whether they travel framed (`supernode`) or bare. */
+  readonly cdnSource: CdnSource;
+  /** Bytes of a full piece on the wire. */
+  readonly pieceSize: number;
+  /** The latest registrant's way into the source. */
+  access: SourceAccess;
+  /** Bytes of the file, -1 while unknown. */
+  length: number;
+  validators: Validators;
+  /** How far the supernode's own copy is. */
+  cdnStatus: CdnStatus;
+  /** `<md5 hex>:<bytes on the wire>` of each piece of the own copy, by piece number. */
+  pieceMd5s: string[];
+  /** md5 of the whole file as measured, or empty. */
+  realMd5: string;
+  /** ms since the epoch. */
+  readonly createdMs: number;
+  /** When a client last registered, pulled or reported; ms since the epoch. */
+  lastAccessMs: number;
+}
+
+/** How the pieces of a task lie in its file. */
+export function taskLayout(task: Task): PieceLayout {
+  return {
+    pieceSize: task.pieceSize,
+    framed: task.cdnSource === "supernode",
+    length: task.length,
+  };
+}
+
+/** How many pieces a task has; `undefined` while its length is unknown. */
+export function taskPieceCount(task: Task): number | undefined {
+  return task.length < 0 ? undefined : pieceCount(taskLayout(task));
+}
+
+/** Bytes of file and frames together (v1's `fileLength`); -1 while unknown. */
+export function wireLength(task: Task): number {
+  const layout = taskLayout(task);
+  if (task.length < 0) return -1;
+  return layout.framed ? task.length + FRAME_BYTES * pieceCount(layout) : task.length;
+}
+
+export type ClientState = "WAITING" | "RUNNING" | "SUCCESS" | "FAILED";
+
+/** One download of a task by a peer (v1's "dfget task"). */
+export interface Client {
+  readonly cid: string;
+  readonly taskId: string;
+  readonly peerId: string;
+  readonly ip: string;
+  /** Port of its peer server; 0: it cannot serve. */
+  readonly port: number;
+  /** `/peer/file/<taskFileName>`. */
+  readonly path: string;
+  readonly pattern: RegisterRequest["pattern"];
+  readonly callSystem: string;
+  readonly dfdaemon: boolean;
+  /** The supernode's address as this client sees it. */
+  readonly superNodeIp: string;
+  /** The URL it asked for, token and all: shown to this client alone. */
+  readonly rawUrl: string;
+  state: ClientState;
+  lastAccessMs: number;
+}
+
+/** A node's process that may serve pieces. */
+export interface Peer {
+  /** `<hostName>-<ip>-<nanoseconds>`, as in v1. */
+  readonly id: string;
+  readonly ip: string;
+  readonly hostName: string;
+  readonly port: number;
+  readonly version: string;
+  readonly createdMs: number;
+  lastAccessMs: number;
+}
