@@ -1,0 +1,241 @@
+import { createHash } from "node:crypto";
+import http, {
+  type ClientRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+} from "node:http";
+import https from "node:https";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import tls from "node:tls";
+import { z } from "zod";
+import { MediaType } from "./image.ts";
+
+export interface PullOptions {
+  /** The registry as its URLs name it; also the name that its certificate must bear. */
+  registry: { host: string; port: number };
+  /** `demo/image`, without registry or tag. */
+  repository: string;
+  /** Tag or digest. */
+  reference: string;
+  /** The authority to trust, PEM: the registry's own, or that of a proxy which intercepts. */
+  ca: string;
+  /** A plain HTTP proxy to reach the registry through, by CONNECT. */
+  proxy?: { hostname: string; port: number };
+  /** Where to connect without a proxy, when the registry's name does not resolve. */
+  address?: string;
+  /** The value of an `Authorization` header. */
+  authorization?: string;
+  /** Blobs fetched at once. Default: 3, as container engines do. */
+  parallel?: number;
+  /** Told of every stretch of config or layer that arrived, and of the bytes of the whole image. */
+  onProgress?: (bytes: number, total: number) => void;
+  signal?: AbortSignal;
+}
+
+export interface PulledBlob {
+  digest: string;
+  size: number;
+  /** Whether the bytes hash to the digest, and are as many as the manifest says. */
+  verified: boolean;
+}
+
+export interface PullResult {
+  seconds: number;
+  /** Manifest, config and layers. */
+  blobs: readonly PulledBlob[];
+}
+
+/** The pull could not be done; the message says which request failed, and how. */
+export class PullError extends Error {
+  override name = "PullError";
+}
+
+const descriptorSchema = z.object({ digest: z.string(), size: z.number().int().nonnegative() });
+const manifestSchema = z.object({ config: descriptorSchema, layers: z.array(descriptorSchema) });
+
+/**
+ * Pulls an image the way a container engine does: the manifest first, then config and layers, three
+ * at once over kept connections, each hashed as it streams. Nothing is stored.
+ *
+ * @throws {PullError} when a request fails; a wrong digest is told in the result instead
+ */
+export async function pullImage(options: PullOptions): Promise<PullResult> {
+  const startedMs = performance.now();
+  const parallel = options.parallel ?? 3;
+  const agent = options.proxy
+    ? new TunnelAgent(options.proxy, options, parallel)
+    : new https.Agent({ keepAlive: true, maxSockets: parallel });
+  try {
+    const manifest = await pullManifest(agent, options);
+    const { config, layers } = manifest.content;
+    const total = [config, ...layers].reduce((sum, blob) => sum + blob.size, 0);
+    const waiting = [config, ...layers];
+    const blobs: PulledBlob[] = [manifest.blob];
+    const worker = async () => {
+      for (let blob = waiting.shift(); blob; blob = waiting.shift()) {
+        blobs.push(await pullBlob(agent, options, blob, total));
+      }
+    };
+    await Promise.all(Array.from({ length: parallel }, worker));
+    return { seconds: (performance.now() - startedMs) / 1000, blobs };
+  } finally {
+    agent.destroy();
+  }
+}
+
+async function pullManifest(agent: https.Agent, options: PullOptions) {
+  const path = `/v2/${options.repository}/manifests/${options.reference}`;
+  const chunks: Uint8Array[] = [];
+  const { headers, size, hex } = await get(
+    agent,
+    options,
+    path,
+    (bytes) => chunks.push(bytes),
+    MediaType.manifest,
+  );
+  const promised = headers["docker-content-digest"];
+  const digest = typeof promised === "string" ? promised : `sha256:${hex}`;
+  const content = manifestSchema.safeParse(parseJson(Buffer.concat(chunks).toString("utf8")));
+  if (!content.success) throw new PullError(`GET ${path}: the answer is not an image manifest`);
+  return {
+    content: content.data,
+    blob: { digest, size, verified: digest === `sha256:${hex}` },
+  };
+}
+
+async function pullBlob(
+  agent: https.Agent,
+  options: PullOptions,
+  blob: { digest: string; size: number },
+  total: number,
+): Promise<PulledBlob> {
+  const path = `/v2/${options.repository}/blobs/${blob.digest}`;
+  const { size, hex } = await get(agent, options, path, (bytes) =>
+    options.onProgress?.(bytes.byteLength, total),
+  );
+  return { ...blob, verified: blob.digest === `sha256:${hex}` && size === blob.size };
+}
+
+interface Answer {
+  headers: IncomingHttpHeaders;
+  size: number;
+  /** sha256 of the body. */
+  hex: string;
+}
+
+/** Sends a request and reads its answer to the end. */
+function get(
+  agent: https.Agent,
+  options: PullOptions,
+  path: string,
+  onBytes: (bytes: Uint8Array) => void,
+  accept?: string,
+): Promise<Answer> {
+  const { host, port } = options.registry;
+  return new Promise((resolve, reject) => {
+    const fail = (why: string) =>
+      reject(new PullError(`GET ${path}: ${options.signal?.aborted ? "aborted" : why}`));
+    const request = https.request({
+      agent,
+      host: options.proxy ? host : (options.address ?? host),
+      port,
+      servername: host,
+      ca: options.ca,
+      path,
+      headers: {
+        host: `${host}:${port}`,
+        ...(accept ? { accept } : {}),
+        ...(options.authorization ? { authorization: options.authorization } : {}),
+      },
+    });
+    destroyOnAbort(request, options.signal);
+    request.on("error", (error) => fail(error.message));
+    request.on("response", (answer) => {
+      const hash = createHash("sha256");
+      let size = 0;
+      const broken = (why: string) => fail(`the answer broke off after ${size} bytes (${why})`);
+      answer.on("error", (error) => broken(error.message));
+      answer.on("close", () => broken("connection closed"));
+      if (answer.statusCode !== 200) {
+        fail(`the answer is ${answer.statusCode}, not 200`);
+        return answer.resume();
+      }
+      answer.on("data", (bytes: Uint8Array) => {
+        hash.update(bytes);
+        size += bytes.byteLength;
+        onBytes(bytes);
+      });
+      answer.on("end", () => resolve({ headers: answer.headers, size, hex: hash.digest("hex") }));
+    });
+    request.end();
+  });
+}
+
+/**
+ * Node's own `signal` option would stay with the connection, which outlives the request, and fail
+ * there once more when nobody listens: so end it here, and without an error of its own.
+ */
+function destroyOnAbort(request: ClientRequest, signal: AbortSignal | undefined): void {
+  if (!signal) return;
+  const stop = () => void request.destroy();
+  if (signal.aborted) stop();
+  signal.addEventListener("abort", stop, { once: true });
+  request.once("close", () => signal.removeEventListener("abort", stop));
+}
+
+/** Opens its connections to the registry through a proxy: CONNECT, then TLS inside. */
+class TunnelAgent extends https.Agent {
+  readonly #proxy: { hostname: string; port: number };
+  readonly #options: PullOptions;
+
+  constructor(proxy: { hostname: string; port: number }, options: PullOptions, maxSockets: number) {
+    super({ keepAlive: true, maxSockets });
+    this.#proxy = proxy;
+    this.#options = options;
+  }
+
+  override createConnection(
+    _options: https.RequestOptions,
+    callback: (error: Error | null, stream: Duplex) => void,
+  ): undefined {
+    const fail = (error: Error) => callback(error, undefined as unknown as Duplex);
+    const { registry, ca, signal } = this.#options;
+    const { hostname, port } = this.#proxy;
+    const target = `${registry.host}:${registry.port}`;
+    const request = http.request({
+      agent: false,
+      host: hostname,
+      port,
+      method: "CONNECT",
+      path: target,
+      headers: { host: target },
+    });
+    destroyOnAbort(request, signal);
+    request.on("error", (error) => fail(new Error(`proxy ${hostname}:${port}: ${error.message}`)));
+    request.on("connect", (answer: IncomingMessage, socket: Socket, head: Buffer) => {
+      if (answer.statusCode !== 200) {
+        socket.destroy();
+        return fail(new Error(`proxy ${hostname}:${port} answers ${answer.statusCode} to CONNECT`));
+      }
+      // TLS speaks only once the client has: whatever came along is not ours to lose all the same.
+      if (head.byteLength > 0) socket.unshift(head);
+      const secure = tls.connect({ socket, servername: registry.host, ca });
+      secure.once("error", fail);
+      secure.once("secureConnect", () => {
+        secure.off("error", fail);
+        callback(null, secure);
+      });
+    });
+    request.end();
+    return undefined;
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
