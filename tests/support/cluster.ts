@@ -1,0 +1,36 @@
+import type { Authority } from "./authority.ts";
+import { Dfdaemon, type DfdaemonOptions } from "./dfdaemon.ts";
+import type { Registry } from "./registry.ts";
+import type { Scratch } from "./scratch.ts";
+import { type CdnPattern, type Supernode, startSupernode } from "./supernode.ts";
+
+export interface ClusterOptions
+  extends Omit<DfdaemonOptions, "supernodes" | "registry" | "authority"> {
+  nodes: number;
+  cdnPattern: CdnPattern;
+  registry: Registry;
+  authority: Authority;
+}
+
+/** A supernode and some nodes, all with empty caches. */
+export interface Cluster {
+  supernode: Supernode;
+  nodes: Dfdaemon[];
+  stop(): Promise<void>;
+}
+
+export async function startCluster(scratch: Scratch, options: ClusterOptions): Promise<Cluster> {
+  const { nodes: count, cdnPattern, registry, ...rest } = options;
+  const supernode = await startSupernode(scratch, { cdnPattern, registry });
+  const supernodes = [supernode.node];
+  const nodes = await Promise.all(
+    Array.from({ length: count }, () => Dfdaemon.start(scratch, { ...rest, registry, supernodes })),
+  );
+  return {
+    supernode,
+    nodes,
+    stop: async () => {
+      await Promise.all([...nodes.map((node) => node.process.stop()), supernode.process.stop()]);
+    },
+  };
+}

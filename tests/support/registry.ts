@@ -1,0 +1,177 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { freePort, freshAddress } from "./addresses.ts";
+import { Authority } from "./authority.ts";
+import type { Image, Layer } from "./image.ts";
+import { accepts, RunningProgram, runWell, until } from "./process.ts";
+import type { Scratch } from "./scratch.ts";
+
+/** The name the registry is known by; no resolver knows it, so only our proxies find it. */
+export const REGISTRY_NAME = "docker-registry.discovery.wmnet";
+
+/** User and password of a registry with authentication, and the bcrypt line that grants them. */
+export const ACCOUNT = {
+  user: "planted-user",
+  password: "planted-password-4711",
+  htpasswd: "planted-user:$2y$05$hHvYJxNB64HsskVpUPzxkeJeDFMVde90njHvvpe3x5zX3N9GPyzvW",
+} as const;
+
+export interface RegistryOptions {
+  /** Admit {@link ACCOUNT} only. */
+  authenticated?: boolean;
+  /** Listen there instead of on a free port. */
+  port?: number;
+}
+
+/** One answer that the registry has given. */
+export interface Served {
+  method: string;
+  uri: string;
+  status: number;
+  /** Bytes of the body that went out, also where the client hung up early. */
+  bytes: number;
+}
+
+/** A docker-registry process with TLS, and its log. */
+export class Registry {
+  readonly address: string;
+  readonly port: number;
+  /** `docker-registry.discovery.wmnet[:port]`, as images name it. */
+  readonly host: string;
+  /** Signs the registry's certificate; our programs must trust it, container clients need not. */
+  readonly authority: Authority;
+  readonly #scratch: Scratch;
+  readonly #process: RunningProgram;
+  readonly #authenticated: boolean;
+
+  private constructor(
+    scratch: Scratch,
+    process: RunningProgram,
+    place: { address: string; port: number },
+    authority: Authority,
+    authenticated: boolean,
+  ) {
+    this.#scratch = scratch;
+    this.#process = process;
+    this.address = place.address;
+    this.port = place.port;
+    this.host = place.port === 443 ? REGISTRY_NAME : `${REGISTRY_NAME}:${place.port}`;
+    this.authority = authority;
+    this.#authenticated = authenticated;
+  }
+
+  static async start(scratch: Scratch, options: RegistryOptions = {}): Promise<Registry> {
+    const address = freshAddress();
+    const port = options.port ?? (await freePort(address));
+    const name = `registry-${port}`;
+    const directory = await scratch.directory(name);
+    const authority = await Authority.create(scratch, `${name}-authority`);
+    const certificate = await authority.leaf(REGISTRY_NAME, address);
+    const config = join(directory, "config.yml");
+    const htpasswd = join(directory, "htpasswd");
+    await writeFile(htpasswd, `${ACCOUNT.htpasswd}\n`);
+    await writeFile(
+      config,
+      stringify({
+        version: 0.1,
+        log: { level: "info", formatter: "json", accesslog: { disabled: true } },
+        storage: {
+          filesystem: { rootdirectory: join(directory, "storage") },
+          maintenance: { uploadpurging: { enabled: false } },
+        },
+        http: {
+          addr: `${address}:${port}`,
+          secret: "of-no-use-here",
+          tls: { certificate: certificate.cert, key: certificate.key },
+        },
+        ...(options.authenticated ? { auth: { htpasswd: { realm: "test", path: htpasswd } } } : {}),
+      }),
+    );
+    const process = RunningProgram.start(scratch, ["docker-registry", "serve", config]);
+    await process.until("it listens", () => accepts(address, port));
+    return new Registry(
+      scratch,
+      process,
+      { address, port },
+      authority,
+      options.authenticated ?? false,
+    );
+  }
+
+  /** Pushes an image straight into the registry. */
+  async push(image: Image, repository: string, tag = "latest"): Promise<void> {
+    const credentials = this.#authenticated
+      ? [`--dest-creds=${ACCOUNT.user}:${ACCOUNT.password}`]
+      : [];
+    await runWell(this.#scratch, [
+      "skopeo",
+      "copy",
+      "--quiet",
+      "--insecure-policy",
+      `--dest-cert-dir=${this.authority.directory}`,
+      ...credentials,
+      image.reference,
+      `docker://${this.address}:${this.port}/${repository}:${tag}`,
+    ]);
+  }
+
+  /** Every successful answer so far, in order, as the registry's log has it. */
+  served(): Served[] {
+    return this.#process.output.split("\n").flatMap((line) => {
+      if (!line.includes('"response completed"')) return [];
+      try {
+        const entry = JSON.parse(line) as Record<string, unknown>;
+        return [
+          {
+            method: String(entry["http.request.method"]),
+            uri: String(entry["http.request.uri"]),
+            status: Number(entry["http.response.status"]),
+            bytes: Number(entry["http.response.written"] ?? 0),
+          },
+        ];
+      } catch {
+        // The line's end is still to come.
+        return [];
+      }
+    });
+  }
+
+  /** Starts counting: what {@link Egress} says is relative to this moment. */
+  async egress(): Promise<Egress> {
+    await this.#settled();
+    const before = this.served().length;
+    return {
+      of: async (layer) => {
+        await this.#settled();
+        return this.served()
+          .slice(before)
+          .filter(({ method, uri }) => method === "GET" && uri.includes(`/blobs/${layer.digest}`))
+          .reduce((sum, { bytes }) => sum + bytes, 0);
+      },
+    };
+  }
+
+  /** An answer is logged only after its last byte is out. */
+  async #settled(): Promise<void> {
+    let last = -1;
+    await until("the registry's log is quiet", async () => {
+      const now = this.#process.output.length;
+      if (now === last) return true;
+      last = now;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      return false;
+    });
+  }
+}
+
+/** What a registry has sent since some moment. */
+export interface Egress {
+  /** Bytes of this blob. */
+  of(layer: Layer): Promise<number>;
+}
+
+/** What lets a program of ours find the registry without a resolver. */
+export function hostAliases(registry: Registry | undefined) {
+  return registry ? { hostAliases: { [REGISTRY_NAME]: registry.address } } : {};
+}

@@ -1,0 +1,58 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { freePort, freshAddress } from "./addresses.ts";
+import { ourProgram } from "./our_programs.ts";
+import { accepts, RunningProgram } from "./process.ts";
+import { hostAliases, type Registry } from "./registry.ts";
+import type { Scratch } from "./scratch.ts";
+
+export type CdnPattern = "local" | "source";
+
+export interface SupernodeOptions {
+  cdnPattern: CdnPattern;
+  /** Keys of `base:` beside those that every test needs. */
+  base?: Record<string, unknown>;
+  /** Whose name the supernode is to find without a resolver. */
+  registry?: Registry;
+}
+
+/** A supernode process on an address of its own. */
+export interface Supernode {
+  address: string;
+  port: number;
+  /** `address:port`, as `--node` takes it. */
+  node: string;
+  home: string;
+  process: RunningProgram;
+}
+
+/** Starts a supernode and waits until it answers. */
+export async function startSupernode(
+  scratch: Scratch,
+  options: SupernodeOptions,
+): Promise<Supernode> {
+  const address = freshAddress();
+  const port = await freePort(address);
+  const home = await scratch.directory(`supernode-${address}`);
+  const config = join(home, "supernode.yml");
+  await writeFile(
+    config,
+    stringify({
+      base: {
+        listenPort: port,
+        // As operators set it with pattern `source`: v1 clients want the download port open.
+        downloadPort: options.cdnPattern === "source" ? port : await freePort(address),
+        advertiseIP: address,
+        homeDir: home,
+        cdnPattern: options.cdnPattern,
+        maxBandwidth: "2G",
+        ...hostAliases(options.registry),
+        ...options.base,
+      },
+    }),
+  );
+  const process = RunningProgram.start(scratch, [...ourProgram("supernode"), "--config", config]);
+  await process.until("it listens", () => accepts(address, port));
+  return { address, port, node: `${address}:${port}`, home, process };
+}
