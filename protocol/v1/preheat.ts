@@ -9,6 +9,11 @@ export const preheatRequestSchema = caseBlind(
     filter: z.string().default(""),
     headers: z.record(z.string(), z.string()).default({}),
     identifier: z.string().default(""),
+    /** Of an image for several: only this one, `os/architecture[/variant]`. Ours; v1 takes all. */
+    platform: z
+      .string()
+      .regex(/^[^/\s]+\/[^/\s]+(\/[^/\s]+)?$/)
+      .optional(),
   }),
 );
 export type PreheatRequest = z.infer<typeof preheatRequestSchema>;
