@@ -63,9 +63,14 @@ export class RateLimiter {
     this.#bucket.setRate(rate, performance.now());
   }
 
+  /** Takes `bytes` that have arrived, and says how many milliseconds to pause after them. */
+  take(bytes: number): number {
+    return this.#bucket.take(bytes, performance.now());
+  }
+
   /** Resolves when `bytes` may pass. */
   async acquire(bytes: number, signal?: AbortSignal): Promise<void> {
-    const waitMs = this.#bucket.take(bytes, performance.now());
+    const waitMs = this.take(bytes);
     // Timers are no finer than this; the debt stays in the bucket, so the rate holds all the same.
     if (waitMs >= 10) await sleep(waitMs, undefined, signal ? { signal } : undefined);
   }

@@ -44,6 +44,12 @@ export interface RunningServer {
 /** A port or address that cannot be listened on, said in words. */
 export class ListenError extends Error {
   override name = "ListenError";
+  /** Whether another program has the port. */
+  readonly taken: boolean;
+  constructor(message: string, taken = false) {
+    super(message);
+    this.taken = taken;
+  }
 }
 
 /**
@@ -94,7 +100,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     server.once("error", (error: NodeJS.ErrnoException) => {
       const where = `${options.hostname}:${options.port}`;
       if (error.code === "EADDRINUSE")
-        reject(new ListenError(`cannot listen on ${where}: another program has this port`));
+        reject(new ListenError(`cannot listen on ${where}: another program has this port`, true));
       else if (error.code === "EADDRNOTAVAIL")
         reject(new ListenError(`cannot listen on ${where}: no such address on this host`));
       else if (error.code === "EACCES")

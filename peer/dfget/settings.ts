@@ -1,0 +1,148 @@
+import { z } from "zod";
+import { durationSchema } from "../../protocol/duration.ts";
+import { rateSchema } from "../../protocol/rate.ts";
+import { parseCommandLine, UsageError } from "../../runtime/command_line.ts";
+import { ConfigError, isMissing, readConfigFile } from "../../runtime/config_file.ts";
+import type { SupernodeAddress } from "../contract.ts";
+import { parseSupernode } from "../supernode/parse_supernode.ts";
+import { createDfgetCommand, type DfgetFlags } from "./flags.ts";
+import { readLegacyConfig } from "./legacy_config.ts";
+
+/** What a node's dfget flags and `/etc/dragonfly/dfget.yml` say together. */
+export interface DfgetSettings {
+  supernodes: SupernodeAddress[];
+  /** Work home of dfget; absent: `$HOME/.small-dragonfly`. */
+  home?: string | undefined;
+  ip?: string | undefined;
+  port?: number | undefined;
+  /** Bytes a second. */
+  localLimit?: number | undefined;
+  /** Bytes a second. */
+  totalLimit?: number | undefined;
+  /** Bytes a second below which a download counts as stuck. */
+  minRate?: number | undefined;
+  clientQueueSize?: number | undefined;
+  expireMs?: number | undefined;
+  aliveMs?: number | undefined;
+  callSystem?: string | undefined;
+  verbose?: boolean | undefined;
+  hostAliases?: Record<string, string> | undefined;
+}
+
+/** Where v1 looks for its configuration, in this order. */
+export const DEFAULT_CONFIG = "/etc/dragonfly/dfget.yml";
+export const LEGACY_CONFIG = "/etc/dragonfly.conf";
+
+const supernodeSchema = z.string().transform((text, context) => {
+  const address = parseSupernode(text);
+  if (!address) {
+    context.addIssue({ code: "custom", message: `expected host[:port][=weight], not "${text}"` });
+    return z.NEVER;
+  }
+  return address;
+});
+
+/** `/etc/dragonfly/dfget.yml` (protocol §4). */
+export const dfgetConfigSchema = z.strictObject({
+  nodes: z.array(supernodeSchema).nullish(),
+  localLimit: rateSchema.optional(),
+  minRate: rateSchema.optional(),
+  totalLimit: rateSchema.optional(),
+  clientQueueSize: z.number().int().positive().optional(),
+  workHome: z.string().optional(),
+  hostAliases: z.record(z.string(), z.string()).optional(),
+});
+
+/**
+ * Reads dfget flags as dfdaemon's `dfget_flags` holds them, over what the configuration file says.
+ * The default file may be absent; the INI `/etc/dragonfly.conf` of old is read in its place.
+ *
+ * @throws {UsageError} for a wrong flag, {ConfigError} for a wrong file
+ */
+export async function readDfgetSettings(
+  flags: readonly string[],
+  configFile?: string,
+): Promise<DfgetSettings> {
+  let parsed: DfgetFlags = {};
+  const command = createDfgetCommand("dfget").action((options: DfgetFlags) => {
+    parsed = options;
+  });
+  await parseCommandLine(command, flags);
+  return mergeSettings(parsed, configFile);
+}
+
+/** Flags win over the file. */
+export async function mergeSettings(
+  flags: DfgetFlags,
+  configFile?: string,
+): Promise<DfgetSettings> {
+  const file = await readFile(configFile);
+  return {
+    supernodes: flags.node ? parseNodes(flags.node) : (file.nodes ?? []),
+    home: flags.home ?? file.workHome,
+    ip: flags.ip,
+    port: flags.port === undefined ? undefined : parsePort(flags.port),
+    localLimit: parseFlag("--locallimit", rateSchema, flags.locallimit) ?? file.localLimit,
+    totalLimit: parseFlag("--totallimit", rateSchema, flags.totallimit) ?? file.totalLimit,
+    minRate: parseFlag("--minrate", rateSchema, flags.minrate) ?? file.minRate,
+    clientQueueSize: flags.clientqueue ? Number(flags.clientqueue) : file.clientQueueSize,
+    expireMs: parseFlag("--expiretime", durationSchema, flags.expiretime),
+    aliveMs: parseFlag("--alivetime", durationSchema, flags.alivetime),
+    callSystem: flags.callsystem,
+    verbose: flags.verbose,
+    hostAliases: { ...file.hostAliases, ...parseAliases(flags.hostAlias ?? []) },
+  };
+}
+
+async function readFile(
+  configFile: string | undefined,
+): Promise<z.output<typeof dfgetConfigSchema>> {
+  if (configFile !== undefined) return readConfigFile(configFile, dfgetConfigSchema);
+  try {
+    return await readConfigFile(DEFAULT_CONFIG, dfgetConfigSchema);
+  } catch (error) {
+    if (!(error instanceof ConfigError) || !isMissing(error.cause)) throw error;
+    return readLegacyConfig(LEGACY_CONFIG, dfgetConfigSchema);
+  }
+}
+
+/** Checks a flag's value, and says which flag was wrong. */
+export function parseFlag<Schema extends z.ZodType>(
+  flag: string,
+  schema: Schema,
+  value: string | undefined,
+): z.output<Schema> | undefined {
+  if (value === undefined) return undefined;
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw new UsageError(`invalid value "${value}" for ${flag}: ${result.error.issues[0]!.message}`);
+}
+
+function parseNodes(values: readonly string[]): SupernodeAddress[] {
+  return values
+    .flatMap((value) => value.split(","))
+    .map((value) => {
+      const address = parseSupernode(value);
+      if (!address)
+        throw new UsageError(`invalid value "${value}" for --node: expected host[:port][=weight]`);
+      return address;
+    });
+}
+
+function parsePort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (port === 0 || (port >= 15000 && port <= 65000)) return port;
+  throw new UsageError(`invalid value "${text}" for --port: expected 0, or 15000 to 65000`);
+}
+
+function parseAliases(values: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    values.map((value) => {
+      const [name, address] = value.split("=", 2);
+      if (!name || !address) {
+        throw new UsageError(`invalid value "${value}" for --host-alias: expected name=address`);
+      }
+      return [name, address];
+    }),
+  );
+}

@@ -1,0 +1,138 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { contentSize, pieceContent } from "../../protocol/piece_range.ts";
+import { isDiskFull } from "../../runtime/files.ts";
+import type { HttpClient } from "../../runtime/http_client.ts";
+import type { RateLimiter } from "../../runtime/rate_limiter.ts";
+import type { TaskFile } from "../store/task_file.ts";
+import {
+  fetchSourceRange,
+  openSource,
+  RangeIgnoredError,
+  type Source,
+  SourceRefusedError,
+} from "./fetch_source.ts";
+
+export interface BackToSourceOptions {
+  source: Source;
+  /** Gets the missing pieces; its length is set here if it was unknown. */
+  file: TaskFile;
+  http: HttpClient;
+  limiters: readonly RateLimiter[];
+  signal: AbortSignal;
+  onPiece(piece: number, content: Uint8Array): Promise<void>;
+}
+
+/** Ranges asked of the source at once. */
+const PARALLEL = 4;
+/** Times a broken answer of the source is taken up again. */
+const TRIES = 4;
+
+/**
+ * Brings what a file still lacks straight from its source: by ranges, several at once, where source
+ * and length allow, else in one stream.
+ *
+ * @throws {SourceRefusedError} when the source says no, else its last failure
+ */
+export async function fetchAllFromSource(options: BackToSourceOptions): Promise<void> {
+  const { file } = options;
+  if (file.layout.length < 0) return retry(options, () => streamAll(options));
+  if (file.layout.length === 0) {
+    // Nothing to fetch, but the source must still agree to give it.
+    const response = await openSource(options.source, options);
+    response.body.destroy();
+    return options.onPiece(0, new Uint8Array());
+  }
+  try {
+    await byRanges(options);
+  } catch (error) {
+    if (!(error instanceof RangeIgnoredError)) throw error;
+    await retry(options, () => streamAll(options));
+  }
+}
+
+async function byRanges(options: BackToSourceOptions): Promise<void> {
+  const { file } = options;
+  const missing = file.missing();
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const fetchOne = async (piece: number) => {
+    const { offset, length } = pieceContent(piece, file.layout);
+    const range = { start: offset, end: offset + length - 1 };
+    const content = await retry(options, () =>
+      fetchSourceRange(options.source, range, { ...options, signal }),
+    );
+    await options.onPiece(piece, content);
+  };
+  // The first alone: it shows whether the source does ranges at all.
+  const first = missing.shift();
+  if (first !== undefined) await fetchOne(first);
+  const worker = async () => {
+    for (let piece = missing.shift(); piece !== undefined; piece = missing.shift()) {
+      await fetchOne(piece);
+    }
+  };
+  const workers = Array.from({ length: PARALLEL }, worker);
+  try {
+    await Promise.all(workers);
+  } catch (error) {
+    stop.abort();
+    await Promise.allSettled(workers);
+    throw error;
+  }
+}
+
+/** Reads the whole file in one answer and cuts it into pieces; those that are here are passed over. */
+async function streamAll(options: BackToSourceOptions): Promise<void> {
+  const { file } = options;
+  const response = await openSource(options.source, options);
+  const size = contentSize(file.layout);
+  let piece = 0;
+  let total = 0;
+  let buffer = Buffer.allocUnsafe(size);
+  let filled = 0;
+  for await (const chunk of response.body as AsyncIterable<Buffer>) {
+    total += chunk.byteLength;
+    let waitMs = 0;
+    for (const limiter of options.limiters)
+      waitMs = Math.max(waitMs, limiter.take(chunk.byteLength));
+    if (waitMs >= 10) await sleep(waitMs, undefined, { signal: options.signal });
+    let at = 0;
+    while (at < chunk.byteLength) {
+      const copied = chunk.copy(buffer, filled, at, Math.min(chunk.byteLength, at + size - filled));
+      at += copied;
+      filled += copied;
+      if (filled === size) {
+        await options.onPiece(piece, buffer);
+        piece += 1;
+        filled = 0;
+        // The piece may still be hashed: the next one gets memory of its own.
+        buffer = Buffer.allocUnsafe(size);
+      }
+    }
+  }
+  if (file.layout.length < 0) file.setLength(total);
+  else if (total !== file.layout.length) {
+    throw new Error(`the source sent ${total} bytes where ${file.layout.length} should come`);
+  }
+  if (filled > 0 || total === 0) await options.onPiece(piece, buffer.subarray(0, filled));
+}
+
+/** Tries again, after growing pauses, what broke; a refusal or a full disk is final. */
+async function retry<Value>(
+  options: Pick<BackToSourceOptions, "signal">,
+  attempt: () => Promise<Value>,
+): Promise<Value> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      options.signal.throwIfAborted();
+      const final =
+        error instanceof SourceRefusedError
+          ? error.status < 500
+          : error instanceof RangeIgnoredError || isDiskFull(error);
+      if (final || tries === TRIES) throw error;
+      await sleep(100 * 4 ** (tries - 1), undefined, { signal: options.signal });
+    }
+  }
+}

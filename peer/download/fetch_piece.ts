@@ -1,0 +1,130 @@
+import { createHash } from "node:crypto";
+import { BadFrameError, unframe } from "../../protocol/piece_frame.ts";
+import { contentSize, type PieceLayout, pieceContent } from "../../protocol/piece_range.ts";
+import { type PieceTask, parsePieceMd5 } from "../../protocol/v1/pull_piece.ts";
+import { type HttpClient, HttpError } from "../../runtime/http_client.ts";
+import type { RateLimiter } from "../../runtime/rate_limiter.ts";
+import { VERSION } from "../../runtime/version.ts";
+import { BadLengthError, readExactly } from "./read_exactly.ts";
+
+/** Why a peer gave no good piece. */
+export type PieceFailure = "unreachable" | "missing" | "wrong";
+
+/** A peer gave no good piece. */
+export class PieceError extends Error {
+  override name = "PieceError";
+  readonly failure: PieceFailure;
+  /** md5 of what came, where something came. */
+  readonly realMd5: string;
+  constructor(failure: PieceFailure, message: string, realMd5 = "") {
+    super(message);
+    this.failure = failure;
+    this.realMd5 = realMd5;
+  }
+}
+
+export interface FetchPieceOptions {
+  http: HttpClient;
+  layout: PieceLayout;
+  limiters?: readonly RateLimiter[];
+  /** Bytes a second below which a peer is given up. */
+  minRate: number;
+  signal?: AbortSignal;
+}
+
+/** Milliseconds for a connection to a peer: peers are near, and there are others. */
+const CONNECT_MS = 1500;
+/** Milliseconds without a byte after which a peer counts as gone. */
+const IDLE_MS = 5000;
+/** v1's default of `--minrate`, bytes a second. */
+export const MIN_RATE = 64 * 1024;
+
+/**
+ * Fetches one piece from another peer, or from the supernode's own copy, and checks it. Hot path.
+ *
+ * @returns the bare content of the piece
+ * @throws {PieceError}
+ */
+export async function fetchPiece(task: PieceTask, options: FetchPieceOptions): Promise<Uint8Array> {
+  const { layout } = options;
+  const expected = parsePieceMd5(task.pieceMd5);
+  const length = wireLength(task, layout, expected?.length);
+  const start = task.pieceNum * layout.pieceSize;
+  const end = layout.framed ? start + layout.pieceSize - 1 : start + length - 1;
+  const deadline = AbortSignal.timeout(
+    CONNECT_MS + IDLE_MS + (layout.pieceSize / options.minRate) * 1000,
+  );
+  let wire: Uint8Array;
+  try {
+    const response = await options.http.request(
+      `http://${task.peerIp}:${task.peerPort}${task.path}`,
+      {
+        headers: {
+          range: `bytes=${start}-${end}`,
+          pieceNum: String(task.pieceNum),
+          pieceSize: String(layout.pieceSize),
+          "user-agent": `dfget/${VERSION}`,
+          ...(layout.framed ? {} : { cdnSource: "source" }),
+        },
+        connectTimeoutMs: CONNECT_MS,
+        idleTimeoutMs: IDLE_MS,
+        signal: options.signal ? AbortSignal.any([options.signal, deadline]) : deadline,
+      },
+    );
+    if (response.status !== 206) {
+      response.body.destroy();
+      throw new PieceError(
+        response.status === 404 ? "missing" : "unreachable",
+        `${peerName(task)} answers ${response.status} for piece ${task.pieceNum}`,
+      );
+    }
+    const announced = Number(response.headers["content-length"] ?? Number.NaN);
+    // Only the last piece of a file of unknown length has a length that the peer may tell us.
+    const wireBytes = length >= 0 ? length : announced;
+    if (!(wireBytes >= 0 && wireBytes <= layout.pieceSize)) {
+      response.body.destroy();
+      throw new PieceError("wrong", `${peerName(task)} sends a piece of ${announced} bytes`);
+    }
+    wire = await readExactly(response.body, wireBytes, options.limiters);
+  } catch (error) {
+    if (error instanceof PieceError || options.signal?.aborted) throw error;
+    if (error instanceof BadLengthError)
+      throw new PieceError("wrong", `${peerName(task)}: ${error.message}`);
+    const reason = deadline.aborted
+      ? "too slow"
+      : error instanceof HttpError
+        ? error.message
+        : String(error);
+    throw new PieceError("unreachable", `${peerName(task)}: ${reason}`);
+  }
+  if (expected) {
+    const real = createHash("md5").update(wire).digest("hex");
+    if (real !== expected.md5) {
+      throw new PieceError(
+        "wrong",
+        `${peerName(task)}: piece ${task.pieceNum} has md5 ${real}`,
+        real,
+      );
+    }
+  }
+  if (!layout.framed) return wire;
+  try {
+    return unframe(wire, layout.pieceSize);
+  } catch (error) {
+    if (error instanceof BadFrameError)
+      throw new PieceError("wrong", `${peerName(task)}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** Bytes that the piece takes on the wire; -1 where neither checksum nor file length tells. */
+function wireLength(task: PieceTask, layout: PieceLayout, announced: number | undefined): number {
+  if (announced !== undefined && announced <= layout.pieceSize) return announced;
+  if (layout.length < 0) return -1;
+  const frame = layout.pieceSize - contentSize(layout);
+  return pieceContent(task.pieceNum, layout).length + frame;
+}
+
+function peerName(task: PieceTask): string {
+  return `peer ${task.peerIp}:${task.peerPort}`;
+}

@@ -1,0 +1,85 @@
+import { type ByteRange, contentSize, pieceCount } from "../../protocol/piece_range.ts";
+import type { TaskFile } from "../store/task_file.ts";
+
+/** A file that may still be growing, as a reader sees it. */
+export interface Growing {
+  /** The file once its layout is known. */
+  readonly file: Promise<TaskFile>;
+  readonly state: "running" | "complete" | "failed";
+  readonly error: Error | undefined;
+  /** Whether the end of the file is told only after it has been verified. */
+  readonly verifies: boolean;
+  /** Resolves when a piece has come or the state has changed. */
+  changed(): Promise<void>;
+}
+
+/** Bytes handed on at a time. */
+const CHUNK_BYTES = 1024 * 1024;
+
+/**
+ * A file's bytes in order, beginning with the first piece rather than after the last one. Pieces come
+ * from the file (from the page cache, as a rule), at the pace at which the reader takes them.
+ *
+ * The last piece is held back until the file has been verified: a file that turns out wrong is never
+ * handed out whole.
+ */
+export function orderedStream(
+  growing: Growing,
+  range: ByteRange | undefined,
+  onEnd: () => void,
+): ReadableStream<Uint8Array> {
+  let at = range?.start ?? 0;
+  let ended = false;
+  const end = () => {
+    if (!ended) onEnd();
+    ended = true;
+  };
+  /** How far one may read now; waits for more than `at` or the end. */
+  const readable = async (file: TaskFile): Promise<number> => {
+    for (;;) {
+      const change = growing.changed();
+      if (growing.state === "failed") throw growing.error;
+      const { layout } = file;
+      const last =
+        range?.end ?? (layout.length >= 0 ? layout.length - 1 : Number.POSITIVE_INFINITY);
+      if (growing.state === "complete") return Math.min(last, layout.length - 1) + 1;
+      const size = contentSize(layout);
+      const piece = Math.floor(at / size);
+      // With an unknown length any piece may be the last one, and short: wait for its successor.
+      const isLast =
+        layout.length < 0
+          ? !file.has(piece + 1)
+          : growing.verifies && piece === pieceCount(layout) - 1;
+      if (at <= last && file.has(piece) && !isLast) return Math.min((piece + 1) * size, last + 1);
+      if (layout.length >= 0 && at > last) return at;
+      await change;
+    }
+  };
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const file = await growing.file;
+          const until = await readable(file);
+          if (ended) return;
+          if (until <= at) {
+            end();
+            controller.close();
+            return;
+          }
+          const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, until - at));
+          await file.readInto(chunk, at);
+          at += chunk.byteLength;
+          if (!ended) controller.enqueue(chunk);
+        } catch (error) {
+          end();
+          controller.error(error);
+        }
+      },
+      cancel() {
+        end();
+      },
+    },
+    { highWaterMark: 1 },
+  );
+}

@@ -1,0 +1,425 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { ClientStatus, Code, PieceResult } from "../../protocol/codes.ts";
+import { FRAME_BYTES } from "../../protocol/piece_frame.ts";
+import {
+  type PieceLayout,
+  pieceContent,
+  pieceCount,
+  wireRange,
+} from "../../protocol/piece_range.ts";
+import { MAX_PIECE_SIZE } from "../../protocol/piece_size.ts";
+import { type FinishedData, type PieceTask, parsePieceMd5 } from "../../protocol/v1/pull_piece.ts";
+import type { RegisterData } from "../../protocol/v1/register.ts";
+import { BacksourceReason, PieceErrorType } from "../../protocol/v1/report.ts";
+import { headersToWire } from "../../protocol/wire_headers.ts";
+import { isDiskFull } from "../../runtime/files.ts";
+import type { HttpClient } from "../../runtime/http_client.ts";
+import { getLogger } from "../../runtime/logger.ts";
+import type { RateLimiter } from "../../runtime/rate_limiter.ts";
+import { VERSION } from "../../runtime/version.ts";
+import type { Origin } from "../contract.ts";
+import type { TaskFile } from "../store/task_file.ts";
+import {
+  type PieceOutcome,
+  type PullAnswer,
+  RegisterRefusedError,
+  type SupernodeClient,
+  SupernodeLostError,
+} from "../supernode/supernode_client.ts";
+import type { SupernodeList } from "../supernode/supernode_list.ts";
+import { fetchPiece, PieceError } from "./fetch_piece.ts";
+import { fetchSourceRange, type Source } from "./fetch_source.ts";
+
+/** Who this client is in the swarm. */
+export interface SwarmIdentity {
+  cid: string;
+  ip: string;
+  hostName: string;
+  /** Port of the peer server; 0: cannot serve. */
+  port: number;
+  /** `/peer/file/<taskFileName>`. */
+  path: string;
+  md5?: string | undefined;
+  identifier?: string | undefined;
+  callSystem?: string | undefined;
+  dfdaemon?: boolean | undefined;
+  pattern?: string | undefined;
+}
+
+/** A registered client. */
+export interface Membership {
+  taskId: string;
+  cid: string;
+  supernode: SupernodeClient;
+}
+
+export interface SwarmOptions {
+  identity: SwarmIdentity;
+  source: Source;
+  taskUrl: string;
+  expectedLength?: number | undefined;
+  http: HttpClient;
+  supernodes: SupernodeList;
+  limiters: readonly RateLimiter[];
+  /** Bytes a second below which a peer is given up. */
+  minRate: number;
+  /** Pieces in the works at once. */
+  maxInFlight: number;
+  signal: AbortSignal;
+  /** Gives the file to fill once the layout is known; it may hold pieces already. */
+  openFile(layout: PieceLayout, taskId: string): Promise<TaskFile>;
+  onMember(membership: Membership): void;
+  /** Keeps a piece's content; resolves when it is on disk. */
+  onPiece(piece: number, content: Uint8Array, origin: Origin): Promise<void>;
+}
+
+/** All pieces are here, or why p2p ended before. */
+export type SwarmOutcome =
+  | { finished: true }
+  | { finished: false; reason: number; error?: string; needAuth?: boolean };
+
+/** Milliseconds to wait for a registration, in which the supernode asks the source for the length. */
+const REGISTER_MS = 3000;
+/** Milliseconds between pulls that found nothing to do: from, to (protocol §1, code 602). */
+const WAIT_MS = { first: 50, most: 800 };
+/** Milliseconds without any piece, and none on its way, after which p2p is given up. */
+const STALL_MS = 10_000;
+/** Failed pieces in a row after which p2p is given up. */
+const MAX_FAILURES = 10;
+/** v1's default of `--clientqueue`: pieces in the works at once. */
+export const CLIENT_QUEUE = 6;
+
+const log = getLogger("dfclient");
+
+/**
+ * Takes part in the swarm of a task until this client has all its pieces, as a v1 client does:
+ * register, pull, fetch, report (protocol §1).
+ *
+ * @throws the file system's errors, and the signal's reason; all else is an outcome
+ */
+export async function joinSwarm(options: SwarmOptions): Promise<SwarmOutcome> {
+  if (options.supernodes.size === 0) return { finished: false, reason: BacksourceReason.nodeEmpty };
+  const registered = await register(options);
+  if ("error" in registered) {
+    return { finished: false, reason: BacksourceReason.registerFailed, ...registered };
+  }
+  const { data, supernode } = registered;
+  const { expectedLength } = options;
+  if (data.fileLength >= 0 && expectedLength !== undefined && data.fileLength !== expectedLength) {
+    return {
+      finished: false,
+      reason: BacksourceReason.registerFailed,
+      error: `the supernode says ${data.fileLength} bytes, the source ${expectedLength}`,
+    };
+  }
+  const layout: PieceLayout = {
+    pieceSize: data.pieceSize,
+    framed: data.cdnSource !== "source",
+    length: data.fileLength >= 0 ? data.fileLength : (expectedLength ?? -1),
+  };
+  const file = await options.openFile(layout, data.taskId);
+  const session = new SwarmSession(options, file, {
+    taskId: data.taskId,
+    cid: options.identity.cid,
+    supernode,
+  });
+  return session.run();
+}
+
+async function register(
+  options: SwarmOptions,
+): Promise<
+  { data: RegisterData; supernode: SupernodeClient } | { error: string; needAuth: boolean }
+> {
+  const { identity, source } = options;
+  let error = "no supernode answers";
+  let needAuth = false;
+  for (const supernode of options.supernodes.candidates(Date.now(), Math.random)) {
+    try {
+      const data = await supernode.register(
+        {
+          rawUrl: source.url,
+          taskUrl: options.taskUrl,
+          cid: identity.cid,
+          ip: identity.ip,
+          hostName: identity.hostName,
+          port: identity.port,
+          path: identity.path,
+          version: VERSION,
+          md5: identity.md5 || undefined,
+          identifier: identity.identifier || undefined,
+          callSystem: identity.callSystem || undefined,
+          headers: headersToWire(source.headers),
+          dfdaemon: identity.dfdaemon || undefined,
+          insecure: source.tls?.insecure || undefined,
+          rootCAs: source.tls?.ca?.map((pem) => Buffer.from(pem).toString("base64")),
+          pattern: identity.pattern,
+        },
+        REGISTER_MS,
+        options.signal,
+      );
+      options.supernodes.answered(supernode);
+      if (data.pieceSize > MAX_PIECE_SIZE) {
+        throw new RegisterRefusedError(
+          Code.unknownError,
+          `a piece size of ${data.pieceSize} bytes`,
+        );
+      }
+      return { data, supernode };
+    } catch (failure) {
+      options.signal.throwIfAborted();
+      if (failure instanceof SupernodeLostError) options.supernodes.lost(supernode, Date.now());
+      else if (!(failure instanceof RegisterRefusedError)) throw failure;
+      else needAuth = failure.code === Code.needAuth;
+      error = `supernode ${supernode.name}: ${(failure as Error).message}`;
+    }
+  }
+  return { error, needAuth };
+}
+
+/** One registered client at work. */
+class SwarmSession {
+  readonly #options: SwarmOptions;
+  readonly #file: TaskFile;
+  #member: Membership;
+  readonly #inFlight = new Map<number, Promise<void>>();
+  readonly #outcomes: PieceOutcome[] = [];
+  readonly #fetches = new AbortController();
+  #last: Partial<PieceOutcome> & { result: PieceResult } = { result: PieceResult.invalid };
+  #status: ClientStatus = ClientStatus.started;
+  #wake: () => void = () => {};
+  #fatal: Error | undefined;
+  #failures = 0;
+  #progressMs = Date.now();
+  #registrations = 1;
+
+  constructor(options: SwarmOptions, file: TaskFile, member: Membership) {
+    this.#options = options;
+    this.#file = file;
+    this.#member = member;
+    options.signal.addEventListener("abort", () => this.#fetches.abort(options.signal.reason), {
+      once: true,
+      signal: this.#fetches.signal,
+    });
+  }
+
+  async run(): Promise<SwarmOutcome> {
+    try {
+      return await this.#loop();
+    } finally {
+      this.#fetches.abort();
+      await Promise.allSettled(this.#inFlight.values());
+    }
+  }
+
+  async #loop(): Promise<SwarmOutcome> {
+    this.#enter(this.#member);
+    let waitMs = WAIT_MS.first;
+    for (;;) {
+      this.#options.signal.throwIfAborted();
+      if (this.#fatal) throw this.#fatal;
+      const answer = await this.#pull();
+      if (answer.kind === "finished") return this.#finish(answer.data);
+      if (answer.kind === "ended") {
+        if (answer.code === Code.targetNotFound && (await this.#registerAgain())) continue;
+        return this.#give(
+          answer.code === Code.sourceError
+            ? BacksourceReason.sourceError
+            : BacksourceReason.downloadError,
+          `the supernode ends the task with code ${answer.code} ${answer.message}`,
+        );
+      }
+      if (answer.kind === "pieces") {
+        waitMs = WAIT_MS.first;
+        for (const piece of answer.pieces) this.#take(piece);
+      }
+      if (this.#failures >= MAX_FAILURES) {
+        return this.#give(
+          BacksourceReason.downloadError,
+          `${this.#failures} pieces failed in a row`,
+        );
+      }
+      if (this.#inFlight.size === 0 && Date.now() - this.#progressMs > STALL_MS) {
+        return this.#give(BacksourceReason.downloadError, `no piece for ${STALL_MS} ms`);
+      }
+      if (this.#outcomes.length === 0) {
+        await this.#idle(waitMs);
+        waitMs = Math.min(waitMs * 2, WAIT_MS.most);
+      }
+    }
+  }
+
+  #give(reason: number, error: string): SwarmOutcome {
+    return { finished: false, reason, error };
+  }
+
+  async #pull(): Promise<PullAnswer> {
+    const outcome = this.#outcomes.shift();
+    if (outcome) {
+      this.#last = outcome;
+      this.#status = ClientStatus.running;
+    }
+    const { taskId, cid, supernode } = this.#member;
+    try {
+      return await supernode.pull(taskId, cid, this.#status, this.#last, this.#options.signal);
+    } catch (error) {
+      if (!(error instanceof SupernodeLostError)) throw error;
+      log.warn("{error}", { error: error.message });
+      this.#options.supernodes.lost(supernode, Date.now());
+      if (await this.#registerAgain()) return { kind: "wait" };
+      return { kind: "ended", code: Code.unknownError, message: error.message };
+    }
+  }
+
+  /** After the supernode has gone, or forgotten us: go on with another, and with what is here. */
+  async #registerAgain(): Promise<boolean> {
+    if (this.#registrations > this.#options.supernodes.size + 1) return false;
+    this.#registrations += 1;
+    const registered = await register(this.#options);
+    if ("error" in registered) return false;
+    const { data, supernode } = registered;
+    const { layout } = this.#file;
+    if (data.pieceSize !== layout.pieceSize || (data.cdnSource !== "source") !== layout.framed)
+      return false;
+    this.#last = { result: PieceResult.invalid };
+    this.#status = ClientStatus.started;
+    this.#enter({ taskId: data.taskId, cid: this.#options.identity.cid, supernode });
+    return true;
+  }
+
+  /** Tells a supernode that just met us what we hold. */
+  #enter(member: Membership): void {
+    this.#member = member;
+    this.#options.onMember(member);
+    for (const piece of this.#file.held) {
+      this.#outcomes.push({
+        range: wireRange(piece, this.#file.layout.pieceSize),
+        dstCid: member.cid,
+        result: PieceResult.semiSuccess,
+      });
+      this.#reportSuccess(piece, member.cid);
+    }
+  }
+
+  /** Resolves when a piece has come or failed, or after `ms`. */
+  async #idle(ms: number): Promise<void> {
+    const timer = new AbortController();
+    const woken = new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    const signal = AbortSignal.any([timer.signal, this.#options.signal]);
+    await Promise.race([woken, sleep(ms, undefined, { signal }).catch(() => {})]);
+    timer.abort();
+  }
+
+  #take(task: PieceTask): void {
+    const piece = task.pieceNum;
+    if (this.#file.has(piece)) {
+      this.#settle(task, PieceResult.semiSuccess);
+      return;
+    }
+    if (this.#inFlight.has(piece) || this.#inFlight.size >= this.#options.maxInFlight) return;
+    const work = this.#fetch(task).finally(() => this.#inFlight.delete(piece));
+    this.#inFlight.set(piece, work);
+  }
+
+  async #fetch(task: PieceTask): Promise<void> {
+    try {
+      const fromSource = /^https?:\/\//i.test(task.path);
+      const content = fromSource ? await this.#fromSource(task) : await this.#fromPeer(task);
+      const origin = fromSource
+        ? "registry"
+        : task.cid.startsWith("cdnnode:")
+          ? "supernode"
+          : "peer";
+      await this.#options.onPiece(task.pieceNum, content, origin);
+      this.#failures = 0;
+      this.#progressMs = Date.now();
+      this.#reportSuccess(task.pieceNum, task.cid);
+      this.#settle(task, PieceResult.semiSuccess);
+    } catch (error) {
+      if (this.#fetches.signal.aborted) return;
+      if (isDiskFull(error) || (error as NodeJS.ErrnoException).syscall === "write") {
+        this.#fatal = error as Error;
+        this.#wake();
+        return;
+      }
+      this.#failures += 1;
+      log.info("piece {piece}: {error}", { piece: task.pieceNum, error: (error as Error).message });
+      if (error instanceof PieceError) this.#complain(task, error);
+      this.#settle(task, PieceResult.failed);
+    }
+  }
+
+  #fromPeer(task: PieceTask): Promise<Uint8Array> {
+    const { http, limiters, minRate } = this.#options;
+    return fetchPiece(task, {
+      http,
+      limiters,
+      minRate,
+      layout: this.#file.layout,
+      signal: this.#fetches.signal,
+    });
+  }
+
+  /**
+   * The supernode sends us to the source for this piece. Whatever URL it names, we ask our own: our
+   * credentials are for that one only.
+   */
+  #fromSource(task: PieceTask): Promise<Uint8Array> {
+    const { http, limiters, source } = this.#options;
+    const { offset, length } = pieceContent(task.pieceNum, this.#file.layout);
+    const range = { start: offset, end: offset + length - 1 };
+    return fetchSourceRange(source, range, { http, limiters, signal: this.#fetches.signal });
+  }
+
+  #settle(task: PieceTask, result: PieceResult): void {
+    this.#outcomes.push({
+      range: wireRange(task.pieceNum, this.#file.layout.pieceSize),
+      dstCid: task.cid,
+      result,
+    });
+    this.#wake();
+  }
+
+  #reportSuccess(piece: number, dstCid: string): void {
+    const { taskId, cid, supernode } = this.#member;
+    const range = wireRange(piece, this.#file.layout.pieceSize);
+    // The next pull says the same; v1's supernode counts us as a holder only by this one.
+    supernode.reportPiece(taskId, cid, dstCid, range).catch(() => {});
+  }
+
+  #complain(task: PieceTask, error: PieceError): void {
+    if (error.failure === "unreachable") return;
+    const { taskId, cid, supernode } = this.#member;
+    supernode
+      .reportPieceError({
+        taskId,
+        srcCid: cid,
+        dstCid: task.cid,
+        dstIp: task.peerIp,
+        range: wireRange(task.pieceNum, this.#file.layout.pieceSize),
+        realMd5: error.realMd5,
+        expectedMd5: parsePieceMd5(task.pieceMd5)?.md5 ?? "",
+        errorType:
+          error.failure === "missing" ? PieceErrorType.fileNotExist : PieceErrorType.md5NotMatch,
+      })
+      .catch(() => {});
+  }
+
+  /** The supernode says that we have it all; a file of unknown length has one now. */
+  #finish(data: FinishedData): SwarmOutcome {
+    const file = this.#file;
+    if (file.layout.length < 0) {
+      const { pieceSize } = file.layout;
+      const count = Math.max(1, Math.ceil(data.fileLength / pieceSize));
+      file.setLength(Math.max(0, data.fileLength - count * FRAME_BYTES));
+    }
+    if (file.complete) return { finished: true };
+    const missing = pieceCount(file.layout) - file.held.size;
+    return this.#give(
+      BacksourceReason.downloadError,
+      `the supernode says finished, but ${missing} pieces are not here`,
+    );
+  }
+}

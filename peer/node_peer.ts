@@ -1,0 +1,333 @@
+import { hostname } from "node:os";
+import { basename, join } from "node:path";
+import { blobDigest, formatDigest } from "../protocol/digest.ts";
+import { clientId, clientSign, peerFilePath, taskFileName } from "../protocol/names.ts";
+import type { ByteRange } from "../protocol/piece_range.ts";
+import { taskId } from "../protocol/task_id.ts";
+import { isDiskFull } from "../runtime/files.ts";
+import { HttpClient } from "../runtime/http_client.ts";
+import { getLogger } from "../runtime/logger.ts";
+import { RateLimiter } from "../runtime/rate_limiter.ts";
+import {
+  DownloadError,
+  type DownloadSummary,
+  type OpenFile,
+  type OpenRequest,
+  type Peer,
+  type PeerOptions,
+  WrongDigestError,
+} from "./contract.ts";
+import { Download } from "./download/download.ts";
+import { orderedStream } from "./download/ordered_stream.ts";
+import { RunningDigest } from "./download/running_digest.ts";
+import { type PeerServer, startPeerServer } from "./serve/peer_server.ts";
+import { Catalog, type CatalogEntry, DATA_SUFFIX } from "./store/catalog.ts";
+import { EXPIRE_MS } from "./store/expiry.ts";
+import type { TaskFile } from "./store/task_file.ts";
+import { reportSummary } from "./supernode/report_summary.ts";
+import { SupernodeList } from "./supernode/supernode_list.ts";
+
+/** Milliseconds for which a download goes on after its last reader has left: engines try again soon. */
+const LINGER_MS = 5000;
+/** Milliseconds in which the first reader should turn up. */
+const FIRST_READER_MS = 30_000;
+/** Milliseconds for which p2p is not used for a file that came out wrong. */
+const DISTRUST_MS = 60_000;
+
+const log = getLogger("dfclient");
+
+/** A peer in this process, with downloads and server: what dfdaemon runs. */
+export class NodePeer implements Peer {
+  readonly ip: string;
+  readonly #options: PeerOptions;
+  readonly #catalog: Catalog;
+  readonly #http: HttpClient;
+  readonly #supernodes: SupernodeList;
+  readonly #server: PeerServer;
+  readonly #totalLimiter: RateLimiter;
+  /** Downloads under way, by cache key. */
+  readonly #running = new Map<string, SharedDownload>();
+  readonly #opening = new Map<string, Promise<unknown>>();
+  readonly #distrusted = new Map<string, number>();
+  #lastSignMs = 0;
+
+  private constructor(
+    options: PeerOptions,
+    parts: { catalog: Catalog; http: HttpClient; supernodes: SupernodeList; server: PeerServer },
+  ) {
+    this.ip = options.ip;
+    this.#options = options;
+    this.#catalog = parts.catalog;
+    this.#http = parts.http;
+    this.#supernodes = parts.supernodes;
+    this.#server = parts.server;
+    this.#totalLimiter = new RateLimiter(options.totalLimit ?? 0);
+  }
+
+  static async start(options: PeerOptions): Promise<NodePeer> {
+    const http = new HttpClient({ hostAliases: options.hostAliases ?? {} });
+    const supernodes = new SupernodeList(options.supernodes, http);
+    const catalog = new Catalog(options.dataDir);
+    await catalog.load();
+    const server = await startPeerServer({
+      catalog,
+      http,
+      supernodes,
+      ip: options.ip,
+      port: options.port,
+      expireMs: options.expireMs ?? EXPIRE_MS,
+      aliveMs: 0,
+      limit: { totalLimit: options.totalLimit ?? 0 },
+      onServed: options.onServed,
+    });
+    return new NodePeer(options, { catalog, http, supernodes, server });
+  }
+
+  get port(): number {
+    return this.#server.port;
+  }
+
+  async open(request: OpenRequest): Promise<OpenFile> {
+    const digest = request.digest ?? blobDigest(request.url);
+    const id = taskId({ taskUrl: request.url, headers: request.headers });
+    const key = digest ? formatDigest(digest) : id;
+    const until = this.#distrusted.get(key);
+    if (until !== undefined) {
+      if (until > Date.now())
+        throw new DownloadError("the bytes that p2p brought for it were wrong");
+      this.#distrusted.delete(key);
+    }
+    // One at a time for each file, so that two clients never start it twice.
+    const before = this.#opening.get(key) ?? Promise.resolve();
+    const opening = before.then(() => this.#open(request, key, id));
+    const settled = opening.then(
+      () => {},
+      () => {},
+    );
+    this.#opening.set(key, settled);
+    settled.then(() => {
+      if (this.#opening.get(key) === settled) this.#opening.delete(key);
+    });
+    return opening;
+  }
+
+  async close(): Promise<void> {
+    for (const shared of this.#running.values()) shared.download.abort("dfdaemon stops");
+    await Promise.allSettled([...this.#running.values()].map(({ download }) => download.done));
+    await this.#server.close();
+    await this.#catalog.close();
+    this.#http.close();
+  }
+
+  async #open(request: OpenRequest, key: string, id: string): Promise<OpenFile> {
+    const running = this.#running.get(key);
+    if (running && running.download.state !== "failed") return running.openFile();
+
+    const digest = request.digest ?? blobDigest(request.url);
+    // Without a digest nobody knows whether the source still has the same file.
+    const cached = digest ? this.#catalog.byKey(key) : undefined;
+    if (cached?.file?.complete && cached.file.index.verified) {
+      const wasRight = cached.announced || (await matches(cached.file, digest!.hex));
+      if (wasRight && cached.announced) return this.#openCached(cached, cached.file);
+      if (!wasRight) {
+        log.warn("{name} is damaged on disk; dropping it", { name: cached.name });
+        await this.#catalog.remove(cached);
+      }
+    }
+    const resumed = cached?.file && !cached.file.closed ? cached : undefined;
+    const sign = this.#sign();
+    const base = digest
+      ? digest.hex
+      : basename(new URL(request.url).pathname).replace(/[^\w.-]/g, "_") || "index";
+    const name = resumed?.name ?? taskFileName(base, sign);
+    const download = new Download(
+      {
+        source: { url: request.url, headers: request.headers, tls: request.tls },
+        taskUrl: request.url,
+        taskId: id,
+        key,
+        identity: {
+          cid: clientId(this.ip, sign),
+          ip: this.ip,
+          hostName: hostname(),
+          port: this.port,
+          path: peerFilePath(name),
+          callSystem: this.#options.callSystem,
+          dfdaemon: this.#options.dfdaemon,
+        },
+        path: resumed?.path ?? join(this.#catalog.dataDir, name + DATA_SUFFIX),
+        name,
+        length: request.length,
+        digest,
+        backToSource: true,
+      },
+      {
+        http: this.#http,
+        supernodes: this.#supernodes,
+        limiters: [new RateLimiter(this.#options.localLimit ?? 0), this.#totalLimiter],
+        onBytes: this.#options.onBytes,
+      },
+      resumed?.file,
+    );
+    if (resumed) this.#options.onBytes?.("cache", heldBytes(resumed.file!));
+    const shared = new SharedDownload(download);
+    this.#running.set(key, shared);
+    this.#follow(shared, key, name, resumed);
+    return shared.openFile();
+  }
+
+  #openCached(entry: CatalogEntry, file: TaskFile): OpenFile {
+    const { length } = file.layout;
+    return {
+      taskId: entry.taskId,
+      length,
+      stream: (range?: ByteRange) => {
+        entry.users += 1;
+        entry.touchedMs = Date.now();
+        this.#options.onBytes?.("cache", range ? range.end - range.start + 1 : length);
+        const complete = {
+          file: Promise.resolve(file),
+          state: "complete" as const,
+          error: undefined,
+          verifies: false,
+          changed: () => Promise.resolve(),
+        };
+        return orderedStream(complete, range, () => {
+          entry.users -= 1;
+          entry.touchedMs = Date.now();
+        });
+      },
+      done: Promise.resolve({
+        length,
+        reason: 0,
+        seconds: 0,
+        bytes: { peer: 0, supernode: 0, registry: 0, cache: length },
+      }),
+    };
+  }
+
+  /** Keeps the catalog, the supernode and the log in step with a download. */
+  #follow(
+    shared: SharedDownload,
+    key: string,
+    name: string,
+    resumed: CatalogEntry | undefined,
+  ): void {
+    const { download } = shared;
+    const entry: CatalogEntry = resumed ?? {
+      name,
+      path: download.plan.path,
+      key,
+      taskId: "",
+      cid: "",
+      supernode: "",
+      users: 0,
+      touchedMs: Date.now(),
+    };
+    entry.users += 1;
+    download.file.then(
+      (file) => {
+        entry.file = file;
+        this.#catalog.add(entry);
+      },
+      () => {},
+    );
+    download.onMember = ({ taskId, cid, supernode }) => {
+      Object.assign(entry, { taskId, cid, supernode: supernode.name });
+    };
+    const settle = (summary: DownloadSummary | undefined) => {
+      entry.users -= 1;
+      entry.touchedMs = Date.now();
+      shared.settled();
+      if (this.#running.get(key) === shared) this.#running.delete(key);
+      reportSummary(download, summary, { ip: this.ip, port: this.port });
+    };
+    download.done.then(
+      (summary) => {
+        entry.announced = true;
+        settle(summary);
+        log.info("{name} SUCCESS cost:{seconds}s length:{length} reason:{reason}", {
+          name,
+          seconds: summary.seconds.toFixed(3),
+          length: summary.length,
+          reason: summary.reason,
+        });
+      },
+      async (error: Error) => {
+        settle(undefined);
+        log.warn("{name} FAIL: {error}", { name, error: error.message });
+        const { membership } = download;
+        membership?.supernode.reportServiceDown(membership.taskId, membership.cid).catch(() => {});
+        if (error instanceof WrongDigestError) this.#distrusted.set(key, Date.now() + DISTRUST_MS);
+        // Wrong bytes are of no use, and a full disk wants its space back; the rest is resumed some day.
+        if (error instanceof WrongDigestError || isDiskFull(error) || !entry.file) {
+          await this.#catalog.remove(entry).catch(() => {});
+        } else {
+          await entry.file.saveIndex().catch(() => {});
+        }
+      },
+    );
+  }
+
+  /** A sign that no other download of this process has. */
+  #sign(): string {
+    this.#lastSignMs = Math.max(Date.now(), this.#lastSignMs + 1);
+    return clientSign(process.pid, this.#lastSignMs);
+  }
+}
+
+/** A download with any number of readers, given up some time after the last of them has left. */
+class SharedDownload {
+  readonly download: Download;
+  #readers = 0;
+  #lonely: NodeJS.Timeout | undefined;
+
+  constructor(download: Download) {
+    this.download = download;
+    this.#expectReader(FIRST_READER_MS);
+  }
+
+  async openFile(): Promise<OpenFile> {
+    const { download } = this;
+    if (this.#readers === 0) this.#expectReader(FIRST_READER_MS);
+    const file = await download.file;
+    return {
+      taskId: download.membership?.taskId ?? download.plan.taskId,
+      length: file.layout.length,
+      stream: (range?: ByteRange) => {
+        this.#readers += 1;
+        clearTimeout(this.#lonely);
+        download.handedOut = true;
+        return orderedStream(download, range, () => {
+          this.#readers -= 1;
+          if (this.#readers === 0) this.#expectReader(LINGER_MS);
+        });
+      },
+      done: download.done,
+    };
+  }
+
+  settled(): void {
+    clearTimeout(this.#lonely);
+  }
+
+  #expectReader(ms: number): void {
+    clearTimeout(this.#lonely);
+    if (this.download.state !== "running") return;
+    this.#lonely = setTimeout(() => this.download.abort("nobody reads it any more"), ms);
+    this.#lonely.unref();
+  }
+}
+
+async function matches(file: TaskFile, sha256: string): Promise<boolean> {
+  try {
+    return (await new RunningDigest(file, ["sha256"]).digests()).get("sha256") === sha256;
+  } catch {
+    return false;
+  }
+}
+
+function heldBytes(file: TaskFile): number {
+  if (file.complete) return file.layout.length;
+  return file.held.size * file.layout.pieceSize;
+}

@@ -1,0 +1,52 @@
+import { Hono } from "hono";
+import type { Catalog } from "../store/catalog.ts";
+import { type HostLimit, localControl } from "./local_control.ts";
+import { sendPiece } from "./send_piece.ts";
+
+export interface PeerServerOptions {
+  catalog: Catalog;
+  limit: HostLimit;
+  /** Told of each request, for the idle clock. */
+  onRequest?: () => void;
+  /** Told of bytes handed to other peers. */
+  onServed?: ((bytes: number) => void) | undefined;
+}
+
+const PREFIX = "/peer/file/";
+
+/** The peer server's routes (protocol §2). */
+export function peerServerApp(options: PeerServerOptions): Hono {
+  const { catalog } = options;
+  const app = new Hono();
+  app.use(async (_c, next) => {
+    options.onRequest?.();
+    await next();
+  });
+
+  app.get(`${PREFIX}*`, async (c) => {
+    const url = new URL(c.req.url);
+    const name = safeDecode(url.pathname.slice(PREFIX.length));
+    // v1 names files after URLs, query included.
+    const entry = catalog.get(name) ?? catalog.get(name + url.search);
+    if (!entry) return c.text(`failed to get taskPath: ${name}\n`, 500);
+    entry.touchedMs = Date.now();
+    const response = await sendPiece(catalog, entry, c.req.raw.headers);
+    if (response.status === 206) {
+      options.onServed?.(Number(response.headers.get("content-length")));
+    }
+    return response;
+  });
+
+  app.route("/", localControl(catalog, options.limit));
+  app.notFound((c) => c.text("404 page not found\n", 404));
+  app.onError((_error, c) => c.text("internal error\n", 500));
+  return app;
+}
+
+function safeDecode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,132 @@
+import type { HttpClient } from "../../runtime/http_client.ts";
+import { getLogger } from "../../runtime/logger.ts";
+import { ListenError, type RunningServer, serve } from "../../runtime/serve.ts";
+import type { Catalog } from "../store/catalog.ts";
+import { expired } from "../store/expiry.ts";
+import type { SupernodeList } from "../supernode/supernode_list.ts";
+import { peerServerApp } from "./app.ts";
+import type { HostLimit } from "./local_control.ts";
+
+export interface PeerServerSettings {
+  catalog: Catalog;
+  ip: string;
+  /** 0: the first free one of 15000…65000. */
+  port: number;
+  expireMs: number;
+  /** Milliseconds without a request after which {@link onIdle} is called; 0: never. */
+  aliveMs: number;
+  limit: HostLimit;
+  supernodes: SupernodeList;
+  http: HttpClient;
+  onIdle?: () => void;
+  onServed?: ((bytes: number) => void) | undefined;
+}
+
+export interface PeerServer {
+  ip: string;
+  port: number;
+  /** Milliseconds since the last request. */
+  idleMs(): number;
+  /** Stops serving. */
+  close(): Promise<void>;
+  /** Tells the supernodes that this node serves none of its files any more, and deletes them. */
+  withdrawAll(): Promise<void>;
+}
+
+/** Ports a peer may serve on (protocol §1). */
+const PORTS = { first: 15000, last: 65000 };
+
+const log = getLogger("dfserver");
+
+/**
+ * Serves this node's files to other peers, and deletes those that nobody has used for a while, after
+ * telling the supernode so (protocol §2).
+ *
+ * @throws {ListenError} when the port is taken
+ */
+export async function startPeerServer(settings: PeerServerSettings): Promise<PeerServer> {
+  const { catalog } = settings;
+  let lastRequestMs = Date.now();
+  const app = peerServerApp({
+    catalog,
+    limit: settings.limit,
+    onRequest: () => {
+      lastRequestMs = Date.now();
+    },
+    onServed: settings.onServed,
+  });
+  const server = await listen(settings.ip, settings.port, app.fetch);
+
+  const withdraw = async (name: string) => {
+    const entry = catalog.get(name);
+    if (!entry) return;
+    if (entry.taskId && entry.cid && entry.supernode) {
+      const supernode = settings.supernodes.named(entry.supernode, settings.http);
+      await supernode?.reportServiceDown(entry.taskId, entry.cid).catch((error: Error) => {
+        log.info("{name}: {error}", { name, error: error.message });
+      });
+    }
+    await catalog.remove(entry);
+  };
+
+  let sweeping = false;
+  const sweep = async () => {
+    if (sweeping) return;
+    sweeping = true;
+    try {
+      const ages = await Promise.all(
+        [...catalog.entries()].map(async (entry) => ({
+          name: entry.name,
+          users: entry.users,
+          lastUseMs: await catalog.lastUse(entry),
+        })),
+      );
+      for (const { name } of expired(ages, Date.now(), settings.expireMs)) {
+        log.info("{name} has expired", { name });
+        await withdraw(name);
+      }
+      if (settings.aliveMs > 0 && Date.now() - lastRequestMs >= settings.aliveMs)
+        settings.onIdle?.();
+    } finally {
+      sweeping = false;
+    }
+  };
+  const shortest =
+    settings.aliveMs > 0 ? Math.min(settings.aliveMs, settings.expireMs) : settings.expireMs;
+  const timer = setInterval(sweep, Math.min(Math.max(shortest / 4, 100), 10_000));
+  timer.unref();
+
+  log.info("serving pieces on {ip}:{port}", { ip: settings.ip, port: server.port });
+  return {
+    ip: settings.ip,
+    port: server.port,
+    idleMs: () => Date.now() - lastRequestMs,
+    async close() {
+      clearInterval(timer);
+      await server.close(500);
+    },
+    async withdrawAll() {
+      for (const entry of [...catalog.entries()]) await withdraw(entry.name);
+    },
+  };
+}
+
+async function listen(
+  ip: string,
+  port: number,
+  fetch: (request: Request) => Response | Promise<Response>,
+): Promise<RunningServer> {
+  if (port !== 0) return serve({ fetch, hostname: ip, port });
+  // Many nodes may look for a port on one host at once: start from somewhere of one's own.
+  const span = PORTS.last - PORTS.first + 1;
+  const start = Math.floor(Math.random() * span);
+  for (let tries = 0; tries < 50; tries++) {
+    try {
+      const candidate = PORTS.first + ((start + tries * 7) % span);
+      return await serve({ fetch, hostname: ip, port: candidate });
+    } catch (error) {
+      if (!(error instanceof ListenError) || !error.taken) throw error;
+    }
+  }
+  throw new ListenError(`no free port of ${PORTS.first} to ${PORTS.last} on ${ip}`);
+}

@@ -1,0 +1,106 @@
+import { FRAME_BYTES, frameHead, frameTail } from "../../protocol/piece_frame.ts";
+import { parseRange } from "../../protocol/piece_range.ts";
+import { MAX_PIECE_SIZE } from "../../protocol/piece_size.ts";
+import { isMissing } from "../../runtime/config_file.ts";
+import type { Catalog, CatalogEntry } from "../store/catalog.ts";
+
+/** What a peer asks for (protocol §2): `Range`, `pieceNum`, `pieceSize` and `cdnSource` headers. */
+interface PieceRequest {
+  /** First byte of the content in the file. */
+  offset: number;
+  /** Bytes of content at most. */
+  length: number;
+  piece: number;
+  pieceSize: number;
+  framed: boolean;
+}
+
+const HEAD_BYTES = 4;
+
+/**
+ * Answers a peer with a piece: 206 and the piece, framed unless the peer asks for `cdnSource: source`.
+ * Hot path: one read from disk into one buffer, which is the whole answer.
+ */
+export async function sendPiece(
+  catalog: Catalog,
+  entry: CatalogEntry,
+  headers: Headers,
+): Promise<Response> {
+  const request = parsePieceRequest(headers);
+  if (typeof request === "string") return text(400, request);
+  const { offset, length, framed, pieceSize } = request;
+
+  const { file } = entry;
+  let size: number;
+  let readInto: (target: Uint8Array, at: number) => Promise<void>;
+  if (file && !file.closed) {
+    // Between what has been written there may be holes: only pieces that are here are handed out.
+    if (!file.has(request.piece)) return text(404, `no piece ${request.piece} here`);
+    size = file.layout.length >= 0 ? file.layout.length : offset + length;
+    readInto = (target, at) => file.readInto(target, at);
+  } else {
+    try {
+      const handle = await catalog.openForeign(entry);
+      size = (await handle.stat()).size;
+      readInto = async (target, at) => {
+        const { bytesRead } = await handle.read(target, 0, target.byteLength, at);
+        if (bytesRead !== target.byteLength) throw new Error("the file has shrunk");
+      };
+    } catch (error) {
+      return isMissing(error)
+        ? text(404, "the file is gone")
+        : text(500, "the file cannot be read");
+    }
+  }
+  if (offset > size || (offset === size && size > 0))
+    return text(416, "the range lies beyond the end");
+
+  const content = Math.min(length, size - offset);
+  const body = Buffer.allocUnsafe(framed ? content + FRAME_BYTES : content);
+  try {
+    await readInto(framed ? body.subarray(HEAD_BYTES, HEAD_BYTES + content) : body, offset);
+  } catch {
+    return text(404, "the file cannot be read any more");
+  }
+  if (framed) {
+    body.set(frameHead(content, pieceSize), 0);
+    body.set(frameTail(), HEAD_BYTES + content);
+  }
+  return new Response(body, {
+    status: 206,
+    headers: {
+      "content-type": "application/octet-stream",
+      "content-length": String(body.byteLength),
+    },
+  });
+}
+
+/** Reads the headers; a text says what is wrong with them. */
+function parsePieceRequest(headers: Headers): PieceRequest | string {
+  const rangeText = headers.get("range") ?? "";
+  const range = parseRange(rangeText.replace(/^bytes=/, ""));
+  if (!range) return `invalid range: ${rangeText}`;
+  const piece = wholeNumber(headers.get("pieceNum"));
+  if (piece === undefined) return `invalid pieceNum: ${headers.get("pieceNum") ?? ""}`;
+  const pieceSize = wholeNumber(headers.get("pieceSize"));
+  if (pieceSize === undefined) return `invalid pieceSize: ${headers.get("pieceSize") ?? ""}`;
+  const framed = headers.get("cdnSource")?.toLowerCase() !== "source";
+  const wireLength = range.end - range.start + 1;
+  const frame = framed ? FRAME_BYTES : 0;
+  const offset = range.start - frame * piece;
+  if (wireLength > MAX_PIECE_SIZE)
+    return `invalid range: more than a piece of ${MAX_PIECE_SIZE} bytes`;
+  if (wireLength < frame || offset < 0) return `invalid range: ${rangeText} for piece ${piece}`;
+  return { offset, length: wireLength - frame, piece, pieceSize, framed };
+}
+
+function wholeNumber(value: string | null): number | undefined {
+  return value !== null && /^\d{1,10}$/.test(value) ? Number(value) : undefined;
+}
+
+function text(status: number, message: string): Response {
+  return new Response(`${message}\n`, {
+    status,
+    headers: { "content-type": "text/plain; charset=utf-8" },
+  });
+}

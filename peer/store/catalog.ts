@@ -1,0 +1,139 @@
+import { type FileHandle, open, readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { getLogger } from "../../runtime/logger.ts";
+import { indexPath, readIndex } from "./index_file.ts";
+import { TaskFile } from "./task_file.ts";
+
+/** Files in the data directory end in this, as v1's do; their indexes add `.json`. */
+export const DATA_SUFFIX = ".service";
+
+/** One file that this node holds, or is fetching, and hands to other peers. */
+export interface CatalogEntry {
+  /** Name on the peer server. */
+  name: string;
+  path: string;
+  /** Cache key, or empty for a file that another process is fetching. */
+  key: string;
+  taskId: string;
+  cid: string;
+  /** `host:port` of the supernode that knows of it, or empty. */
+  supernode: string;
+  /** Whether this process has checked it and told a supernode of it. */
+  announced?: boolean;
+  /** Set when this process opened it as its own. */
+  file?: TaskFile | undefined;
+  /** Set when another process of this node writes it, and it was read here. */
+  foreign?: FileHandle | undefined;
+  /** Downloads and readers of this process that need it; it does not expire meanwhile. */
+  users: number;
+  /** ms since the epoch. */
+  touchedMs: number;
+}
+
+const log = getLogger("dfserver");
+
+/** Everything in a node's data directory, by name and by cache key. */
+export class Catalog {
+  readonly dataDir: string;
+  readonly #byName = new Map<string, CatalogEntry>();
+
+  constructor(dataDir: string) {
+    this.dataDir = dataDir;
+  }
+
+  /** Finds what an earlier run left: indexed files are kept, other data files are waste. */
+  async load(): Promise<void> {
+    const names = await readdir(this.dataDir).catch(() => []);
+    for (const fileName of names) {
+      if (!fileName.endsWith(DATA_SUFFIX)) continue;
+      const path = join(this.dataDir, fileName);
+      const index = await readIndex(indexPath(path));
+      if (!index || index.pieces.length === 0) continue;
+      try {
+        const file = await TaskFile.reopen(path, index);
+        this.add({
+          name: index.name,
+          path,
+          key: index.key,
+          taskId: index.taskId,
+          cid: index.cid,
+          supernode: index.supernode,
+          file,
+          users: 0,
+          touchedMs: index.touchedMs,
+        });
+      } catch (error) {
+        log.warn("dropping a cached file that cannot be used: {reason}", {
+          reason: (error as Error).message,
+        });
+        await Promise.all([rm(path, { force: true }), rm(indexPath(path), { force: true })]);
+      }
+    }
+  }
+
+  add(entry: CatalogEntry): void {
+    this.#byName.set(entry.name, entry);
+  }
+
+  get(name: string): CatalogEntry | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** The file with that cache key which this process has open, the fullest if there are several. */
+  byKey(key: string): CatalogEntry | undefined {
+    let best: CatalogEntry | undefined;
+    for (const entry of this.#byName.values()) {
+      if (entry.key !== key || !entry.file) continue;
+      if (!best || entry.file.held.size > best.file!.held.size) best = entry;
+    }
+    return best;
+  }
+
+  entries(): IterableIterator<CatalogEntry> {
+    return this.#byName.values();
+  }
+
+  get size(): number {
+    return this.#byName.size;
+  }
+
+  /** A handle on a file that another process writes. */
+  async openForeign(entry: CatalogEntry): Promise<FileHandle> {
+    entry.foreign ??= await open(entry.path, "r");
+    return entry.foreign;
+  }
+
+  /** When a file was last written, or touched here, whichever is later; ms since the epoch. */
+  async lastUse(entry: CatalogEntry): Promise<number> {
+    if (entry.file) return entry.touchedMs;
+    const written = await stat(entry.path).then(
+      (stats) => stats.mtimeMs,
+      () => 0,
+    );
+    return Math.max(entry.touchedMs, written);
+  }
+
+  /** Takes a file off the disk and out of the catalog. */
+  async remove(entry: CatalogEntry): Promise<void> {
+    if (this.#byName.get(entry.name) === entry) this.#byName.delete(entry.name);
+    await entry.foreign?.close().catch(() => {});
+    if (entry.file) await entry.file.remove();
+    else
+      await Promise.all([
+        rm(entry.path, { force: true }),
+        rm(indexPath(entry.path), { force: true }),
+      ]);
+  }
+
+  /** Writes all indexes and closes all files; they stay on disk. */
+  async close(): Promise<void> {
+    for (const entry of this.#byName.values()) {
+      await entry.foreign?.close().catch(() => {});
+      if (!entry.file || entry.file.closed) continue;
+      entry.file.annotate({ touchedMs: entry.touchedMs });
+      await entry.file.saveIndex().catch(() => {});
+      await entry.file.close();
+    }
+    this.#byName.clear();
+  }
+}

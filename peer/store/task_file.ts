@@ -1,0 +1,163 @@
+import { constants, type FileHandle, mkdir, open, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import {
+  contentSize,
+  type PieceLayout,
+  pieceContent,
+  pieceCount,
+} from "../../protocol/piece_range.ts";
+import { type FileIndex, indexPath, writeIndex } from "./index_file.ts";
+
+/**
+ * The one file of a download on this node: pieces are written once, bare, at their place, and read
+ * from there for other peers and for this node's own clients.
+ */
+export class TaskFile {
+  readonly path: string;
+  readonly #handle: FileHandle;
+  readonly #held: Set<number>;
+  #layout: PieceLayout;
+  #index: FileIndex;
+  #closed = false;
+
+  private constructor(path: string, handle: FileHandle, index: FileIndex) {
+    this.path = path;
+    this.#handle = handle;
+    this.#index = index;
+    this.#layout = { pieceSize: index.pieceSize, framed: index.framed, length: index.length };
+    this.#held = new Set(index.pieces);
+  }
+
+  /** Makes an empty file for a new download. */
+  static async create(path: string, index: FileIndex): Promise<TaskFile> {
+    await mkdir(dirname(path), { recursive: true });
+    const handle = await open(path, "w+", 0o644);
+    return new TaskFile(path, handle, index);
+  }
+
+  /**
+   * Opens a file that an earlier run left, with its index.
+   *
+   * @throws when the file is gone or shorter than its index says
+   */
+  static async reopen(path: string, index: FileIndex): Promise<TaskFile> {
+    const handle = await open(path, constants.O_RDWR);
+    const file = new TaskFile(path, handle, index);
+    const { size } = await handle.stat();
+    const last = Math.max(-1, ...index.pieces);
+    const needed = last < 0 ? 0 : pieceContent(last, file.layout);
+    if (typeof needed === "object" && size < needed.offset + needed.length) {
+      await handle.close();
+      throw new Error(`${path} is shorter than its index says`);
+    }
+    return file;
+  }
+
+  get index(): FileIndex {
+    return { ...this.#index, length: this.#layout.length, pieces: [...this.#held] };
+  }
+
+  get layout(): PieceLayout {
+    return this.#layout;
+  }
+
+  get held(): ReadonlySet<number> {
+    return this.#held;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Whether every piece is here; never while the length is unknown. */
+  get complete(): boolean {
+    return this.#layout.length >= 0 && this.#held.size === pieceCount(this.#layout);
+  }
+
+  /** Tells the length once it is known. */
+  setLength(length: number): void {
+    this.#layout = { ...this.#layout, length };
+  }
+
+  has(piece: number): boolean {
+    return this.#held.has(piece);
+  }
+
+  /** The pieces that are not here yet; the length must be known. */
+  missing(): number[] {
+    const all = pieceCount(this.#layout);
+    return Array.from({ length: all }, (_, piece) => piece).filter(
+      (piece) => !this.#held.has(piece),
+    );
+  }
+
+  /**
+   * Writes a piece's content at its place. Writing one twice is harmless.
+   *
+   * @throws the file system's error, a full disk among them
+   */
+  async writePiece(piece: number, content: Uint8Array): Promise<void> {
+    if (content.byteLength > 0) {
+      const offset = piece * contentSize(this.#layout);
+      let written = 0;
+      while (written < content.byteLength) {
+        const { bytesWritten } = await this.#handle.write(
+          content,
+          written,
+          content.byteLength - written,
+          offset + written,
+        );
+        written += bytesWritten;
+      }
+    }
+    this.#held.add(piece);
+  }
+
+  /** Forgets a piece that turned out wrong. */
+  dropPiece(piece: number): void {
+    this.#held.delete(piece);
+  }
+
+  /**
+   * Reads file bytes into `target`, all of it.
+   *
+   * @throws when the file ends before
+   */
+  async readInto(target: Uint8Array, offset: number): Promise<void> {
+    let read = 0;
+    while (read < target.byteLength) {
+      const { bytesRead } = await this.#handle.read(
+        target,
+        read,
+        target.byteLength - read,
+        offset + read,
+      );
+      if (bytesRead === 0) throw new Error(`${this.path} ends at byte ${offset + read}`);
+      read += bytesRead;
+    }
+  }
+
+  /** Notes facts that the index carries along. */
+  annotate(
+    facts: Partial<Pick<FileIndex, "verified" | "cid" | "supernode" | "taskId" | "touchedMs">>,
+  ): void {
+    this.#index = { ...this.#index, ...facts };
+  }
+
+  /** Writes the index beside the file, so that a later run finds what is here. */
+  async saveIndex(): Promise<void> {
+    await writeIndex(indexPath(this.path), this.index);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#handle.close();
+  }
+
+  /** Closes the file and takes it and its index away. */
+  async remove(): Promise<void> {
+    await this.close();
+    await Promise.all([rm(this.path, { force: true }), rm(indexPath(this.path), { force: true })]);
+  }
+}

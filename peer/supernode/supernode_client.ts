@@ -1,0 +1,225 @@
+import { z } from "zod";
+import { type ClientStatus, Code, type PieceResult } from "../../protocol/codes.ts";
+import { type ByteRange, formatRange } from "../../protocol/piece_range.ts";
+import { envelopeSchema } from "../../protocol/v1/envelope.ts";
+import {
+  type FinishedData,
+  finishedDataSchema,
+  type PieceTask,
+  pieceTasksSchema,
+} from "../../protocol/v1/pull_piece.ts";
+import { type RegisterData, registerDataSchema } from "../../protocol/v1/register.ts";
+import type { PieceErrorType, TaskMetrics } from "../../protocol/v1/report.ts";
+import { type HttpClient, HttpError } from "../../runtime/http_client.ts";
+import type { SupernodeAddress } from "../contract.ts";
+
+/** What a client says of itself and its task when it registers (protocol §1). */
+export interface Registration {
+  rawUrl: string;
+  taskUrl: string;
+  cid: string;
+  ip: string;
+  hostName: string;
+  /** Port of the peer server; 0: this client cannot serve. */
+  port: number;
+  /** `/peer/file/<taskFileName>`. */
+  path: string;
+  version: string;
+  md5?: string | undefined;
+  identifier?: string | undefined;
+  callSystem?: string | undefined;
+  /** `"Name:value"` each. */
+  headers?: string[];
+  dfdaemon?: boolean | undefined;
+  insecure?: boolean | undefined;
+  /** base64 of PEM each. */
+  rootCAs?: string[] | undefined;
+  pattern?: string | undefined;
+}
+
+/** How the last piece went, told with the next pull. */
+export interface PieceOutcome {
+  range: ByteRange;
+  dstCid: string;
+  result: PieceResult;
+}
+
+/** What the supernode answers to a pull. */
+export type PullAnswer =
+  | { kind: "pieces"; pieces: PieceTask[] }
+  | { kind: "wait" }
+  | { kind: "finished"; data: FinishedData }
+  | { kind: "ended"; code: number; message: string };
+
+/** The supernode cannot be reached, or what answers is not one. */
+export class SupernodeLostError extends Error {
+  override name = "SupernodeLostError";
+}
+
+/** The supernode is there and says no. */
+export class RegisterRefusedError extends Error {
+  override name = "RegisterRefusedError";
+  readonly code: number;
+  constructor(code: number, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** Milliseconds for a TCP connection to a supernode: a dead one must not hold up a pull. */
+const CONNECT_MS = 400;
+/** Milliseconds for any answer but a registration's, which may wait for the source. */
+const ANSWER_MS = 5000;
+
+/** The v1 API of one supernode, as a client speaks it. */
+export class SupernodeClient {
+  readonly address: SupernodeAddress;
+  readonly #base: string;
+  readonly #http: HttpClient;
+
+  constructor(address: SupernodeAddress, http: HttpClient) {
+    this.address = address;
+    this.#base = `http://${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
+    this.#http = http;
+  }
+
+  /** `host:port`, for messages. */
+  get name(): string {
+    return `${this.address.host}:${this.address.port}`;
+  }
+
+  /**
+   * Registers a client and its task.
+   *
+   * @param answerMs milliseconds to wait for the answer, in which the supernode asks the source
+   * @throws {SupernodeLostError | RegisterRefusedError}
+   */
+  async register(
+    registration: Registration,
+    answerMs: number,
+    signal?: AbortSignal,
+  ): Promise<RegisterData> {
+    const answer = await this.#call("/peer/registry", {
+      body: { superNodeIp: this.address.host, ...registration },
+      answerMs,
+      signal,
+    });
+    const body = this.#parse(
+      answer.text,
+      envelopeSchema.extend({ message: z.string().optional() }),
+    );
+    if (answer.status !== 200 || body.code !== Code.success) {
+      throw new RegisterRefusedError(body.code, body.message ?? body.msg ?? `code ${body.code}`);
+    }
+    const data = registerDataSchema.safeParse(body.data);
+    if (!data.success) throw this.#garbled("a registration without a task");
+    return data.data;
+  }
+
+  /** Asks for pieces, telling how the last one went. */
+  async pull(
+    taskId: string,
+    cid: string,
+    status: ClientStatus,
+    outcome: Partial<PieceOutcome> & { result: PieceResult },
+    signal?: AbortSignal,
+  ): Promise<PullAnswer> {
+    const query = new URLSearchParams({
+      srcCid: cid,
+      dstCid: outcome.dstCid ?? "",
+      range: outcome.range ? formatRange(outcome.range) : "",
+      result: String(outcome.result),
+      status: String(status),
+      taskId,
+    });
+    const answer = await this.#call(`/peer/task?${query}`, { signal });
+    const body = this.#parse(answer.text, envelopeSchema);
+    switch (body.code) {
+      case Code.continue: {
+        const pieces = pieceTasksSchema.safeParse(body.data);
+        if (!pieces.success) throw this.#garbled("pieces that cannot be read");
+        return { kind: "pieces", pieces: pieces.data };
+      }
+      case Code.success:
+      case Code.wait:
+      case Code.peerLimited:
+        return { kind: "wait" };
+      case Code.finished:
+        return { kind: "finished", data: finishedDataSchema.parse(body.data ?? {}) };
+      default:
+        return { kind: "ended", code: body.code, message: body.msg ?? "" };
+    }
+  }
+
+  /** Tells that this client holds a piece now. */
+  async reportPiece(taskId: string, cid: string, dstCid: string, range: ByteRange): Promise<void> {
+    const query = new URLSearchParams({ taskId, cid, dstCid, pieceRange: formatRange(range) });
+    await this.#call(`/peer/piece/suc?${query}`);
+  }
+
+  /** Tells that a peer handed out a bad piece. */
+  async reportPieceError(error: {
+    taskId: string;
+    srcCid: string;
+    dstCid: string;
+    dstIp: string;
+    range: ByteRange;
+    realMd5: string;
+    expectedMd5: string;
+    errorType: PieceErrorType;
+  }): Promise<void> {
+    const query = new URLSearchParams({ ...error, range: formatRange(error.range) });
+    await this.#call(`/peer/piece/error?${query}`);
+  }
+
+  /** Tells that this client no longer serves this task. */
+  async reportServiceDown(taskId: string, cid: string): Promise<void> {
+    await this.#call(`/peer/service/down?${new URLSearchParams({ taskId, cid })}`);
+  }
+
+  /** Tells how a whole download went. */
+  async reportMetrics(metrics: TaskMetrics): Promise<void> {
+    await this.#call("/task/metrics", { body: metrics });
+  }
+
+  async #call(
+    path: string,
+    options: { body?: unknown; answerMs?: number; signal?: AbortSignal | undefined } = {},
+  ): Promise<{ status: number; text: string }> {
+    const deadline = AbortSignal.timeout((options.answerMs ?? ANSWER_MS) + CONNECT_MS);
+    const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
+    try {
+      return await this.#http.text(`${this.#base}${path}`, {
+        ...(options.body === undefined
+          ? {}
+          : {
+              method: "POST",
+              headers: { "content-type": "application/json;charset=utf-8" },
+              body: JSON.stringify(options.body),
+            }),
+        connectTimeoutMs: CONNECT_MS,
+        signal,
+      });
+    } catch (error) {
+      if (options.signal?.aborted) throw error;
+      const reason = deadline.aborted
+        ? `no answer within ${options.answerMs ?? ANSWER_MS} ms`
+        : error instanceof HttpError
+          ? error.message
+          : String(error);
+      throw new SupernodeLostError(`supernode ${this.name}: ${reason}`);
+    }
+  }
+
+  #parse<Schema extends z.ZodType>(text: string, schema: Schema): z.output<Schema> {
+    try {
+      return schema.parse(JSON.parse(text));
+    } catch {
+      throw this.#garbled("no envelope");
+    }
+  }
+
+  #garbled(what: string): SupernodeLostError {
+    return new SupernodeLostError(`supernode ${this.name}: its answer makes no sense (${what})`);
+  }
+}

@@ -1,0 +1,68 @@
+import type { HttpClient } from "../../runtime/http_client.ts";
+import type { SupernodeAddress } from "../contract.ts";
+import { SupernodeClient } from "./supernode_client.ts";
+
+/** Milliseconds for which a supernode that did not answer is left alone. */
+const REST_MS = 10_000;
+
+/**
+ * The order in which to try supernodes: weighted at random, so that the clients of a large fleet
+ * spread over them (protocol §4).
+ */
+export function weightedOrder<Item extends { weight: number }>(
+  items: readonly Item[],
+  random: () => number,
+): Item[] {
+  const left = [...items];
+  const order: Item[] = [];
+  while (left.length > 0) {
+    const total = left.reduce((sum, item) => sum + Math.max(item.weight, 0), 0);
+    let point = random() * total;
+    let index = left.findIndex((item) => (point -= Math.max(item.weight, 0)) < 0);
+    if (index < 0) index = 0;
+    order.push(...left.splice(index, 1));
+  }
+  return order;
+}
+
+/** The supernodes that a node knows, and which of them did not answer of late. */
+export class SupernodeList {
+  readonly #clients: SupernodeClient[];
+  readonly #restUntil = new Map<SupernodeClient, number>();
+
+  constructor(addresses: readonly SupernodeAddress[], http: HttpClient) {
+    this.#clients = addresses.map((address) => new SupernodeClient(address, http));
+  }
+
+  get size(): number {
+    return this.#clients.length;
+  }
+
+  /** Those worth a try now, in the order to try them. */
+  candidates(nowMs: number, random: () => number): SupernodeClient[] {
+    const awake = this.#clients.filter((client) => (this.#restUntil.get(client) ?? 0) <= nowMs);
+    return weightedOrder(
+      awake.map((client) => ({ client, weight: client.address.weight })),
+      random,
+    ).map(({ client }) => client);
+  }
+
+  /** Remembers that a supernode did not answer. */
+  lost(client: SupernodeClient, nowMs: number): void {
+    this.#restUntil.set(client, nowMs + REST_MS);
+  }
+
+  /** Remembers that it did. */
+  answered(client: SupernodeClient): void {
+    this.#restUntil.delete(client);
+  }
+
+  /** The supernode of that `host:port`, or one outside the list that a client named. */
+  named(name: string, http: HttpClient): SupernodeClient | undefined {
+    const known = this.#clients.find((client) => client.name === name);
+    if (known) return known;
+    const match = /^(.+):(\d+)$/.exec(name);
+    if (!match) return undefined;
+    return new SupernodeClient({ host: match[1]!, port: Number(match[2]), weight: 1 }, http);
+  }
+}
