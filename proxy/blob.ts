@@ -1,0 +1,144 @@
+import { once } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { DownloadError, type Peer, WrongDigestError } from "../peer/mod.ts";
+import type { ByteRange } from "../protocol/piece_range.ts";
+import type { HttpClient } from "../runtime/http_client.ts";
+import { parseRangeHeader, type RangeRequest } from "../runtime/http_range.ts";
+import type { Logger } from "../runtime/logger.ts";
+import { redactUrl } from "../runtime/redact_url.ts";
+import { askSource, type SourceFile, type SourceRequest } from "./ask_source.ts";
+import { forward } from "./forward.ts";
+import { answerText, blobRequestHeaders, hasBody } from "./headers.ts";
+import type { FallbackReason, ProxyMetrics } from "./metrics.ts";
+import { OpenTimeout, openInTime, readChunks, release } from "./peer_stream.ts";
+import { readFromSource } from "./resume.ts";
+import type { Decision } from "./rules.ts";
+
+export interface BlobOptions {
+  client: HttpClient;
+  /** Absent: the peer could not be started, and everything goes straight. */
+  peer: Peer | undefined;
+  metrics: ProxyMetrics;
+  log: Logger;
+  /** Milliseconds that opening a file by p2p may take. Default: 5000. */
+  openTimeoutMs?: number;
+  /** Milliseconds without a byte after which p2p counts as failed. Default: 60 000. */
+  stallTimeoutMs?: number;
+}
+
+/**
+ * Answers a GET of a blob by p2p. The source is asked first, with the client's own credentials;
+ * whatever it refuses, and whatever goes wrong in p2p, ends in the source's own answer: at once, or
+ * from the byte reached (protocol §5, By p2p).
+ */
+export async function serveBlob(
+  options: BlobOptions,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  decision: Decision,
+): Promise<void> {
+  const { client, peer, metrics, log } = options;
+  const name = redactUrl(decision.url);
+  const straight = (reason: FallbackReason) => {
+    metrics.countFallback(reason);
+    log.info(`${name}: straight to the source (${reason})`);
+    return forward(client, incoming, outgoing, {
+      ...decision,
+      onBytes: (bytes) => metrics.countBytes("registry", bytes),
+    });
+  };
+  if (!peer) return straight("no_peer");
+  if (hasBody(incoming)) return straight("source_refused");
+
+  const gone = new AbortController();
+  outgoing.once("close", () => gone.abort());
+  const headers = blobRequestHeaders(incoming);
+  const request: SourceRequest = { ...decision, headers, signal: gone.signal };
+  const source = await askSource(client, request);
+  if (gone.signal.aborted) return;
+  if (typeof source === "string") return straight(source);
+
+  const wanted = wantedRange(incoming, source.length, source.etag);
+  if (wanted.kind === "unsatisfiable") {
+    outgoing.setHeader("Content-Range", `bytes */${source.length}`);
+    return answerText(outgoing, 416, "the range lies beyond the end of the file");
+  }
+  const file = await openInTime(peer, request, source.length, options.openTimeoutMs ?? 5000).catch(
+    (error: Error) => {
+      log.warn(`${name}: not by p2p: ${error.message}`);
+      return error instanceof OpenTimeout ? ("open_timeout" as const) : ("open_failed" as const);
+    },
+  );
+  if (typeof file === "string") return straight(file);
+  if (gone.signal.aborted) return release(file);
+  if (file.length !== source.length) {
+    release(file);
+    return straight("length_differs");
+  }
+
+  const range = wanted.kind === "part" ? wanted : { start: 0, end: source.length - 1 };
+  writeHead(outgoing, source, range, wanted.kind === "part");
+  let reached = range.start;
+  const send = async (chunks: AsyncIterable<Uint8Array>, onBytes?: (bytes: number) => void) => {
+    for await (const chunk of chunks) {
+      if (gone.signal.aborted) return;
+      // More than was promised must not reach the client.
+      const bytes = chunk.subarray(0, range.end + 1 - reached);
+      reached += bytes.byteLength;
+      onBytes?.(bytes.byteLength);
+      if (!outgoing.write(bytes)) await once(outgoing, "drain", { signal: gone.signal });
+    }
+    if (reached <= range.end)
+      throw new DownloadError(`ended ${range.end + 1 - reached} bytes early`);
+  };
+  try {
+    await send(readChunks(file.stream(range), gone.signal, options.stallTimeoutMs ?? 60_000));
+  } catch (error) {
+    if (gone.signal.aborted) return;
+    if (error instanceof WrongDigestError) {
+      // The client has some of the wrong bytes already: it must not take them for a whole.
+      log.error(`${name}: ${error.message}; connection cut`);
+      return void outgoing.destroy();
+    }
+    metrics.countFallback("stream_failed");
+    log.warn(`${name}: p2p failed at byte ${reached}, on from the source: ${message(error)}`);
+    try {
+      const rest = readFromSource(client, request, source, { start: reached, end: range.end });
+      await send(rest, (bytes) => metrics.countBytes("registry", bytes));
+    } catch (failure) {
+      if (gone.signal.aborted) return;
+      log.error(`${name}: connection cut at byte ${reached}: ${message(failure)}`);
+      return void outgoing.destroy();
+    }
+  }
+  outgoing.end();
+}
+
+/** What of the file the client asked for. */
+function wantedRange(incoming: IncomingMessage, length: number, etag?: string): RangeRequest {
+  const condition = incoming.headers["if-range"];
+  // Only a strong validator proves that the client's part is of this very file (RFC 9110 §13.1.5).
+  const fits = condition === undefined || (condition === etag && condition.startsWith('"'));
+  return fits ? parseRangeHeader(incoming.headers.range, length) : { kind: "whole" };
+}
+
+function writeHead(
+  outgoing: ServerResponse,
+  source: SourceFile,
+  range: ByteRange,
+  partial: boolean,
+): void {
+  for (const [name, value] of Object.entries(source.headers)) outgoing.setHeader(name, value);
+  outgoing.setHeader("Accept-Ranges", "bytes");
+  outgoing.setHeader("Content-Length", range.end + 1 - range.start);
+  if (partial) {
+    outgoing.statusCode = 206;
+    outgoing.setHeader("Content-Range", `bytes ${range.start}-${range.end}/${source.length}`);
+  }
+  // Some clients wait only so long for an answer, and the first piece may take its time.
+  outgoing.flushHeaders();
+}
+
+function message(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

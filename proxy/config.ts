@@ -1,0 +1,229 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { z } from "zod";
+import { parseSupernode } from "../peer/mod.ts";
+import { formatRate, rateSchema } from "../protocol/rate.ts";
+import { UsageError } from "../runtime/command_line.ts";
+import { ConfigError, configSection, isMissing, readConfigFile } from "../runtime/config_file.ts";
+import { logConfigSchema } from "../runtime/logger.ts";
+import { compileGoRegexp } from "./go_regexp.ts";
+
+/** Where the configuration lies unless `--config` says otherwise (protocol §5). */
+export const DEFAULT_CONFIG_FILE = "/etc/dragonfly/dfdaemon.yml";
+
+const flag = z.boolean("expected true or false");
+const text = z.string("expected text");
+const port = z
+  .int("expected a port, 0 to 65535 (0: any free one)")
+  .min(0, "expected a port, 0 to 65535 (0: any free one)")
+  .max(65535, "expected a port, 0 to 65535 (0: any free one)");
+const texts = z.array(text, "expected a list");
+
+const regx = text.check((context) => {
+  try {
+    compileGoRegexp(context.value);
+  } catch (error) {
+    const message = `expected a regular expression: ${(error as Error).message}`;
+    context.issues.push({ code: "custom", input: context.value, message });
+  }
+});
+
+const remoteUrl = text.check((context) => {
+  if (/^https?:\/\/[^/\s]+/i.test(context.value) && URL.canParse(context.value)) return;
+  const message = "expected an http or https URL, such as https://index.docker.io";
+  context.issues.push({ code: "custom", input: context.value, message });
+});
+
+/** An address that others can reach; `0.0.0.0` would send every peer to itself for its pieces. */
+export const announcedAddress = text.check((context) => {
+  if (
+    context.value === "" ||
+    (z.ipv4().safeParse(context.value).success && !/^0\./.test(context.value))
+  )
+    return;
+  const message = `expected the IPv4 address by which other nodes reach this one, not ${JSON.stringify(context.value)}: it is announced to the supernode`;
+  context.issues.push({ code: "custom", input: context.value, message });
+});
+
+const registryMirror = configSection({
+  /** The registry that requests to dfdaemon itself go to. */
+  remote: remoteUrl.default("https://index.docker.io"),
+  /** PEM files that replace the system's authorities. */
+  certs: texts.default([]),
+  /** Accept any certificate of the remote. */
+  insecure: flag.default(false),
+  /** Never by p2p. */
+  direct: flag.default(false),
+});
+
+const proxyRule = configSection({
+  /** Matches the full URL, anywhere in it. */
+  regx,
+  /** Ask the source by https whatever the client said. */
+  use_https: flag.default(false),
+  /** Not by p2p. */
+  direct: flag.default(false),
+  /** `host[:port]` to ask instead. */
+  redirect: text.regex(/^[^\s/]*$/, "expected host or host:port").default(""),
+});
+
+const hijackHttps = configSection({
+  /** PEM file: a server certificate, or an authority by which one is minted for each host. */
+  cert: text,
+  key: text,
+  hosts: z
+    .array(
+      configSection({
+        /** Matches `host:port` of the CONNECT request, anywhere in it. */
+        regx,
+        insecure: flag.default(false),
+        certs: texts.default([]),
+      }),
+      "expected a list",
+    )
+    .default([]),
+});
+
+const supernode = text.check((context) => {
+  if (parseSupernode(context.value)) return;
+  const message = "expected host[:port][=weight], such as supernode.example:8002=1";
+  context.issues.push({ code: "custom", input: context.value, message });
+});
+
+const SHAPE = {
+  registry_mirror: registryMirror.prefault({}),
+  proxies: z.array(proxyRule, "expected a list").default([]),
+  hijack_https: hijackHttps.nullable().default(null),
+  port: port.default(65001),
+  /** The address listened on. */
+  hostIp: text.min(1, "expected an address").default("127.0.0.1"),
+  /** PEM files; with both, dfdaemon itself is reached by TLS. */
+  certpem: text.default(""),
+  keypem: text.default(""),
+  verbose: flag.default(false),
+  /** Accepted for v1's sake: one process uses one CPU. */
+  maxprocs: z.int("expected a whole number").default(4),
+  /** Flags of dfget, for the peer inside dfdaemon. */
+  dfget_flags: texts.default([]),
+  /** Besides those of dfget.yml. */
+  supernodes: z.array(supernode, "expected a list").default([]),
+  /** Bytes a second, of one download and of all together. */
+  ratelimit: rateSchema.prefault("20M"),
+  workHome: text.default(() => join(homedir(), ".small-dragonfly")),
+  /** Accepted for v1's sake, as is `dfpath`: no process is started, and no second file written. */
+  localrepo: text.default(""),
+  dfpath: text.default("/usr/local/bin/dfget"),
+  logConfig: logConfigSchema.prefault({}),
+  /** The address announced to the supernode; empty: the one by which we reach it. */
+  localIP: announcedAddress.default(""),
+  /** Port of the peer server; 0: the first free one of 15000…65000. */
+  peerPort: port.default(0),
+  /** Accepted for v1's sake: we always stream. */
+  streamMode: flag.default(false),
+  /** Addresses to use for host names instead of what the resolver says. */
+  hostAliases: z.record(z.string(), text).default({}),
+};
+
+/** dfdaemon.yml: v1's keys and defaults (protocol §5), and `hostAliases`, which is ours. */
+export const proxyConfigSchema = configSection(SHAPE);
+export type ProxyConfig = z.output<typeof proxyConfigSchema>;
+
+/** What a flag or an environment variable may set: what is not a block. */
+const SETTABLE = [
+  "certpem",
+  "dfget_flags",
+  "dfpath",
+  "hostIp",
+  "keypem",
+  "localIP",
+  "localrepo",
+  "maxprocs",
+  "peerPort",
+  "port",
+  "ratelimit",
+  "registry_mirror.remote",
+  "streamMode",
+  "supernodes",
+  "verbose",
+  "workHome",
+] as const;
+export type SettingName = (typeof SETTABLE)[number];
+/** Settings as text, as flags and variables hold them. */
+export type Settings = Partial<Record<SettingName, string>>;
+
+export interface ConfigSources {
+  /** The file named by `--config`; without it the default one, which may be absent. */
+  file?: string | undefined;
+  env: NodeJS.ProcessEnv;
+  /** Values of flags, by the setting they stand for. */
+  flags: Settings;
+}
+
+/**
+ * The configuration from its sources, the stronger ones last: defaults, file, `DFDAEMON_<KEY>`
+ * variables, flags.
+ *
+ * @throws {ConfigError} for a file that is absent or wrong, a wrong variable, or values that do not
+ *   go together; {UsageError} for a wrong flag
+ */
+export async function loadConfig(sources: ConfigSources): Promise<ProxyConfig> {
+  const path = sources.file ?? DEFAULT_CONFIG_FILE;
+  const config = await readConfigFile(path, proxyConfigSchema).catch((error: Error) => {
+    if (sources.file === undefined && isMissing(error.cause)) return defaultConfig();
+    throw error;
+  });
+  for (const name of SETTABLE) {
+    const variable = `DFDAEMON_${name.toUpperCase().replace(".", "_")}`;
+    const fromEnv = sources.env[variable];
+    try {
+      if (fromEnv) set(config, name, fromEnv);
+    } catch (error) {
+      throw new ConfigError(`environment variable ${variable}: ${(error as Error).message}`);
+    }
+    const fromFlag = sources.flags[name];
+    try {
+      if (fromFlag !== undefined) set(config, name, fromFlag);
+    } catch (error) {
+      throw new UsageError(`--${FLAG_NAMES[name] ?? name}: ${(error as Error).message}`);
+    }
+  }
+  if ((config.certpem === "") !== (config.keypem === "")) {
+    const [there, missing] = config.certpem ? ["certpem", "keypem"] : ["keypem", "certpem"];
+    throw new ConfigError(`${path}: ${there} is set but ${missing} is not: TLS takes both`);
+  }
+  return config;
+}
+
+/** Where a flag of v1 has another name than the key it sets. */
+export const FLAG_NAMES: Partial<Record<SettingName, string>> = {
+  supernodes: "node",
+  "registry_mirror.remote": "registry",
+};
+
+/** v1's defaults, some of them replaced: for programs that embed the proxy. */
+export function defaultConfig(given: Readonly<Record<string, unknown>> = {}): ProxyConfig {
+  return proxyConfigSchema.parse(given);
+}
+
+function set(config: ProxyConfig, name: SettingName, value: string): void {
+  if (name === "registry_mirror.remote") config.registry_mirror.remote = fromText(remoteUrl, value);
+  else Object.assign(config, { [name]: fromText(SHAPE[name] as z.ZodType, value) });
+}
+
+/** @throws {Error} that says what was expected */
+function fromText<Value>(schema: z.ZodType<Value>, value: string): Value {
+  const candidates: unknown[] = [value, value.split(/[\s,]+/).filter((part) => part !== "")];
+  if (/^-?\d+$/.test(value)) candidates.unshift(Number(value));
+  if (/^(1|t|true)$/i.test(value)) candidates.push(true);
+  if (/^(0|f|false)$/i.test(value)) candidates.push(false);
+  const results = candidates.map((candidate) => schema.safeParse(candidate));
+  const good = results.find((result) => result.success);
+  if (good?.success) return good.data;
+  throw new Error(results[0]!.error!.issues[0]!.message);
+}
+
+/** The configuration as YAML, as v1's `dfdaemon config` prints it. */
+export function formatConfig(config: ProxyConfig): string {
+  return stringify({ ...config, ratelimit: formatRate(config.ratelimit) });
+}

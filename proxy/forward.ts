@@ -1,0 +1,83 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { HttpClient, HttpResponse, TlsTrust } from "../runtime/http_client.ts";
+import { answerText, endToEndHeaders, hasBody } from "./headers.ts";
+
+/** Sent again by the HTTP client itself where a kept connection was stale. */
+const REPEATABLE = new Set(["GET", "HEAD", "OPTIONS"]);
+
+export interface ForwardTarget {
+  url: string;
+  trust: TlsTrust | undefined;
+  /** Told of every stretch of body bytes from the source. */
+  onBytes?: (bytes: number) => void;
+}
+
+/**
+ * Hands a request straight on to the source, and its answer back, both untouched but for what
+ * concerns one connection only: any method, bodies streamed, redirects left to the client.
+ *
+ * A source that cannot be reached gives 502 with the reason; one that breaks off in mid-answer cuts
+ * the client's connection, so that nobody takes the part for the whole.
+ */
+export async function forward(
+  client: HttpClient,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  target: ForwardTarget,
+): Promise<void> {
+  const gone = new AbortController();
+  const onClose = () => gone.abort();
+  outgoing.once("close", onClose);
+  if (outgoing.closed) return;
+  const method = incoming.method ?? "GET";
+  const withBody = hasBody(incoming);
+  // We have answered `Expect: 100-continue` ourselves, and send the host of the URL.
+  const headers = endToEndHeaders(incoming.rawHeaders, ["host", "expect"]);
+  if (incoming.headers["transfer-encoding"] !== undefined) headers["Transfer-Encoding"] = "chunked";
+  let response: HttpResponse;
+  try {
+    response = await client.request(target.url, {
+      method,
+      headers,
+      body: withBody ? incoming : undefined,
+      signal: gone.signal,
+      tls: target.trust,
+      fresh: withBody || !REPEATABLE.has(method),
+      // How long an answer may take is for the client to say, as without us.
+      idleTimeoutMs: 0,
+    });
+  } catch (error) {
+    incoming.resume();
+    if (!gone.signal.aborted) answerText(outgoing, 502, (error as Error).message);
+    return;
+  }
+  try {
+    outgoing.statusCode = response.status;
+    outgoing.statusMessage = response.statusText;
+    for (const [name, value] of Object.entries(endToEndHeaders(response.rawHeaders))) {
+      outgoing.setHeader(name, value);
+    }
+    outgoing.flushHeaders();
+    if (target.onBytes) await pipeline(response.body, counter(target.onBytes), outgoing);
+    else await pipeline(response.body, outgoing);
+  } catch {
+    // Either side broke off: the other must see that, too.
+    response.body.destroy();
+    outgoing.destroy();
+  } finally {
+    outgoing.off("close", onClose);
+    // An answer may come before the request's body has been read: let the client finish sending.
+    if (withBody && !incoming.readableEnded) incoming.unpipe().resume();
+  }
+}
+
+function counter(onBytes: (bytes: number) => void): Transform {
+  return new Transform({
+    transform(chunk: Uint8Array, _encoding, done) {
+      onBytes(chunk.byteLength);
+      done(null, chunk);
+    },
+  });
+}
