@@ -8,3 +8,8 @@ export function runtimeName(): string {
   const deno = (globalThis as { Deno?: { version: { deno: string } } }).Deno;
   return deno ? `deno ${deno.version.deno}` : `node ${process.version}`;
 }
+
+/** The processor's name as Go says it, which v1 shows in `/version` and its metrics. */
+export function goArchitecture(): string {
+  return { x64: "amd64", ia32: "386" }[process.arch as string] ?? process.arch;
+}

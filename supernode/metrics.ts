@@ -1,0 +1,286 @@
+import { isIP } from "node:net";
+import type { MiddlewareHandler } from "hono";
+import { matchedRoutes } from "hono/route";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { CdnStatus } from "../protocol/v1/peers.ts";
+import type { TaskMetrics } from "../protocol/v1/report.ts";
+import type { ConnectionEnv } from "../runtime/serve.ts";
+import { goArchitecture, runtimeName, VERSION } from "../runtime/version.ts";
+import type { SupernodeObserver } from "./observer.ts";
+import type { ClientState } from "./tasks/task.ts";
+import type { TaskStore } from "./tasks/task_store.ts";
+
+const PREFIX = "dragonfly_supernode_";
+const CDN_STATES: CdnStatus[] = ["WAITING", "RUNNING", "FAILED", "SUCCESS", "SOURCE_ERROR"];
+const CLIENT_STATES: ClientState[] = ["WAITING", "RUNNING", "SUCCESS", "FAILED"];
+/** Clients name their call system themselves: more names than this are counted together. */
+const MAX_CALL_SYSTEMS = 100;
+/** 100 B to 1 GB, as v1 has them. */
+const SIZE_BUCKETS = [1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
+
+/** The Prometheus metrics of a supernode, under v1's names (protocol §7). */
+export class SupernodeMetrics implements SupernodeObserver {
+  readonly registry = new Registry();
+  readonly #callSystems = new Set<string>();
+
+  readonly #requests = this.#counter("http_requests_total", "HTTP requests", ["code", "handler"]);
+  readonly #requestSeconds = this.#histogram(
+    "http_request_duration_seconds",
+    "Seconds from a request to its answer",
+    ["handler"],
+    [0.001, 0.005, 0.02, 0.1, 0.2, 0.4, 1, 3, 8, 20, 60, 120],
+  );
+  readonly #requestBytes = this.#histogram(
+    "http_request_size_bytes",
+    "Bytes of requests",
+    ["handler"],
+    SIZE_BUCKETS,
+  );
+  readonly #responseBytes = this.#histogram(
+    "http_response_size_bytes",
+    "Bytes of answers",
+    ["handler"],
+    SIZE_BUCKETS,
+  );
+  readonly #tasks = this.#counter("tasks_registered_total", "Tasks registered");
+  readonly #clients = this.#counter("dfgettasks_registered_total", "Downloads registered", [
+    "callsystem",
+  ]);
+  readonly #clientsFailed = this.#counter(
+    "dfgettasks_failed_total",
+    "Downloads that were refused or sent back to the source",
+    ["callsystem"],
+  );
+  readonly #scheduleMs = this.#histogram(
+    "schedule_duration_milliseconds",
+    "Milliseconds to decide which pieces a client gets from whom",
+    ["peer"],
+    [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 10, 100],
+  );
+  readonly #pieceBytes = this.#counter(
+    "pieces_downloaded_size_bytes_total",
+    "Bytes of the pieces that clients reported",
+  );
+  readonly #triggers = this.#counter("cdn_trigger_total", "Own copies asked for");
+  readonly #triggersFailed = this.#counter(
+    "cdn_trigger_failed_total",
+    "Own copies that could not be begun",
+  );
+  readonly #cacheHits = this.#counter("cdn_cache_hit_total", "Own copies found on disk");
+  readonly #seeds = this.#counter("cdn_download_total", "Downloads from sources");
+  readonly #seedsFailed = this.#counter(
+    "cdn_download_failed_total",
+    "Downloads from sources that did not bring the whole file",
+  );
+  readonly #sourceBytes = this.#counter("source_bytes_total", "Bytes received from sources");
+  readonly #servedBytes = this.#counter("served_bytes_total", "Bytes sent from own copies");
+  readonly #gcTasks = this.#counter("gc_tasks_total", "Tasks forgotten");
+  readonly #gcPeers = this.#counter("gc_peers_total", "Peers forgotten");
+  readonly #gcDisks = this.#counter("gc_disks_total", "Collections that dropped own copies");
+  readonly #lastGcDisks = this.#gauge(
+    "last_gc_disks_timestamp_seconds",
+    "When own copies were last dropped",
+  );
+  readonly #dfgetSeconds = new Histogram({
+    name: "dragonfly_dfget_download_duration_seconds",
+    help: "Seconds that downloads took, as clients report them",
+    labelNames: ["callsystem", "peer"],
+    buckets: [0.5, 1, 3, 10, 30, 60, 120, 300, 600],
+    registers: [this.registry],
+  });
+  readonly #dfgetBytes = this.#dfgetCounter("size_bytes_total", "Bytes of reported downloads");
+  readonly #dfgetTotal = this.#dfgetCounter("total", "Reported downloads");
+  readonly #dfgetFailed = this.#dfgetCounter("failed_total", "Reported downloads that failed", [
+    "reason",
+  ]);
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry });
+    this.#gauge("build_info", "Version and platform of this program", [
+      "version",
+      "revision",
+      "goversion",
+      "arch",
+      "os",
+    ]).set(
+      {
+        version: VERSION,
+        revision: "",
+        goversion: runtimeName(),
+        arch: goArchitecture(),
+        os: process.platform,
+      },
+      1,
+    );
+  }
+
+  /** Adds the gauges of what is in `store`; read whenever the metrics are. */
+  watch(store: TaskStore): void {
+    this.#gauge("peers", "Peers known", ["peer"], (gauge) => {
+      for (const { hostName, ip } of store.peers()) gauge.inc({ peer: `${hostName}-${ip}` });
+    });
+    this.#gauge("tasks", "Tasks by the state of our own copy", ["cdnstatus"], (gauge) => {
+      for (const cdnstatus of CDN_STATES) gauge.set({ cdnstatus }, 0);
+      for (const { cdnStatus } of store.tasks()) gauge.inc({ cdnstatus: cdnStatus });
+    });
+    this.#gauge("dfgettasks", "Downloads by state", ["callsystem", "status"], (gauge) => {
+      for (const callsystem of this.#callSystems) {
+        for (const status of CLIENT_STATES) gauge.set({ callsystem, status }, 0);
+      }
+      for (const { callSystem, state } of store.clients()) {
+        gauge.inc({ callsystem: this.#callSystem(callSystem), status: state });
+      }
+    });
+  }
+
+  /** Counts requests by the pattern of the route that answered them; unknown paths do not count. */
+  middleware(): MiddlewareHandler<{ Bindings: Partial<ConnectionEnv> }> {
+    return async (c, next) => {
+      const startMs = performance.now();
+      const { incoming, outgoing } = c.env ?? {};
+      const socket = incoming?.socket;
+      const writtenBefore = socket?.bytesWritten ?? 0;
+      await next();
+      const handler = handlerName(matchedRoutes(c).map((route) => route.path));
+      if (handler === undefined) return;
+      this.#requests.inc({ code: c.res.status, handler });
+      this.#requestSeconds.observe({ handler }, (performance.now() - startMs) / 1000);
+      if (!incoming || !outgoing || !socket) return;
+      const head = incoming.rawHeaders.reduce((sum, text) => sum + text.length + 2, 0);
+      const body = Number(incoming.headers["content-length"] ?? 0);
+      this.#requestBytes.observe({ handler }, (incoming.url?.length ?? 0) + head + body);
+      outgoing.once("close", () => {
+        this.#responseBytes.observe({ handler }, Math.max(0, socket.bytesWritten - writtenBefore));
+      });
+    };
+  }
+
+  taskRegistered(): void {
+    this.#tasks.inc();
+  }
+  clientRegistered(callSystem: string): void {
+    this.#clients.inc({ callsystem: this.#callSystem(callSystem) });
+  }
+  clientFailed(callSystem: string): void {
+    this.#clientsFailed.inc({ callsystem: this.#callSystem(callSystem) });
+  }
+  pieceScheduled(peerIp: string, ms: number): void {
+    this.#scheduleMs.observe({ peer: peerIp }, ms);
+  }
+  pieceDownloaded(bytes: number): void {
+    this.#pieceBytes.inc(bytes);
+  }
+  cdnTriggered(): void {
+    this.#triggers.inc();
+  }
+  cdnTriggerFailed(): void {
+    this.#triggersFailed.inc();
+  }
+  cdnCacheHit(): void {
+    this.#cacheHits.inc();
+  }
+  cdnDownload(): void {
+    this.#seeds.inc();
+  }
+  cdnDownloadFailed(): void {
+    this.#seedsFailed.inc();
+  }
+  sourceBytes(bytes: number): void {
+    this.#sourceBytes.inc(bytes);
+  }
+  bytesServed(bytes: number): void {
+    this.#servedBytes.inc(bytes);
+  }
+  downloadReported(metrics: TaskMetrics): void {
+    const callsystem = this.#callSystem(metrics.callSystem);
+    const peer = isIP(metrics.IP) ? metrics.IP : "";
+    this.#dfgetTotal.inc({ callsystem, peer });
+    if (metrics.success) {
+      this.#dfgetSeconds.observe({ callsystem, peer }, metrics.duration);
+      this.#dfgetBytes.inc({ callsystem, peer }, Math.max(0, metrics.fileLength));
+    } else {
+      const reason = /^\d{1,4}$/.test(metrics.backsourceReason) ? metrics.backsourceReason : "";
+      this.#dfgetFailed.inc({ callsystem, peer, reason });
+    }
+  }
+
+  tasksCollected(count: number): void {
+    this.#gcTasks.inc(count);
+  }
+  peersCollected(count: number): void {
+    this.#gcPeers.inc(count);
+  }
+  /** @param nowMs ms since the epoch */
+  disksCollected(nowMs: number): void {
+    this.#gcDisks.inc();
+    this.#lastGcDisks.set(nowMs / 1000);
+  }
+
+  #callSystem(name: string): string {
+    const short = name.slice(0, 64);
+    if (!this.#callSystems.has(short)) {
+      if (this.#callSystems.size >= MAX_CALL_SYSTEMS) return "(other)";
+      this.#callSystems.add(short);
+    }
+    return short;
+  }
+
+  #counter<Label extends string>(name: string, help: string, labelNames: Label[] = []) {
+    return new Counter({ name: PREFIX + name, help, labelNames, registers: [this.registry] });
+  }
+
+  #dfgetCounter(name: string, help: string, more: string[] = []) {
+    return new Counter({
+      name: `dragonfly_dfget_download_${name}`,
+      help,
+      labelNames: ["callsystem", "peer", ...more],
+      registers: [this.registry],
+    });
+  }
+
+  #gauge<Label extends string>(
+    name: string,
+    help: string,
+    labelNames: Label[] = [],
+    fill?: (gauge: Gauge<Label>) => void,
+  ): Gauge<Label> {
+    const collect = function (this: Gauge<Label>) {
+      this.reset();
+      fill?.(this);
+    };
+    return new Gauge({
+      name: PREFIX + name,
+      help,
+      labelNames,
+      registers: [this.registry],
+      ...(fill ? { collect } : {}),
+    });
+  }
+
+  #histogram<Label extends string>(
+    name: string,
+    help: string,
+    labelNames: Label[],
+    buckets: number[],
+  ) {
+    return new Histogram({
+      name: PREFIX + name,
+      help,
+      labelNames,
+      buckets,
+      registers: [this.registry],
+    });
+  }
+}
+
+/**
+ * v1's name of a route: `/api/v1/peers/{id}`, and `/_ping` also for `/v1.0/_ping`; `undefined` where
+ * only middleware matched.
+ */
+function handlerName(paths: readonly string[]): string | undefined {
+  const path = paths.findLast((candidate) => !candidate.includes("*"));
+  return path
+    ?.replace(/^\/v?:\w+\{[^/]*\}(?=\/)/, "")
+    .replace(/^\/api\/v1(?=\/preheats)/, "")
+    .replace(/:(\w+)(\{[^/]*\})?/g, "{$1}");
+}
