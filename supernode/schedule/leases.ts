@@ -1,0 +1,55 @@
+/** The right of one client to fetch a piece from the source. */
+interface Lease<Holder> {
+  readonly holder: Holder;
+  readonly sinceMs: number;
+}
+
+/** However much its holder does elsewhere, a lease ends after this, ms. */
+const LONGEST_LEASE_MS = 60_000;
+
+/**
+ * Who may fetch which piece from the source: one client a piece, so that the source sends each byte
+ * once however many clients start at the same moment.
+ *
+ * A lease ends when its piece can be had from a peer, when its holder fails or goes, or when another
+ * client takes it over because nothing is heard of the holder any more.
+ */
+export class Leases<Holder> {
+  readonly #leases = new Map<number, Lease<Holder>>();
+
+  /**
+   * When the lease on a piece ends at the latest, ms.
+   *
+   * @param deadlineMs when a fetch that began at `sinceMs` counts as lost
+   */
+  endsMs(piece: number, deadlineMs: (sinceMs: number) => number): number {
+    const lease = this.#leases.get(piece);
+    if (!lease) return Number.NEGATIVE_INFINITY;
+    return Math.min(lease.sinceMs + LONGEST_LEASE_MS, deadlineMs(lease.sinceMs));
+  }
+
+  holder(piece: number): Holder | undefined {
+    return this.#leases.get(piece)?.holder;
+  }
+
+  take(piece: number, holder: Holder, nowMs: number): void {
+    this.#leases.set(piece, { holder, sinceMs: nowMs });
+  }
+
+  /** The piece can be had elsewhere now. */
+  end(piece: number): void {
+    this.#leases.delete(piece);
+  }
+
+  /** `holder` no longer fetches the piece; somebody else's lease on it stays. */
+  release(piece: number, holder: Holder): void {
+    if (this.#leases.get(piece)?.holder === holder) this.#leases.delete(piece);
+  }
+
+  /** `holder` fetches nothing any more. */
+  releaseAll(holder: Holder): void {
+    for (const [piece, lease] of this.#leases) {
+      if (lease.holder === holder) this.#leases.delete(piece);
+    }
+  }
+}
