@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { z } from "zod";
 import { durationSchema } from "../../protocol/duration.ts";
 import { rateSchema } from "../../protocol/rate.ts";
@@ -80,7 +81,7 @@ export async function mergeSettings(
   return {
     supernodes: flags.node ? parseNodes(flags.node) : (file.nodes ?? []),
     home: flags.home ?? file.workHome,
-    ip: flags.ip,
+    ip: flags.ip === undefined ? undefined : parseIp(flags.ip),
     port: flags.port === undefined ? undefined : parsePort(flags.port),
     localLimit: parseFlag("--locallimit", rateSchema, flags.locallimit) ?? file.localLimit,
     totalLimit: parseFlag("--totallimit", rateSchema, flags.totallimit) ?? file.totalLimit,
@@ -129,7 +130,8 @@ function parseNodes(values: readonly string[]): SupernodeAddress[] {
     });
 }
 
-function parsePort(text: string): number {
+/** A peer server's port (protocol §1). */
+export function parsePort(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
   if (port === 0 || (port >= 15000 && port <= 65000)) return port;
   throw new UsageError(`invalid value "${text}" for --port: expected 0, or 15000 to 65000`);
@@ -145,4 +147,16 @@ function parseAliases(values: readonly string[]): Record<string, string> {
       return [name, address];
     }),
   );
+}
+
+/** The address that a node announces: one that others can reach it at. */
+export function parseIp(text: string): string {
+  if (text === "0.0.0.0") {
+    throw new UsageError(
+      'invalid value "0.0.0.0" for --ip: this address is announced to the other nodes, so it must be one they can reach',
+    );
+  }
+  if (isIP(text) !== 4)
+    throw new UsageError(`invalid value "${text}" for --ip: expected an IPv4 address`);
+  return text;
 }

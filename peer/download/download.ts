@@ -73,6 +73,8 @@ export class Download {
   membership: Membership | undefined;
   /** Told when the supernode knows this download, or another supernode does. */
   onMember: (membership: Membership) => void = () => {};
+  /** Told when the source must help. */
+  onBackToSource: () => void = () => {};
   state: "running" | "complete" | "failed" = "running";
   error: Error | undefined;
   reason: number = BacksourceReason.none;
@@ -158,6 +160,7 @@ export class Download {
       name: this.plan.name,
       reason: this.reason,
     });
+    this.onBackToSource();
     await this.#bySource();
   }
 

@@ -1,0 +1,198 @@
+import { spawn } from "node:child_process";
+import { mkdir, open, readFile, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
+import { caseBlind } from "../../protocol/case_blind.ts";
+import { formatDuration } from "../../protocol/duration.ts";
+import { writeFileAtomically } from "../../runtime/files.ts";
+import type { HttpClient } from "../../runtime/http_client.ts";
+import { getLogger } from "../../runtime/logger.ts";
+import { selfCommand } from "../../runtime/self.ts";
+import type { Membership } from "../download/swarm.ts";
+import type { DfgetSettings } from "./settings.ts";
+
+/** `<home>/meta/host.meta`: on which port this host's peer server listens. */
+const metaSchema = caseBlind(z.object({ servicePort: z.number().int().min(1).max(65535) }));
+
+/** Milliseconds for an answer of a server on this host. */
+const ANSWER_MS = 1500;
+/** Milliseconds in which a new server must say its port. */
+const START_MS = 5000;
+
+const log = getLogger("dfclient");
+
+export interface FindServerOptions {
+  http: HttpClient;
+  ip: string;
+  home: string;
+  taskFileName: string;
+  settings: DfgetSettings;
+}
+
+export function metaPath(home: string): string {
+  return join(home, "meta", "host.meta");
+}
+
+/**
+ * The peer server of this host, as a download uses it: found running, or started as a process of its
+ * own that outlives the download (protocol §2).
+ */
+export class HostServer {
+  readonly port: number;
+  readonly #options: FindServerOptions;
+
+  private constructor(port: number, options: FindServerOptions) {
+    this.port = port;
+    this.#options = options;
+  }
+
+  /** `undefined` where there is none and none can be started: the download then serves nobody. */
+  static async find(options: FindServerOptions): Promise<HostServer | undefined> {
+    const wanted = options.settings.port || undefined;
+    const running = async () => {
+      for (const port of new Set([wanted, await lastPort(options.home)])) {
+        if (port && (await HostServer.#announce(port, options)))
+          return new HostServer(port, options);
+      }
+      return undefined;
+    };
+    const found = await running();
+    if (found) return found;
+    return onlyOne(options.home, async () => {
+      // Somebody else may have started it while we waited for our turn.
+      const meanwhile = await running();
+      if (meanwhile) return meanwhile;
+      try {
+        const port = await startServer(options);
+        await writeFileAtomically(metaPath(options.home), JSON.stringify({ servicePort: port }));
+        if (await HostServer.#announce(port, options)) return new HostServer(port, options);
+      } catch (error) {
+        log.warn("no peer server, so this download serves nobody: {error}", {
+          error: (error as Error).message,
+        });
+      }
+      return undefined;
+    });
+  }
+
+  /** Announces the file to a server; whether one of ours answered. */
+  static async #announce(port: number, options: FindServerOptions): Promise<boolean> {
+    try {
+      const answer = await options.http.text(
+        `http://${options.ip}:${port}/check/${options.taskFileName}`,
+        {
+          headers: {
+            dataDir: join(options.home, "data"),
+            totalLimit: String(options.settings.totalLimit ?? 0),
+          },
+          connectTimeoutMs: ANSWER_MS,
+          idleTimeoutMs: ANSWER_MS,
+        },
+        1024,
+      );
+      return answer.status === 200 && answer.text.startsWith(`${options.taskFileName}@`);
+    } catch {
+      return false;
+    }
+  }
+
+  /** Bytes a second that a download may use, of the `wanted` (0: any number). */
+  async rate(wanted: number): Promise<number> {
+    const { http, ip, taskFileName } = this.#options;
+    try {
+      const answer = await http.text(`http://${ip}:${this.port}/rate/${taskFileName}`, {
+        headers: { rateLimit: String(wanted) },
+        idleTimeoutMs: ANSWER_MS,
+      });
+      const rate = Number(answer.text);
+      return answer.status === 200 && Number.isFinite(rate) ? rate : wanted;
+    } catch {
+      return wanted;
+    }
+  }
+
+  /** Tells the server that the download is over and its file can be served on. */
+  async finish(membership: Membership): Promise<void> {
+    const { http, ip, taskFileName } = this.#options;
+    const query = new URLSearchParams({
+      taskFileName,
+      cid: membership.cid,
+      taskID: membership.taskId,
+      superNode: membership.supernode.name,
+    });
+    await http.text(`http://${ip}:${this.port}/client/finish?${query}`, {
+      idleTimeoutMs: ANSWER_MS,
+    });
+  }
+}
+
+async function lastPort(home: string): Promise<number | undefined> {
+  try {
+    const parsed = metaSchema.safeParse(JSON.parse(await readFile(metaPath(home), "utf8")));
+    return parsed.success ? parsed.data.servicePort : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Runs `action` while no other dfget of this home does; a lock left by a crash is broken. */
+async function onlyOne<Result>(home: string, action: () => Promise<Result>): Promise<Result> {
+  const lock = `${metaPath(home)}.lock`;
+  await mkdir(dirname(lock), { recursive: true });
+  const until = Date.now() + START_MS;
+  for (;;) {
+    try {
+      await (await open(lock, "wx")).close();
+      break;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      const age =
+        Date.now() -
+        (await stat(lock).then(
+          (stats) => stats.mtimeMs,
+          () => Date.now(),
+        ));
+      if (age > START_MS || Date.now() > until) await rm(lock, { force: true });
+      await sleep(20);
+    }
+  }
+  try {
+    return await action();
+  } finally {
+    await rm(lock, { force: true });
+  }
+}
+
+/** Starts `dfget server` as a process of its own; resolves with its port. */
+function startServer(options: FindServerOptions): Promise<number> {
+  const { settings, home, ip } = options;
+  const self = selfCommand();
+  const args = [...self.args, "server", "--ip", ip, "--port", String(settings.port ?? 0)];
+  args.push("--home", home, "--data", join(home, "data"), "--meta", metaPath(home));
+  if (settings.expireMs !== undefined) args.push("--expiretime", formatDuration(settings.expireMs));
+  if (settings.aliveMs !== undefined) args.push("--alivetime", formatDuration(settings.aliveMs));
+  if (settings.verbose) args.push("--verbose");
+  const child = spawn(self.command, args, { detached: true, stdio: ["ignore", "pipe", "ignore"] });
+  return new Promise((resolve, reject) => {
+    let output = "";
+    const timer = setTimeout(() => {
+      child.kill();
+      reject(new Error("the peer server does not start"));
+    }, START_MS);
+    child.once("error", reject);
+    child.once("exit", (code) => {
+      clearTimeout(timer);
+      reject(new Error(`the peer server ended at once with code ${code}`));
+    });
+    child.stdout!.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+      const port = /port:(\d+)\n/.exec(output)?.[1];
+      if (!port) return;
+      clearTimeout(timer);
+      child.stdout!.destroy();
+      child.unref();
+      resolve(Number(port));
+    });
+  });
+}

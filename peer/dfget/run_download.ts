@@ -1,0 +1,279 @@
+import { createWriteStream } from "node:fs";
+import { access, constants, mkdir, rename, rm } from "node:fs/promises";
+import { homedir, hostname } from "node:os";
+import { basename, dirname, join, resolve } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { blobDigest } from "../../protocol/digest.ts";
+import { durationSchema } from "../../protocol/duration.ts";
+import { filterUrl, parseFilter } from "../../protocol/filter_url.ts";
+import { clientId, clientSign, peerFilePath, taskFileName } from "../../protocol/names.ts";
+import { taskId } from "../../protocol/task_id.ts";
+import { BacksourceReason } from "../../protocol/v1/report.ts";
+import { isDiskFull, linkOrCopy } from "../../runtime/files.ts";
+import { HttpClient } from "../../runtime/http_client.ts";
+import { configureLogging, getLogger } from "../../runtime/logger.ts";
+import { ownAddress } from "../../runtime/own_address.ts";
+import { RateLimiter } from "../../runtime/rate_limiter.ts";
+import { redactUrl } from "../../runtime/redact_url.ts";
+import { VERSION } from "../../runtime/version.ts";
+import { DownloadError, NeedAuthError } from "../contract.ts";
+import { Download, type DownloadPlan, type DownloadTools } from "../download/download.ts";
+import { orderedStream } from "../download/ordered_stream.ts";
+import { DATA_SUFFIX } from "../store/catalog.ts";
+import { indexPath } from "../store/index_file.ts";
+import { reportSummary } from "../supernode/report_summary.ts";
+import { SupernodeList } from "../supernode/supernode_list.ts";
+import type { DfgetFlags } from "./flags.ts";
+import { HostServer } from "./host_server.ts";
+import { showProgress } from "./progress.ts";
+import { type DownloadRequest, readRequest } from "./request.ts";
+import { type DfgetSettings, mergeSettings, parseFlag } from "./settings.ts";
+
+/** v1's error codes; the shell sees them modulo 256 (protocol §4). */
+const ExitCode = { prepare: 1102 % 256, download: 1104 % 256, needAuth: 608 % 256 } as const;
+
+const log = getLogger("dfclient");
+
+/**
+ * Downloads one file as `dfget` does, and prints what v1 prints.
+ *
+ * @returns the exit code
+ * @throws {UsageError} for flags that make no sense
+ */
+export async function runDownload(flags: DfgetFlags): Promise<number> {
+  const request = await readRequest(flags);
+  const settings = await mergeSettings(flags, flags.config);
+  const timeoutMs = parseFlag("--timeout", durationSchema, flags.timeout) ?? 0;
+  const home = resolve(settings.home ?? join(homedir(), ".small-dragonfly"));
+  await configureLogging({
+    files: { dfclient: join(home, "logs", "dfclient.log") },
+    verbose: flags.verbose ?? false,
+    stderr: flags.console ?? false,
+  });
+  // Standard output may be the file itself.
+  const say = (line: string) =>
+    (request.toStdout ? process.stderr : process.stdout).write(`${line}\n`);
+  const startedMs = Date.now();
+  const sign = clientSign(process.pid, startedMs);
+  say(
+    `--${new Date(startedMs).toISOString().slice(0, 19).replace("T", " ")}--  ${redactUrl(request.url)}`,
+  );
+  say(`dfget version:${VERSION}`);
+  say(`workspace:${home}`);
+  say(`sign:${sign}`);
+
+  const unusable = await prepare(request, home);
+  if (unusable) {
+    say(
+      `download FAIL(1102) cost:0.000s length:-1 reason:${BacksourceReason.initError} error:${unusable}`,
+    );
+    return ExitCode.prepare;
+  }
+  const job = await DfgetJob.create(request, settings, home, sign, say);
+  return job.run(startedMs, timeoutMs);
+}
+
+/** Makes sure that there is a place to write to; a text says what is wrong. */
+async function prepare(request: DownloadRequest, home: string): Promise<string | undefined> {
+  try {
+    await mkdir(join(home, "data"), { recursive: true });
+    if (!request.toStdout) {
+      await mkdir(dirname(request.output), { recursive: true });
+      await access(dirname(request.output), constants.W_OK);
+    }
+    return undefined;
+  } catch (error) {
+    return `cannot write: ${(error as Error).message}`;
+  }
+}
+
+/** One download by dfget, with the peer server of this host. */
+class DfgetJob {
+  readonly #request: DownloadRequest;
+  readonly #plan: DownloadPlan;
+  readonly #tools: DownloadTools;
+  readonly #server: HostServer | undefined;
+  readonly #say: (line: string) => void;
+
+  private constructor(
+    request: DownloadRequest,
+    plan: DownloadPlan,
+    tools: DownloadTools,
+    server: HostServer | undefined,
+    say: (line: string) => void,
+  ) {
+    this.#request = request;
+    this.#plan = plan;
+    this.#tools = tools;
+    this.#server = server;
+    this.#say = say;
+  }
+
+  static async create(
+    request: DownloadRequest,
+    settings: DfgetSettings,
+    home: string,
+    sign: string,
+    say: (line: string) => void,
+  ): Promise<DfgetJob> {
+    const http = new HttpClient({ hostAliases: settings.hostAliases ?? {} });
+    const sourceOnly = request.pattern === "source";
+    const supernodes = new SupernodeList(sourceOnly ? [] : settings.supernodes, http);
+    const ip = settings.ip ?? (await ownAddress(settings.supernodes[0]));
+    const outputName = request.toStdout ? "stdout" : basename(request.output);
+    const name = taskFileName(outputName.replace(/[^\w.-]/g, "_"), sign);
+    // Only who takes from peers gives to them.
+    const serves = request.pattern === "p2p" && settings.supernodes.length > 0;
+    const server = serves
+      ? await HostServer.find({ http, ip, home, taskFileName: name, settings })
+      : undefined;
+    const rate = server ? await server.rate(settings.localLimit ?? 0) : (settings.localLimit ?? 0);
+    const taskUrl = filterUrl(request.url, parseFilter(request.filter));
+    const { md5, identifier, headers } = request;
+    const id = taskId({ taskUrl, md5, identifier, headers });
+    const plan: DownloadPlan = {
+      source: { url: request.url, headers, tls: request.tls },
+      taskUrl,
+      taskId: id,
+      key: id,
+      identity: {
+        cid: clientId(ip, sign),
+        ip,
+        hostName: hostname(),
+        port: server?.port ?? 0,
+        path: peerFilePath(name),
+        md5,
+        identifier,
+        callSystem: settings.callSystem,
+        dfdaemon: request.dfdaemon,
+        pattern: request.pattern === "p2p" ? undefined : request.pattern,
+      },
+      path: join(home, "data", name + DATA_SUFFIX),
+      name,
+      digest: request.digest ?? blobDigest(request.url),
+      md5,
+      backToSource: request.backToSource,
+      sourceOnly,
+    };
+    const tools: DownloadTools = {
+      http,
+      supernodes,
+      limiters: [new RateLimiter(rate)],
+      minRate: settings.minRate,
+      maxInFlight: settings.clientQueueSize,
+    };
+    return new DfgetJob(request, plan, tools, server, say);
+  }
+
+  async run(startedMs: number, timeoutMs: number): Promise<number> {
+    const download = new Download(this.#plan, this.#tools);
+    let announced = false;
+    download.onMember = ({ supernode }) => {
+      if (announced) return;
+      announced = true;
+      this.#say(`client:${this.#plan.identity.ip} connected to node:${supernode.name}`);
+      this.#say("start download by dragonfly...");
+    };
+    download.onBackToSource = () =>
+      this.#say(`start download ${this.#plan.name} from the source station`);
+    let stoppedBy: NodeJS.Signals | undefined;
+    const stop = (signal: NodeJS.Signals) => {
+      stoppedBy = signal;
+      download.abort(`stopped by ${signal}`);
+    };
+    process.on("SIGINT", stop).on("SIGTERM", stop);
+    const timer =
+      timeoutMs > 0
+        ? setTimeout(() => download.abort(`not done within ${timeoutMs} ms`), timeoutMs)
+        : undefined;
+    const progress = showProgress(download, this.#request.showBar);
+    const seconds = () => ((Date.now() - startedMs) / 1000).toFixed(3);
+    try {
+      if (this.#request.toStdout) await this.#toStdout(download);
+      const summary = await download.done;
+      progress.stop();
+      if (!this.#request.toStdout) await this.#toOutput();
+      this.#report(download, summary);
+      this.#say(
+        `download SUCCESS cost:${seconds()}s length:${summary.length} reason:${download.reason}`,
+      );
+      await this.#settle(download, true);
+      return 0;
+    } catch (error) {
+      progress.stop();
+      download.abort("given up");
+      await download.done.catch(() => {});
+      this.#report(download, undefined);
+      await this.#settle(download, false);
+      if (stoppedBy) return stoppedBy === "SIGINT" ? 130 : 143;
+      const { code, exit, message } = explain(error as Error);
+      log.error("download failed: {message}", { message });
+      this.#say(
+        `download FAIL(${code}) cost:${seconds()}s length:-1 reason:${download.reason} error:${message}`,
+      );
+      return exit;
+    } finally {
+      clearTimeout(timer);
+      this.#tools.http.close();
+      process.off("SIGINT", stop).off("SIGTERM", stop);
+    }
+  }
+
+  async #toStdout(download: Download): Promise<void> {
+    download.handedOut = true;
+    const stream = orderedStream(download, undefined, () => {});
+    // Not process.stdout: closing that one early would lose what is still buffered.
+    const stdout = createWriteStream("", { fd: 1, autoClose: false });
+    await pipeline(Readable.from(stream), stdout);
+  }
+
+  /** The cache's file gets its name in one step, so that nobody ever sees half of it. */
+  async #toOutput(): Promise<void> {
+    const { output } = this.#request;
+    const temporary = `${output}.${process.pid}.dfget-tmp`;
+    try {
+      await linkOrCopy(this.#plan.path, temporary);
+      await rename(temporary, output);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw Object.assign(
+        new DownloadError(`cannot write ${output}: ${(error as Error).message}`),
+        {
+          code: (error as NodeJS.ErrnoException).code,
+        },
+      );
+    }
+  }
+
+  #report(download: Download, summary: Parameters<typeof reportSummary>[1]): void {
+    const { ip, port } = this.#plan.identity;
+    reportSummary(download, summary, { ip, port });
+  }
+
+  /** Leaves the file to the host's peer server, or takes it away where nobody would serve it. */
+  async #settle(download: Download, success: boolean): Promise<void> {
+    const { membership } = download;
+    const file = await download.file.catch(() => undefined);
+    await file?.close();
+    if (success && this.#server && membership) {
+      await this.#server.finish(membership).catch(() => {});
+      return;
+    }
+    if (membership) {
+      await membership.supernode
+        .reportServiceDown(membership.taskId, membership.cid)
+        .catch(() => {});
+    }
+    await rm(this.#plan.path, { force: true });
+    await rm(indexPath(this.#plan.path), { force: true });
+  }
+}
+
+function explain(error: Error): { code: number; exit: number; message: string } {
+  if (error instanceof NeedAuthError) {
+    return { code: 608, exit: ExitCode.needAuth, message: error.message };
+  }
+  const message = isDiskFull(error) ? `no space left on the disk: ${error.message}` : error.message;
+  return { code: 1104, exit: ExitCode.download, message };
+}
