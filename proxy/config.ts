@@ -192,6 +192,7 @@ export async function loadConfig(sources: ConfigSources): Promise<ProxyConfig> {
     const [there, missing] = config.certpem ? ["certpem", "keypem"] : ["keypem", "certpem"];
     throw new ConfigError(`${path}: ${there} is set but ${missing} is not: TLS takes both`);
   }
+  config.localrepo ||= join(config.workHome, "dfdaemon", "data");
   return config;
 }
 

@@ -1,0 +1,85 @@
+import { readFile } from "node:fs/promises";
+import { CertificateError, checkKeyPair, type KeyPair, splitPem } from "../runtime/certificates.ts";
+import { ConfigError, isMissing } from "../runtime/config_file.ts";
+import type { TlsTrust } from "../runtime/http_client.ts";
+import type { ProxyConfig } from "./config.ts";
+import { compileGoRegexp } from "./go_regexp.ts";
+import type { Rules } from "./rules.ts";
+
+/** What the configuration refers to, read and compiled. */
+export interface LoadedConfig {
+  rules: Rules;
+  /** dfdaemon's own certificate; absent: it is reached in the clear. */
+  identity: KeyPair | undefined;
+  /** What hijacked hosts are impersonated by; absent: none is. */
+  impersonation: KeyPair | undefined;
+}
+
+/**
+ * Reads the certificates and keys that a configuration names, and compiles its rules.
+ *
+ * @throws {ConfigError} naming key and file of what is missing or does not fit
+ */
+export async function loadReferences(config: ProxyConfig): Promise<LoadedConfig> {
+  const { hijack_https: hijack, registry_mirror: mirror } = config;
+  const hosts = (hijack?.hosts ?? []).map(async (host, index) => ({
+    pattern: compileGoRegexp(host.regx),
+    trust: await readTrust(`hijack_https.hosts.${index}.certs`, host),
+  }));
+  return {
+    rules: {
+      hijack: await Promise.all(hosts),
+      urls: config.proxies.map((rule) => ({
+        pattern: compileGoRegexp(rule.regx),
+        useHttps: rule.use_https,
+        direct: rule.direct,
+        redirect: rule.redirect,
+      })),
+      mirror: {
+        remote: new URL(mirror.remote),
+        trust: await readTrust("registry_mirror.certs", mirror),
+        direct: mirror.direct,
+      },
+    },
+    identity: config.certpem
+      ? await readKeyPair(["certpem", config.certpem], ["keypem", config.keypem])
+      : undefined,
+    impersonation: hijack
+      ? await readKeyPair(["hijack_https.cert", hijack.cert], ["hijack_https.key", hijack.key])
+      : undefined,
+  };
+}
+
+async function readTrust(
+  key: string,
+  given: { certs: readonly string[]; insecure: boolean },
+): Promise<TlsTrust> {
+  const texts = await Promise.all(
+    given.certs.map(async (path) => {
+      const certificates = splitPem(await readNamed(key, path));
+      if (certificates.length > 0) return certificates;
+      throw new ConfigError(`${key}: ${path}: no certificate in PEM form`);
+    }),
+  );
+  return { ca: texts.flat(), insecure: given.insecure };
+}
+
+async function readKeyPair(cert: [string, string], key: [string, string]): Promise<KeyPair> {
+  const pair = { cert: await readNamed(...cert), key: await readNamed(...key) };
+  try {
+    checkKeyPair(pair);
+  } catch (error) {
+    if (!(error instanceof CertificateError)) throw error;
+    throw new ConfigError(`${cert.join(": ")} with ${key.join(": ")}: ${error.message}`);
+  }
+  return pair;
+}
+
+async function readNamed(key: string, path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    const reason = isMissing(error) ? "no such file" : (error as Error).message;
+    throw new ConfigError(`${key}: ${path}: ${reason}`);
+  }
+}

@@ -1,0 +1,45 @@
+import { join } from "node:path";
+import { type PeerOptions, readDfgetSettings } from "../peer/mod.ts";
+import { UsageError } from "../runtime/command_line.ts";
+import { ConfigError } from "../runtime/config_file.ts";
+import { localAddressTowards } from "../runtime/local_address.ts";
+import { announcedAddress, type ProxyConfig } from "./config.ts";
+
+/**
+ * What the peer inside dfdaemon is started with: dfdaemon.yml, its `dfget_flags`, and dfget.yml, as
+ * v1 starts its dfget processes (protocol §5).
+ *
+ * @param dfgetConfigFile instead of `/etc/dragonfly/dfget.yml`
+ * @throws {ConfigError} for flags, files or addresses that cannot be used
+ */
+export async function readPeerOptions(
+  config: ProxyConfig,
+  dfgetConfigFile?: string,
+): Promise<PeerOptions> {
+  const flags = [...config.dfget_flags];
+  if (config.supernodes.length > 0) flags.push("--node", config.supernodes.join(","));
+  const settings = await readDfgetSettings(flags, dfgetConfigFile).catch((error: Error) => {
+    throw error instanceof UsageError ? new ConfigError(`dfget_flags: ${error.message}`) : error;
+  });
+  const checked = announcedAddress.safeParse(settings.ip ?? "");
+  if (!checked.success) {
+    throw new ConfigError(`dfget_flags: --ip: ${checked.error.issues[0]!.message}`);
+  }
+  const [first] = settings.supernodes;
+  const ip =
+    settings.ip ||
+    config.localIP ||
+    (await localAddressTowards(first?.host ?? "127.0.0.1", first?.port ?? 1));
+  return {
+    ip,
+    port: settings.port ?? config.peerPort,
+    dataDir: join(settings.home ?? config.workHome, "data"),
+    supernodes: settings.supernodes,
+    localLimit: config.ratelimit,
+    totalLimit: config.ratelimit,
+    ...(settings.expireMs === undefined ? {} : { expireMs: settings.expireMs }),
+    ...(settings.callSystem === undefined ? {} : { callSystem: settings.callSystem }),
+    dfdaemon: true,
+    hostAliases: { ...settings.hostAliases, ...config.hostAliases },
+  };
+}

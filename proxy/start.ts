@@ -1,0 +1,134 @@
+import { startPeer as defaultStartPeer, type Peer, type PeerOptions } from "../peer/mod.ts";
+import { ConfigError } from "../runtime/config_file.ts";
+import { HttpClient } from "../runtime/http_client.ts";
+import { getLogger } from "../runtime/logger.ts";
+import { ListenError, type RunningServer, serve } from "../runtime/serve.ts";
+import { createDispatcher } from "./app.ts";
+import type { BlobOptions } from "./blob.ts";
+import type { ProxyConfig } from "./config.ts";
+import { createConnectHandler, type HijackedConnections } from "./connect.ts";
+import { loadReferences } from "./credentials.ts";
+import { createEndpoints } from "./endpoints.ts";
+import { createImpersonator } from "./impersonate.ts";
+import { createMetrics } from "./metrics.ts";
+import { readPeerOptions } from "./peer_options.ts";
+
+/** As long as Go's dialer, which clients without a proxy use, waits for a connection. */
+const CONNECT_TIMEOUT_MS = 30_000;
+const DRAIN_MS = 3000;
+
+const log = getLogger("dfdaemon");
+
+export interface ProxyOptions extends Pick<BlobOptions, "openTimeoutMs" | "stallTimeoutMs"> {
+  config: ProxyConfig;
+  /** Default: what {@link readPeerOptions} makes of the configuration. */
+  peerOptions?: PeerOptions;
+  /** Starts the peer; another one than ours may be put in its place. */
+  startPeer?: (options: PeerOptions) => Promise<Peer>;
+}
+
+export interface RunningProxy {
+  hostname: string;
+  port: number;
+  /** Absent where it could not be started: everything goes straight then. */
+  peer: Peer | undefined;
+  /** Stops accepting, lets what is in flight end for `graceMs` (default 3000), then cuts it. */
+  close(graceMs?: number): Promise<void>;
+}
+
+/**
+ * Starts dfdaemon in this process: the proxy, the registry mirror, and the peer they share.
+ *
+ * @throws {ConfigError} for files that are missing or do not fit, {ListenError} for a taken port
+ */
+export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
+  const { config } = options;
+  const { rules, identity, impersonation } = await loadReferences(config);
+  const settings = options.peerOptions ?? (await readPeerOptions(config));
+  const metrics = createMetrics();
+  const client = new HttpClient({
+    maxSockets: 1024,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    hostAliases: config.hostAliases,
+  });
+  const peer = await startSomePeer(options.startPeer ?? defaultStartPeer, {
+    ...settings,
+    onBytes: metrics.countBytes,
+  });
+  const hijacked: HijackedConnections = new WeakMap();
+  const endpoints = createEndpoints({ metrics, peer, args: process.argv, env: process.env });
+  let server: RunningServer;
+  try {
+    server = await serve({
+      fetch: (request) => endpoints.fetch(request),
+      hostname: config.hostIp,
+      port: config.port,
+      tls: identity,
+      onRequest: createDispatcher({ ...options, rules, hijacked, client, peer, metrics, log }),
+      onConnect: createConnectHandler({
+        rules,
+        impersonator: impersonation && createImpersonator(impersonation),
+        hijacked,
+        adopt: (socket) => server.adopt(socket),
+        hostAliases: config.hostAliases,
+        log,
+      }),
+    });
+  } catch (error) {
+    await peer?.close();
+    throw error;
+  }
+  const scheme = identity ? "https" : "http";
+  log.info(`listening on ${scheme}://${server.hostname}:${server.port}`);
+  void lookForSupernodes(client, settings);
+  return {
+    hostname: server.hostname,
+    port: server.port,
+    peer,
+    async close(graceMs = DRAIN_MS) {
+      await server.close(graceMs);
+      await peer?.close();
+      client.close();
+    },
+  };
+}
+
+/** The peer, on another port where its own is taken, or none: pulls must work all the same. */
+async function startSomePeer(
+  start: (options: PeerOptions) => Promise<Peer>,
+  settings: PeerOptions,
+): Promise<Peer | undefined> {
+  try {
+    const peer = await start(settings).catch((error: Error) => {
+      if (!(error instanceof ListenError) || settings.port === 0) throw error;
+      log.warn(`peer server: ${error.message}; taking another port`);
+      return start({ ...settings, port: 0 });
+    });
+    log.info(`peer server on ${peer.ip}:${peer.port}, files in ${settings.dataDir}`);
+    return peer;
+  } catch (error) {
+    // An address that is not ours is a mistake to be mended; a full disk will pass.
+    if (error instanceof ListenError) throw new ConfigError(`peer server: ${error.message}`);
+    log.error(`no p2p until restarted, the peer cannot start: ${(error as Error).message}`);
+    return undefined;
+  }
+}
+
+/** Says once which supernodes are not there: that is no error, but somebody may want to know. */
+async function lookForSupernodes(client: HttpClient, settings: PeerOptions): Promise<void> {
+  if (settings.supernodes.length === 0) {
+    log.warn("no supernode is configured: every blob comes from its registry");
+  }
+  await Promise.all(
+    settings.supernodes.map(async ({ host, port }) => {
+      const init = { connectTimeoutMs: 2000, idleTimeoutMs: 2000, fresh: true };
+      try {
+        await client.text(`http://${host}:${port}/_ping`, init);
+      } catch {
+        log.warn(
+          `supernode ${host}:${port} does not answer; blobs come from their registry so far`,
+        );
+      }
+    }),
+  );
+}
