@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-/** The 50 characters that v1 puts before and after what it hashes (protocol §1, Task id). */
+/** What v1 puts before and after what it hashes (protocol §1, Task id). */
 const KEY = ">I$pg-~AS~sP'rqu_`Oh&lz#9]\"=;nE%";
 
 /** What tells one task from another. */

@@ -30,8 +30,8 @@ export type CdnStatus = "WAITING" | "RUNNING" | "FAILED" | "SUCCESS" | "SOURCE_E
 export interface TaskAnswer {
   ID: string;
   cdnStatus: CdnStatus;
-  /** Bytes of file and frames together. */
-  fileLength: number;
+  /** Bytes of file and frames together; absent in CDN pattern `source`. */
+  fileLength?: number;
   /** Bytes of the file. */
   httpFileLength: number;
   pieceSize: number;
