@@ -60,6 +60,7 @@ export class Source {
     return {
       url: `${this.url}/${name}`,
       size,
+      content,
       md5: createHash("md5").update(content).digest("hex"),
       sha256: createHash("sha256").update(content).digest("hex"),
       sent: () => file.sent,
@@ -72,6 +73,7 @@ export class Source {
 export interface SourceUrl {
   url: string;
   size: number;
+  content: Buffer;
   /** Hex. */
   md5: string;
   /** Hex. */
