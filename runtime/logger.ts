@@ -61,7 +61,7 @@ export async function configureLogging(options: LogOptions): Promise<void> {
       sinks[part] = guarded(
         getRotatingFileSink(path, {
           maxSize: (options.maxSize || 40) * 1024 * 1024,
-          maxFiles: (options.maxBackups || 1) + 1,
+          maxFiles: options.maxBackups || 1,
           formatter,
           bufferSize: 0,
         }),

@@ -1,0 +1,97 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import { afterAll, describe, expect, it } from "vitest";
+import { HttpClient, HttpError, readBody } from "./http_client.ts";
+
+const servers: { close(): unknown }[] = [];
+afterAll(() => {
+  for (const server of servers) server.close();
+});
+
+async function listen(
+  handler: (request: IncomingMessage, response: ServerResponse) => void,
+  host = "127.0.0.1",
+): Promise<{ url: string; port: number; server: Server }> {
+  const server = createServer(handler);
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://${host}:${port}`, port, server };
+}
+
+const client = new HttpClient({ connectTimeoutMs: 2000, idleTimeoutMs: 2000 });
+servers.push(client);
+
+describe("HttpClient", () => {
+  it("follows redirects, and keeps credentials off another origin", async () => {
+    const seen: Record<string, unknown>[] = [];
+    const store = await listen((request, response) => {
+      seen.push({
+        store: request.headers.authorization,
+        cookie: request.headers.cookie,
+        host: request.headers.host,
+      });
+      response.end("bytes");
+    }, "127.0.0.2");
+    const registry = await listen((request, response) => {
+      seen.push({ registry: request.headers.authorization });
+      const location = request.url === "/blob" ? "/moved" : `${store.url}/signed`;
+      response.writeHead(307, { location }).end();
+    });
+    const answer = await client.request(`${registry.url}/blob`, {
+      headers: { Authorization: "Basic secret", Cookie: "c=1", Host: "registry.test" },
+      maxRedirects: 5,
+    });
+    expect(Buffer.from(await readBody(answer, 100)).toString()).toBe("bytes");
+    expect(answer.url).toBe(`${store.url}/signed`);
+    expect(seen).toEqual([
+      { registry: "Basic secret" },
+      { registry: "Basic secret" },
+      { store: undefined, cookie: undefined, host: new URL(store.url).host },
+    ]);
+  });
+
+  it("hands redirects over where it is not told to follow them, and never follows too many", async () => {
+    const { url } = await listen((_request, response) =>
+      response.writeHead(302, { location: "/" }).end(),
+    );
+    for (const maxRedirects of [0, 3]) {
+      const answer = await client.request(url, { maxRedirects });
+      answer.body.resume();
+      expect(answer.status).toBe(302);
+    }
+  });
+
+  it("uses an alias for a host name, and still asks for that host", async () => {
+    const { port } = await listen((request, response) => response.end(request.headers.host));
+    const aliased = new HttpClient({ hostAliases: { "registry.invalid": "127.0.0.1" } });
+    servers.push(aliased);
+    const { text } = await aliased.text(`http://registry.invalid:${port}/`);
+    expect(text).toBe(`registry.invalid:${port}`);
+  });
+
+  it("says in words what went wrong, without the URL's secrets", async () => {
+    const closed = await listen(() => {});
+    await new Promise((resolve) => closed.server.close(resolve));
+    await expect(client.request(`${closed.url}/x?token=secret`)).rejects.toThrow(HttpError);
+    await expect(client.request(`${closed.url}/x?token=secret`)).rejects.not.toThrow(/secret/);
+
+    const silent = createTcpServer(() => {});
+    servers.push(silent);
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const { port } = silent.address() as AddressInfo;
+    await expect(
+      client.request(`http://127.0.0.1:${port}/`, { idleTimeoutMs: 50 }),
+    ).rejects.toThrow(/nothing received for 50 ms/);
+  });
+
+  it("reads no more than it may, and notices a body that breaks off", async () => {
+    const { url } = await listen((request, response) => {
+      if (request.url === "/long") return response.end("x".repeat(1000));
+      response.writeHead(200, { "content-length": "1000" }).write("x");
+      return setTimeout(() => response.destroy(), 10);
+    });
+    await expect(client.text(`${url}/long`, {}, 100)).rejects.toThrow(/longer than 100 bytes/);
+    await expect(client.text(`${url}/short`)).rejects.toThrow(HttpError);
+  });
+});

@@ -1,0 +1,37 @@
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { closeLogging, configureLogging, getLogger } from "./logger.ts";
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "dragonfly-log-"));
+});
+afterEach(async () => {
+  await closeLogging();
+  await rm(folder, { recursive: true });
+});
+
+describe("logging", () => {
+  it("gives each part its file, and says nothing below its level", async () => {
+    const files = { one: join(folder, "logs", "one.log"), two: join(folder, "logs", "two.log") };
+    await configureLogging({ files, format: "json" });
+    getLogger("one").info("hello {name}", { name: "peer" });
+    getLogger("one").debug("hidden");
+    getLogger("two").warn("careful");
+    await closeLogging();
+    const lines = (await readFile(files.one, "utf8")).trim().split("\n");
+    expect(lines).toHaveLength(1);
+    expect(JSON.parse(lines[0]!)).toMatchObject({ level: "INFO", properties: { name: "peer" } });
+    expect(await readFile(files.two, "utf8")).toContain("careful");
+  });
+
+  it("rotates a file that grows too large", async () => {
+    const path = join(folder, "app.log");
+    await configureLogging({ files: { part: path }, maxSize: 0.01, maxBackups: 2 });
+    for (let line = 0; line < 1000; line++) getLogger("part").info("x".repeat(100));
+    await closeLogging();
+    expect((await readdir(folder)).sort()).toEqual(["app.log", "app.log.1", "app.log.2"]);
+  });
+});

@@ -1,0 +1,84 @@
+import { connect } from "node:net";
+import { Hono } from "hono";
+import { afterEach, describe, expect, it } from "vitest";
+import { ListenError, type RunningServer, serve } from "./serve.ts";
+
+const running: RunningServer[] = [];
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((server) => server.close()));
+});
+
+async function start(app: Hono, port = 0): Promise<RunningServer> {
+  const server = await serve({ fetch: app.fetch as never, hostname: "127.0.0.1", port });
+  running.push(server);
+  return server;
+}
+
+/** Sends bytes as they are and gives back all that comes until the other side ends. */
+function raw(port: number, text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let answer = "";
+    const socket = connect(port, "127.0.0.1", () => socket.write(text));
+    socket.on("data", (chunk) => {
+      answer += chunk;
+    });
+    socket.on("end", () => resolve(answer));
+    socket.on("error", reject);
+  });
+}
+
+describe("serve", () => {
+  it("serves an app, and bytes without copying them into a stream", async () => {
+    const app = new Hono().get("/bytes", () => new Response(Buffer.alloc(1_000_000, 7)));
+    const { port } = await start(app);
+    const body = new Uint8Array(
+      await (await fetch(`http://127.0.0.1:${port}/bytes`)).arrayBuffer(),
+    );
+    expect(body.byteLength).toBe(1_000_000);
+    expect(body.every((byte) => byte === 7)).toBe(true);
+  });
+
+  it("says in words that a port is taken, or an address not ours", async () => {
+    const { port } = await start(new Hono());
+    await expect(start(new Hono(), port)).rejects.toThrow(ListenError);
+    await expect(start(new Hono(), port)).rejects.toThrow(/another program has this port/);
+    await expect(
+      serve({ fetch: () => new Response(), hostname: "192.0.2.1", port: 0 }),
+    ).rejects.toThrow(/no such address/);
+  });
+
+  it("answers a malformed request with 400, headers without end with 431", async () => {
+    const { port } = await start(new Hono());
+    expect(await raw(port, "nonsense\r\n\r\n")).toMatch(/^HTTP\/1\.1 400/);
+    expect(await raw(port, `GET / HTTP/1.1\r\nX: ${"x".repeat(70_000)}\r\n\r\n`)).toMatch(
+      /^HTTP\/1\.1 431/,
+    );
+  });
+
+  it("lets a request end before it closes, but not longer than its grace", async () => {
+    let answer!: () => void;
+    const waiting = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const app = new Hono()
+      .get("/slow", async (c) => {
+        await waiting;
+        return c.text("done");
+      })
+      .get("/never", () => new Promise<Response>(() => {}));
+    const first = await start(app);
+    const slow = fetch(`http://127.0.0.1:${first.port}/slow`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const closing = first.close(5000);
+    answer();
+    expect(await (await slow).text()).toBe("done");
+    await closing;
+
+    const second = await start(app);
+    const never = fetch(`http://127.0.0.1:${second.port}/never`);
+    never.catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await second.close(10);
+    await expect(never).rejects.toThrow();
+  });
+});
