@@ -19,9 +19,10 @@ await build({
   target: "node20.19",
   sourcemap: "linked",
   legalComments: "none",
-  // Some dependencies are CommonJS and call require(); give the bundle one.
+  // Some dependencies are CommonJS and call require(); give the bundle one. (The first line, which
+  // makes a program of the file, comes from its source.)
   banner: {
-    js: '#!/usr/bin/env node\nimport { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
   },
 });
 await Promise.all(Object.keys(programs).map((name) => chmod(`dist/${name}.js`, 0o755)));
