@@ -1,6 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { stringify } from "yaml";
 import { HttpClient } from "../../runtime/http_client.ts";
 import { freePort, freshAddress } from "../support/addresses.ts";
 import { Authority } from "../support/authority.ts";
@@ -48,12 +49,17 @@ describeWithPrograms(
     });
     afterAll(() => scratch?.close());
 
+    /** The key that stands for the network's resolver. */
+    const resolver = () =>
+      stringify(hostAliases(registry), { collectionStyle: "flow" }).trim().slice(1, -1);
+
     async function startSupernode() {
       const address = freshAddress();
       const port = await freePort(address);
       const home = await scratch.directory("supernode");
       const config = join(home, "supernode.yml");
-      await writeFile(config, await substituted("supernode.yml", { "8002": String(port) }));
+      const text = await substituted("supernode.yml", { "8002": String(port) });
+      await writeFile(config, `${text.trimEnd()}\n  ${resolver()}\n`);
       const process = RunningProgram.start(scratch, [
         ...ourProgram("supernode"),
         ...["--config", config, "--home-dir", home, "--advertise-ip", address],
@@ -81,9 +87,7 @@ describeWithPrograms(
         "10.64.0.11": address,
         "15001": String(peerPort),
       });
-      // Stands for the resolver.
-      const resolver = JSON.stringify(hostAliases(registry)).slice(1, -1);
-      await writeFile(config, `${text}\n${resolver}\n`);
+      await writeFile(config, `${text.trimEnd()}\n${resolver()}\n`);
       const process = RunningProgram.start(scratch, [
         ...ourProgram("dfdaemon"),
         ...["--config", config, "--workHome", home],
