@@ -1,0 +1,309 @@
+import { mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { UsageError } from "../runtime/command_line.ts";
+import { ConfigError } from "../runtime/config_file.ts";
+import { parseLegacyConfig } from "./dfget/legacy_config.ts";
+import { readDfgetSettings } from "./dfget/settings.ts";
+import { orderedStream } from "./download/ordered_stream.ts";
+import { RunningDigest } from "./download/running_digest.ts";
+import { Catalog } from "./store/catalog.ts";
+import { expired } from "./store/expiry.ts";
+import type { FileIndex } from "./store/index_file.ts";
+import { TaskFile } from "./store/task_file.ts";
+import { parseSupernode } from "./supernode/parse_supernode.ts";
+import { weightedOrder } from "./supernode/supernode_list.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "dragonfly-parts-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const index = (name: string, length: number): FileIndex => ({
+  version: 1,
+  key: `key-${name}`,
+  taskId: "t",
+  cid: "c",
+  supernode: "h:8002",
+  name,
+  length,
+  pieceSize: 10,
+  framed: false,
+  pieces: [],
+  verified: false,
+  touchedMs: 5,
+});
+
+describe("supernodes", () => {
+  it.each([
+    ["h", { host: "h", port: 8002, weight: 1 }],
+    ["h:9", { host: "h", port: 9, weight: 1 }],
+    ["h:9=3", { host: "h", port: 9, weight: 3 }],
+    ["h=3", { host: "h", port: 8002, weight: 3 }],
+    ["", undefined],
+    ["h:x", undefined],
+    ["h:1=x", undefined],
+  ])("parseSupernode(%j)", (text, address) => {
+    expect(parseSupernode(text)).toEqual(address);
+  });
+
+  it("are tried in weighted random order, each once", () => {
+    const items = [
+      { name: "a", weight: 1 },
+      { name: "b", weight: 3 },
+    ];
+    let first = 0;
+    for (let step = 0; step < 100; step++) {
+      const order = weightedOrder(items, () => (step + 0.5) / 100);
+      expect(order.map(({ name }) => name).sort()).toEqual(["a", "b"]);
+      if (order[0]!.name === "b") first++;
+    }
+    expect(first).toBe(75);
+  });
+});
+
+describe("expiry", () => {
+  it("spares what is in use or was used of late", () => {
+    const files = [
+      { users: 0, lastUseMs: 0 },
+      { users: 1, lastUseMs: 0 },
+      { users: 0, lastUseMs: 950 },
+    ];
+    expect(expired(files, 1000, 100)).toEqual([files[0]]);
+  });
+});
+
+describe("settings", () => {
+  it("come from Wikimedia's files unchanged", async () => {
+    const path = join(folder, "dfget.yml");
+    await writeFile(path, "nodes:\n  - dragonfly-supernode1001.eqiad.wmnet:8002=1\n");
+    const flags = [
+      "--home",
+      "/var/lib/dragonfly-dfdaemon/dfget",
+      "--ip",
+      "10.64.0.11",
+      "--port",
+      "15001",
+    ];
+    expect(await readDfgetSettings(flags, path)).toMatchObject({
+      supernodes: [{ host: "dragonfly-supernode1001.eqiad.wmnet", port: 8002, weight: 1 }],
+      home: "/var/lib/dragonfly-dfdaemon/dfget",
+      ip: "10.64.0.11",
+      port: 15001,
+    });
+  });
+
+  it("let flags win over the file", async () => {
+    const path = join(folder, "both.yml");
+    await writeFile(path, "nodes: [a]\nlocalLimit: 1M\ntotalLimit: 2M\n");
+    expect(
+      await readDfgetSettings(["--node", "b:1=2,c", "-s", "3M", "--expiretime", "20s"], path),
+    ).toMatchObject({
+      supernodes: [
+        { host: "b", port: 1, weight: 2 },
+        { host: "c", port: 8002, weight: 1 },
+      ],
+      localLimit: 3 * 1024 * 1024,
+      totalLimit: 2 * 1024 * 1024,
+      expireMs: 20_000,
+    });
+  });
+
+  it.each([
+    [["--ip", "0.0.0.0"], /announced to the other nodes/],
+    [["--ip", "host"], /IPv4/],
+    [["--port", "80"], /15000 to 65000/],
+    [["--locallimit", "fast"], /--locallimit.*rate/],
+    [["--expiretime", "5"], /--expiretime.*duration/],
+    [["--node", "a:b"], /--node/],
+    [["--pattern", "torrent"], /p2p, cdn, source/],
+  ])("refuse %j", async (flags, message) => {
+    const path = join(folder, "empty.yml");
+    await writeFile(path, "");
+    await expect(readDfgetSettings(flags, path)).rejects.toThrow(UsageError);
+    await expect(readDfgetSettings(flags, path)).rejects.toThrow(message);
+  });
+
+  it("say which key of the file is wrong", async () => {
+    const path = join(folder, "wrong.yml");
+    await writeFile(path, "nodes: [a]\nlocalLimit: fast\n");
+    await expect(readDfgetSettings([], path)).rejects.toThrow(ConfigError);
+    await expect(readDfgetSettings([], path)).rejects.toThrow(/wrong\.yml:2: localLimit: .*rate/);
+    await expect(readDfgetSettings([], join(folder, "absent.yml"))).rejects.toThrow(/no such file/);
+  });
+
+  it("read the INI file of old", () => {
+    expect(parseLegacyConfig("# c\n[other]\naddress=x\n[node]\naddress = a, b:1 ,\n")).toEqual([
+      "a",
+      "b:1",
+    ]);
+  });
+});
+
+describe("TaskFile and Catalog", () => {
+  it("find again after a restart what was there, and drop what was cut short", async () => {
+    const dataDir = join(folder, "data");
+    const before = new Catalog(dataDir);
+    for (const name of ["whole", "cut"]) {
+      const file = await TaskFile.create(join(dataDir, `${name}.service`), index(name, 25));
+      for (const piece of [0, 1, 2])
+        await file.writePiece(piece, Buffer.alloc(piece === 2 ? 5 : 10, piece));
+      expect(file.complete).toBe(true);
+      const { path } = file;
+      before.add({
+        name,
+        path,
+        key: `key-${name}`,
+        taskId: "t",
+        cid: "c",
+        supernode: "",
+        file,
+        users: 0,
+        touchedMs: 7,
+      });
+    }
+    await before.close();
+    await truncate(join(dataDir, "cut.service"), 12);
+
+    const after = new Catalog(dataDir);
+    await after.load();
+    expect([...after.entries()].map(({ name }) => name)).toEqual(["whole"]);
+    const entry = after.byKey("key-whole")!;
+    expect(entry.touchedMs).toBe(7);
+    expect(entry.file!.complete).toBe(true);
+    const bytes = Buffer.alloc(5);
+    await entry.file!.readInto(bytes, 20);
+    expect(bytes).toEqual(Buffer.alloc(5, 2));
+    await expect(entry.file!.readInto(Buffer.alloc(6), 20)).rejects.toThrow(/ends at byte 25/);
+    await after.remove(entry);
+    expect(after.size).toBe(0);
+    await expect(readFile(entry.path)).rejects.toThrow(/ENOENT/);
+  });
+});
+
+describe("RunningDigest", () => {
+  it("hashes pieces that come in any order", async () => {
+    const { createHash } = await import("node:crypto");
+    const bytes = Buffer.from("0123456789abcdefghijKLMNO");
+    const file = await TaskFile.create(join(folder, "digest"), index("digest", bytes.length));
+    const digest = new RunningDigest(file, ["sha256", "md5"]);
+    for (const piece of [2, 0, 1]) {
+      const content = bytes.subarray(piece * 10, piece * 10 + 10);
+      await file.writePiece(piece, content);
+      digest.offer(piece, content);
+    }
+    const digests = await digest.digests();
+    for (const name of ["sha256", "md5"]) {
+      expect(digests.get(name)).toBe(createHash(name).update(bytes).digest("hex"));
+    }
+    await file.close();
+  });
+});
+
+describe("orderedStream", () => {
+  /** A file that grows as the test says. */
+  async function growing(name: string, length: number, verifies: boolean) {
+    const file = await TaskFile.create(join(folder, name), index(name, length));
+    onTestFinished(() => file.close());
+    let change!: () => void;
+    let changed = new Promise<void>((resolve) => {
+      change = resolve;
+    });
+    const self = {
+      file: Promise.resolve(file),
+      state: "running" as "running" | "complete" | "failed",
+      error: undefined as Error | undefined,
+      verifies,
+      changed: () => changed,
+      notify() {
+        change();
+        changed = new Promise<void>((resolve) => {
+          change = resolve;
+        });
+      },
+      async write(piece: number, text: string) {
+        await file.writePiece(piece, Buffer.from(text));
+        self.notify();
+      },
+      end(error?: Error) {
+        self.state = error ? "failed" : "complete";
+        self.error = error;
+        self.notify();
+      },
+    };
+    return self;
+  }
+  const read = async (reader: ReadableStreamDefaultReader<Uint8Array>) => {
+    const { done, value } = await reader.read();
+    return done ? undefined : Buffer.from(value).toString();
+  };
+
+  it("gives the first piece before the others are there, and holds the last back until it is verified", async () => {
+    const file = await growing("held-back", 25, true);
+    let ended = false;
+    const reader = orderedStream(file, undefined, () => {
+      ended = true;
+    }).getReader();
+    await file.write(2, "KLMNO");
+    await file.write(0, "0123456789");
+    expect(await read(reader)).toBe("0123456789");
+    await file.write(1, "abcdefghij");
+    expect(await read(reader)).toBe("abcdefghij");
+    let last: string | undefined;
+    const reading = read(reader).then((text) => {
+      last = text;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(last).toBeUndefined();
+    file.end();
+    await reading;
+    expect(last).toBe("KLMNO");
+    expect(await read(reader)).toBeUndefined();
+    expect(ended).toBe(true);
+  });
+
+  it("fails where the file turns out wrong, without its end", async () => {
+    const file = await growing("wrong", 15, true);
+    const reader = orderedStream(file, undefined, () => {}).getReader();
+    await file.write(0, "0123456789");
+    await file.write(1, "abcde");
+    expect(await read(reader)).toBe("0123456789");
+    file.end(new Error("wrong bytes"));
+    await expect(reader.read()).rejects.toThrow("wrong bytes");
+  });
+
+  it("gives a range as soon as its pieces are there", async () => {
+    const file = await growing("range", 25, true);
+    const reader = orderedStream(file, { start: 8, end: 12 }, () => {}).getReader();
+    await file.write(0, "0123456789");
+    await file.write(1, "abcdefghij");
+    expect(await read(reader)).toBe("89");
+    expect(await read(reader)).toBe("abc");
+    expect(await read(reader)).toBeUndefined();
+  });
+
+  it("waits for the length where nobody knows it", async () => {
+    const file = await growing("unknown", -1, false);
+    const reader = orderedStream(file, undefined, () => {}).getReader();
+    await file.write(0, "0123456789");
+    await file.write(1, "abc");
+    expect(await read(reader)).toBe("0123456789");
+    (await file.file).setLength(13);
+    file.end();
+    expect(await read(reader)).toBe("abc");
+    expect(await read(reader)).toBeUndefined();
+  });
+
+  it("lets go once when its reader leaves", async () => {
+    const file = await growing("left", 25, false);
+    let ends = 0;
+    const stream = orderedStream(file, undefined, () => {
+      ends++;
+    });
+    await stream.cancel();
+    file.end(new Error("too late"));
+    expect(ends).toBe(1);
+  });
+});

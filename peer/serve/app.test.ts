@@ -1,0 +1,203 @@
+import { createHash } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type RunningServer, serve } from "../../runtime/serve.ts";
+import { Catalog } from "../store/catalog.ts";
+import { TaskFile } from "../store/task_file.ts";
+import { peerServerApp } from "./app.ts";
+
+const PIECE = 4194304;
+let folder: string;
+let server: RunningServer;
+let catalog: Catalog;
+const limit = { totalLimit: 0 };
+
+/** The file `three` of the transcripts' origin: byte i is bits 16…23 of a linear congruence. */
+function three(): Buffer {
+  const bytes = Buffer.alloc(10_000_000);
+  let x = 12345;
+  for (let i = 0; i < bytes.length; i++) {
+    x = (x * 1103515245 + 12345) & 0x7fffffff;
+    bytes[i] = (x >> 16) & 0xff;
+  }
+  return bytes;
+}
+
+function get(path: string, headers: Record<string, string> = {}): Promise<Response> {
+  return fetch(`http://127.0.0.1:${server.port}${path}`, { headers });
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "dragonfly-peer-"));
+  catalog = new Catalog(folder);
+  server = await serve({
+    fetch: peerServerApp({ catalog, limit }).fetch as never,
+    hostname: "127.0.0.1",
+    port: 0,
+  });
+  await writeFile(join(folder, "three-1.service"), three());
+  await get("/check/three-1", { dataDir: folder, totalLimit: "0" });
+});
+afterAll(async () => {
+  await server.close();
+  await catalog.close();
+  await rm(folder, { recursive: true });
+});
+
+describe("a piece", () => {
+  // Answers of the Go peer server (transcript local-raw-peer).
+  it.each([
+    ["framed", "bytes=0-4194303", "0", undefined, 4194304, "a80a084284925836375dfed7efd21683"],
+    ["bare", "bytes=0-4194303", "0", "source", 4194304, "5c9fec1d853d785a1df4a3e9609e7dc7"],
+    [
+      "framed, the last",
+      "bytes=8388608-12582911",
+      "2",
+      undefined,
+      1611407,
+      "5bbc068e0ddf26ce3581fc4aa5ecb7a4",
+    ],
+    [
+      "bare, the last",
+      "bytes=8388608-12582911",
+      "2",
+      "source",
+      1611392,
+      "fbe106fd8c8be6f4ea04013ec51d57be",
+    ],
+    [
+      "bare, asked for exactly",
+      "bytes=8388608-9999999",
+      "2",
+      "source",
+      1611392,
+      "fbe106fd8c8be6f4ea04013ec51d57be",
+    ],
+  ])("%s is what v1 sends", async (_what, range, pieceNum, cdnSource, length, md5) => {
+    const answer = await get("/peer/file/three-1", {
+      range,
+      pieceNum,
+      pieceSize: String(PIECE),
+      ...(cdnSource ? { cdnSource } : {}),
+    });
+    const body = Buffer.from(await answer.arrayBuffer());
+    expect(answer.status).toBe(206);
+    expect(answer.headers.get("content-length")).toBe(String(length));
+    expect(createHash("md5").update(body).digest("hex")).toBe(md5);
+  });
+
+  const good = { range: "bytes=0-4194303", pieceNum: "0", pieceSize: String(PIECE) };
+  it.each([
+    ["no range", { ...good, range: "" }, 400],
+    ["a range the wrong way round", { ...good, range: "bytes=5-2" }, 400],
+    ["no piece number", { ...good, pieceNum: "" }, 400],
+    ["a piece number that is none", { ...good, pieceNum: "x" }, 400],
+    ["a piece size that is none", { ...good, pieceSize: "4M" }, 400],
+    ["more than a piece", { ...good, range: "bytes=0-99999999" }, 400],
+    ["a piece that lies before the file", { ...good, pieceNum: "9" }, 400],
+    [
+      "what lies beyond the end",
+      { ...good, range: "bytes=99999999-100999999", pieceNum: "20" },
+      416,
+    ],
+  ])("is refused with a reason for %s", async (_what, headers, status) => {
+    const sent = Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== ""));
+    const answer = await get("/peer/file/three-1", sent);
+    expect(answer.status).toBe(status);
+    expect(await answer.text()).not.toBe("");
+  });
+
+  it("of an unknown file is refused as by v1, and of a file that is gone with 404", async () => {
+    expect((await get("/peer/file/none", good)).status).toBe(500);
+    await get("/check/vanished-1", { dataDir: folder });
+    expect((await get("/peer/file/vanished-1", good)).status).toBe(404);
+  });
+
+  it("that this process does not hold yet is not made up from a hole in the file", async () => {
+    const file = await TaskFile.create(join(folder, "own-1.service"), {
+      version: 1,
+      key: "k",
+      taskId: "t",
+      cid: "c",
+      supernode: "",
+      name: "own-1",
+      length: 3 * PIECE,
+      pieceSize: PIECE,
+      framed: false,
+      pieces: [],
+      verified: false,
+      touchedMs: 0,
+    });
+    await file.writePiece(2, Buffer.alloc(PIECE, 1));
+    catalog.add({
+      name: "own-1",
+      path: file.path,
+      key: "k",
+      taskId: "t",
+      cid: "c",
+      supernode: "",
+      file,
+      users: 0,
+      touchedMs: 0,
+    });
+    const ask = (piece: number) =>
+      get("/peer/file/own-1", {
+        range: `bytes=${piece * PIECE}-${(piece + 1) * PIECE - 1}`,
+        pieceNum: String(piece),
+        pieceSize: String(PIECE),
+        cdnSource: "source",
+      });
+    expect((await ask(0)).status).toBe(404);
+    expect((await ask(2)).status).toBe(206);
+  });
+
+  it.each(["/peer/file/../three-1", "/peer/file/%2e%2e%2fthree-1", "/peer/file//etc/passwd"])(
+    "is not found by the path %s",
+    async (path) => {
+      expect((await get(path, good)).status).toBeGreaterThanOrEqual(404);
+    },
+  );
+});
+
+describe("local control", () => {
+  it("answers as v1 does", async () => {
+    expect(await (await get("/server/ping")).text()).toBe("success");
+    expect(await (await get("/rate/none", { rateLimit: "1000" })).text()).toBe("1000");
+    expect((await get("/rate/none")).status).toBe(400);
+    expect(await (await get("/check/x1", { dataDir: folder, totalLimit: "0" })).text()).toMatch(
+      /^x1@/,
+    );
+    const incomplete = await get("/client/finish?taskFileName=a");
+    expect([incomplete.status, await incomplete.text()]).toEqual([400, "invalid params"]);
+    const finish = "/client/finish?taskFileName=a&cid=b&taskID=c&superNode=127.0.0.1:28002";
+    expect(await (await get(finish)).text()).toBe("success");
+    expect((await get("/")).status).toBe(404);
+  });
+
+  it("takes no file name that leads elsewhere", async () => {
+    expect((await get("/check/a/..%2f..%2fetc%2fpasswd", { dataDir: folder })).status).toBe(400);
+  });
+
+  it("shares the host's rate among the downloads under way", async () => {
+    const alone = new Catalog(folder);
+    const host = { totalLimit: 0 };
+    const own = await serve({
+      fetch: peerServerApp({ catalog: alone, limit: host }).fetch as never,
+      hostname: "127.0.0.1",
+      port: 0,
+    });
+    const ask = async (path: string, headers: Record<string, string>) =>
+      (await fetch(`http://127.0.0.1:${own.port}${path}`, { headers })).text();
+    await ask("/check/a", { dataDir: folder, totalLimit: "1000" });
+    await ask("/check/b", { dataDir: folder, totalLimit: "1000" });
+    expect(await ask("/rate/a", { rateLimit: "800" })).toBe("500");
+    expect(await ask("/rate/a", { rateLimit: "100" })).toBe("100");
+    expect(await ask("/rate/a", { rateLimit: "0" })).toBe("500");
+    await ask("/client/finish?taskFileName=b&cid=c&taskID=t&superNode=h:1", {});
+    expect(await ask("/rate/a", { rateLimit: "800" })).toBe("800");
+    await own.close();
+    await alone.close();
+  });
+});
