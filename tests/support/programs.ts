@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { describe } from "vitest";
@@ -9,6 +10,8 @@ const PACKAGES = {
   containerd: "containerd",
   ctr: "containerd",
   podman: "podman",
+  ip: "iproute2",
+  unshare: "util-linux",
 } as const;
 
 export type OutsideProgram = keyof typeof PACKAGES;
@@ -18,6 +21,8 @@ export interface Needs {
   programs: readonly OutsideProgram[];
   /** Mounting file systems, as container engines do. */
   root?: boolean;
+  /** Making Linux namespaces: a network and file systems of the test's own. */
+  namespaces?: boolean;
 }
 
 /**
@@ -35,13 +40,16 @@ export function describeWithPrograms(name: string, needs: Needs, body: () => voi
   describe.skip(name, body);
 }
 
-function whatIsMissing({ programs, root }: Needs): string | undefined {
+function whatIsMissing({ programs, root, namespaces }: Needs): string | undefined {
   const missing = programs.filter((program) => !isInstalled(program));
   if (missing.length > 0) {
     const packages = [...new Set(missing.map((program) => PACKAGES[program]))];
     return `needs ${missing.join(", ")}: apt-get install ${packages.join(" ")}`;
   }
   if (root && process.getuid?.() !== 0) return "needs root, to unpack images";
+  if (namespaces && spawnSync("unshare", ["--mount", "--net", "true"]).status !== 0) {
+    return "needs leave to make namespaces (root with CAP_SYS_ADMIN)";
+  }
   return undefined;
 }
 

@@ -20,8 +20,6 @@ export const ACCOUNT = {
 export interface RegistryOptions {
   /** Admit {@link ACCOUNT} only. */
   authenticated?: boolean;
-  /** Listen there instead of on a free port. */
-  port?: number;
 }
 
 /** One answer that the registry has given. */
@@ -37,10 +35,12 @@ export interface Served {
 export class Registry {
   readonly address: string;
   readonly port: number;
-  /** `docker-registry.discovery.wmnet[:port]`, as images name it. */
+  /** `docker-registry.discovery.wmnet:port`, as images name it. */
   readonly host: string;
   /** Signs the registry's certificate; our programs must trust it, container clients need not. */
   readonly authority: Authority;
+  /** Where its blobs lie. */
+  readonly storage: string;
   readonly #scratch: Scratch;
   readonly #process: RunningProgram;
   readonly #authenticated: boolean;
@@ -48,7 +48,7 @@ export class Registry {
   private constructor(
     scratch: Scratch,
     process: RunningProgram,
-    place: { address: string; port: number },
+    place: { address: string; port: number; storage: string },
     authority: Authority,
     authenticated: boolean,
   ) {
@@ -56,19 +56,21 @@ export class Registry {
     this.#process = process;
     this.address = place.address;
     this.port = place.port;
-    this.host = place.port === 443 ? REGISTRY_NAME : `${REGISTRY_NAME}:${place.port}`;
+    this.host = `${REGISTRY_NAME}:${place.port}`;
+    this.storage = place.storage;
     this.authority = authority;
     this.#authenticated = authenticated;
   }
 
   static async start(scratch: Scratch, options: RegistryOptions = {}): Promise<Registry> {
     const address = freshAddress();
-    const port = options.port ?? (await freePort(address));
+    const port = await freePort(address);
     const name = `registry-${port}`;
     const directory = await scratch.directory(name);
     const authority = await Authority.create(scratch, `${name}-authority`);
     const certificate = await authority.leaf(REGISTRY_NAME, address);
     const config = join(directory, "config.yml");
+    const storage = join(directory, "storage");
     const htpasswd = join(directory, "htpasswd");
     await writeFile(htpasswd, `${ACCOUNT.htpasswd}\n`);
     await writeFile(
@@ -77,7 +79,7 @@ export class Registry {
         version: 0.1,
         log: { level: "info", formatter: "json", accesslog: { disabled: true } },
         storage: {
-          filesystem: { rootdirectory: join(directory, "storage") },
+          filesystem: { rootdirectory: storage },
           maintenance: { uploadpurging: { enabled: false } },
         },
         http: {
@@ -93,7 +95,7 @@ export class Registry {
     return new Registry(
       scratch,
       process,
-      { address, port },
+      { address, port, storage },
       authority,
       options.authenticated ?? false,
     );
