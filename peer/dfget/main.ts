@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { createDocCommand } from "../../runtime/command_doc.ts";
 import {
   createCommand,
   parseCommandLine,
@@ -29,6 +30,7 @@ await runMain("dfget", async () => {
         process.stdout.write(`${versionLine("dfget", runtimeName())}\n`);
       }),
   );
+  program.addCommand(createDocCommand(program));
   program.version(versionLine("dfget", runtimeName()), "--version", "show the version");
   await parseCommandLine(program, process.argv.slice(2));
   return exitCode;
