@@ -1,0 +1,154 @@
+import { join } from "node:path";
+import type { Hono } from "hono";
+import { filterUrl } from "../protocol/filter_url.ts";
+import { HttpClient, type TlsTrust } from "../runtime/http_client.ts";
+import { RateLimiter } from "../runtime/rate_limiter.ts";
+import type { ConnectionEnv } from "../runtime/serve.ts";
+import { SILENT, type SupernodeObserver } from "./observer.ts";
+import { filePortRoutes } from "./routes/file_port.ts";
+import { legacyRoutes } from "./routes/legacy.ts";
+import { DEFAULT_LIMITS, type TaskSchedule } from "./schedule/v1_scheduler.ts";
+import { SeedCache } from "./seed/cache.ts";
+import { Seeder } from "./seed/seeder.ts";
+import { ClientDesk, type PieceErrorReport } from "./tasks/client_desk.ts";
+import { Registry } from "./tasks/register.ts";
+import { SourceAccess } from "./tasks/task.ts";
+import { TaskStore } from "./tasks/task_store.ts";
+
+/** What the core of a supernode must know; see `config.ts` for each value's meaning. */
+export interface CoreConfig {
+  cdnPattern: "local" | "source";
+  /** The file port's root is `repo` in it. */
+  homeDir: string;
+  downloadPort: number;
+  advertiseIp: string;
+  peerUpLimit: number;
+  peerDownLimit: number;
+  eliminationLimit: number;
+  failureCountLimit: number;
+  failAccessIntervalMs: number;
+  /** Bytes a second; 0: no limit. */
+  maxBandwidth: number;
+  /** Bytes a second. */
+  systemReservedBandwidth: number;
+  /** Downloads from sources at once. */
+  schedulerCorePoolSize: number;
+  hostAliases: Readonly<Record<string, string>>;
+}
+
+export interface SupernodeOptions {
+  config: CoreConfig;
+  observer?: SupernodeObserver;
+  /** ms since the epoch. */
+  now?: () => number;
+  /** Uniform in [0, 1). */
+  random?: () => number;
+}
+
+/** A file to fetch before anyone asks for it. */
+export interface PrefetchFile {
+  url: string;
+  /** Sent to the source. */
+  headers: Readonly<Record<string, string>>;
+  /** Query parameters that do not tell one file from another. */
+  filter: readonly string[];
+  identifier: string;
+  tls?: TlsTrust | undefined;
+}
+
+type App = Hono<{ Bindings: Partial<ConnectionEnv> }>;
+
+/** A supernode without its servers: mount its routes, tell it where they listen. */
+export interface Supernode {
+  readonly store: TaskStore;
+  readonly cache: SeedCache;
+  /** The routes by which clients download; mount them also under a version prefix. */
+  readonly legacy: App;
+  /** The routes of the file port. */
+  readonly filePort: App;
+  /** Says on which ports the routes are served, where the configuration left them open. */
+  listening(ports: { listenPort?: number; downloadPort: number }): void;
+  /** Resolves when our copy of a file is complete; rejects with the reason where it cannot be had. */
+  prefetch(file: PrefetchFile): Promise<void>;
+  /** A peer handed out a bad piece, or none. */
+  pieceError(report: PieceErrorReport): void;
+  /** Ends downloads from sources; what is on disk stays. */
+  close(): Promise<void>;
+}
+
+/** Puts the parts of a supernode together. */
+export function createSupernode(options: SupernodeOptions): Supernode {
+  const { config, observer = SILENT, now = Date.now, random = Math.random } = options;
+  let { downloadPort } = config;
+  const store = new TaskStore(now);
+  const schedules = new Map<string, TaskSchedule>();
+  const cache = new SeedCache(join(config.homeDir, "repo"));
+  const http = new HttpClient({ hostAliases: config.hostAliases });
+  const { maxBandwidth, systemReservedBandwidth } = config;
+  const rate = maxBandwidth > 0 ? Math.max(1, maxBandwidth - systemReservedBandwidth) : 0;
+  const seeder = new Seeder({
+    cache,
+    http,
+    limiter: new RateLimiter(rate),
+    maxDownloads: config.schedulerCorePoolSize,
+    observer,
+  });
+  store.onRemoval({
+    clientRemoved: ({ taskId, cid }) => schedules.get(taskId)?.leave(cid),
+    taskRemoved: ({ id }) => {
+      seeder.stop(id);
+      schedules.delete(id);
+    },
+  });
+  const registry = new Registry({
+    cdnSource: config.cdnPattern === "source" ? "source" : "supernode",
+    store,
+    schedules,
+    seeder,
+    http,
+    limits: {
+      peerDownLimit: config.peerDownLimit,
+      peerUpLimit: config.peerUpLimit,
+      eliminationLimit: config.eliminationLimit,
+      failureCountLimit: config.failureCountLimit,
+      sourceFetchLimit: Math.max(DEFAULT_LIMITS.sourceFetchLimit, config.peerDownLimit),
+    },
+    failAccessIntervalMs: config.failAccessIntervalMs,
+    observer,
+    now,
+    random,
+  });
+  const desk = new ClientDesk({
+    store,
+    schedules,
+    seeder,
+    observer,
+    now,
+    advertiseIp: config.advertiseIp,
+    downloadPort: () => downloadPort,
+  });
+  return {
+    store,
+    cache,
+    legacy: legacyRoutes({ registry, desk, observer }),
+    filePort: filePortRoutes({ cache, observer }),
+    listening(ports) {
+      downloadPort = ports.downloadPort;
+    },
+    async prefetch(file) {
+      const { task, schedule } = await registry.task({
+        rawUrl: file.url,
+        taskUrl: filterUrl(file.url, file.filter),
+        md5: "",
+        identifier: file.identifier,
+        access: new SourceAccess(file.headers, file.tls),
+      });
+      await seeder.seed(task, schedule);
+    },
+    pieceError: (report) => desk.pieceError(report),
+    async close() {
+      await seeder.close();
+      http.close();
+    },
+  };
+}

@@ -1,0 +1,80 @@
+import type { FileHandle } from "node:fs/promises";
+import { Readable } from "node:stream";
+import { Hono } from "hono";
+import { MAX_PIECE_SIZE } from "../../protocol/piece_size.ts";
+import { isMissing } from "../../runtime/config_file.ts";
+import { parseRangeHeader } from "../../runtime/http_range.ts";
+import type { ConnectionEnv } from "../../runtime/serve.ts";
+import type { SupernodeObserver } from "../observer.ts";
+import type { SeedCache } from "../seed/cache.ts";
+
+export interface FilePortOptions {
+  cache: SeedCache;
+  observer: SupernodeObserver;
+}
+
+/** The supernode's copies as static files with Range support (protocol §2). */
+export function filePortRoutes({ cache, observer }: FilePortOptions): Hono<{
+  Bindings: Partial<ConnectionEnv>;
+}> {
+  const app = new Hono<{ Bindings: Partial<ConnectionEnv> }>();
+
+  // The pattern leaves no way out of the cache, nor to its indexes.
+  app.get("/download/:prefix{[0-9a-f]{3}}/:taskId{[0-9a-f]{64}}", async (c) => {
+    const { prefix, taskId } = c.req.param();
+    if (!taskId.startsWith(prefix)) return c.notFound();
+    let file: FileHandle;
+    try {
+      file = await cache.open(taskId);
+    } catch (error) {
+      if (isMissing(error)) return c.notFound();
+      throw error;
+    }
+    let handedOver = false;
+    try {
+      const { size, mtime } = await file.stat();
+      const headers: Record<string, string> = {
+        "content-type": "application/octet-stream",
+        "accept-ranges": "bytes",
+        "last-modified": mtime.toUTCString(),
+        // As nginx writes it, which v1 leaves this port to.
+        etag: `"${Math.floor(mtime.getTime() / 1000).toString(16)}-${size.toString(16)}"`,
+      };
+      const range = parseRangeHeader(c.req.header("range"), size);
+      if (range.kind === "unsatisfiable")
+        return new Response(null, { status: 416, headers: { "content-range": `bytes */${size}` } });
+      const start = range.kind === "part" ? range.start : 0;
+      const length = range.kind === "part" ? range.end - range.start + 1 : size;
+      const status = range.kind === "part" ? 206 : 200;
+      if (range.kind === "part")
+        headers["content-range"] = `bytes ${range.start}-${range.end}/${size}`;
+      headers["content-length"] = String(length);
+      if (c.req.method === "HEAD") return new Response(null, { status, headers });
+      observer.bytesServed(length);
+      if (length <= MAX_PIECE_SIZE)
+        return new Response(await readExactly(file, start, length), { status, headers });
+      handedOver = true;
+      const stream = file.createReadStream({ start, end: start + length - 1, autoClose: true });
+      return new Response(Readable.toWeb(stream) as ReadableStream, { status, headers });
+    } finally {
+      if (!handedOver) await file.close();
+    }
+  });
+  return app;
+}
+
+/** Reads a piece in one go: pieces are what this port is asked for. */
+async function readExactly(
+  file: FileHandle,
+  start: number,
+  length: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(length);
+  let done = 0;
+  while (done < length) {
+    const { bytesRead } = await file.read(bytes, done, length - done, start + done);
+    if (bytesRead === 0) throw new Error("the file became shorter while it was read");
+    done += bytesRead;
+  }
+  return bytes;
+}

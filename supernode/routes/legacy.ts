@@ -1,0 +1,138 @@
+import { type Context, Hono } from "hono";
+import type { z } from "zod";
+import { Code } from "../../protocol/codes.ts";
+import { pullRequestSchema } from "../../protocol/v1/pull_piece.ts";
+import { registerRequestSchema } from "../../protocol/v1/register.ts";
+import {
+  pieceErrorSchema,
+  pieceSuccessSchema,
+  serviceDownSchema,
+  taskMetricsSchema,
+} from "../../protocol/v1/report.ts";
+import type { ConnectionEnv } from "../../runtime/serve.ts";
+import type { SupernodeObserver } from "../observer.ts";
+import { type ClientDesk, UnknownClientError } from "../tasks/client_desk.ts";
+import { RegisterError, type Registry } from "../tasks/register.ts";
+
+export interface LegacyOptions {
+  registry: Registry;
+  desk: ClientDesk;
+  observer: SupernodeObserver;
+}
+
+type Env = { Bindings: Partial<ConnectionEnv> };
+
+/** Longest body taken, bytes: a registration may carry a bundle of certificates. */
+const MAX_BODY_BYTES = 4 * 1024 * 1024;
+
+/**
+ * The routes by which v1 clients download (protocol §1), to be mounted also under `/v1.0` and the
+ * like. An error outside the envelope is HTTP 500 with `{"code": 500, "message": …}`, as in v1.
+ */
+export function legacyRoutes({ registry, desk, observer }: LegacyOptions): Hono<Env> {
+  const app = new Hono<Env>();
+
+  app.post("/peer/registry", async (c) => {
+    const request = registerRequestSchema.safeParse(await readBody(c));
+    if (!request.success) return fail(c, `failed to register: ${complaints(request.error)}`);
+    try {
+      const data = await registry.register(request.data);
+      return c.json({ code: Code.success, msg: "success", data });
+    } catch (error) {
+      if (!(error instanceof RegisterError)) throw error;
+      observer.clientFailed(request.data.callSystem);
+      return fail(c, error.message);
+    }
+  });
+
+  app.get("/peer/task", (c) => {
+    const request = pullRequestSchema.safeParse(c.req.query());
+    if (!request.success)
+      return c.json({ code: Code.badParameter, msg: complaints(request.error) });
+    return c.json(desk.pull(request.data));
+  });
+
+  app.get("/peer/piece/suc", (c) => {
+    const request = pieceSuccessSchema.safeParse(c.req.query());
+    if (!request.success) return fail(c, complaints(request.error));
+    const { taskId, cid, pieceRange } = request.data;
+    return reported(c, Code.pieceReported, () => desk.pieceStored(taskId, cid, pieceRange));
+  });
+
+  app.get("/peer/service/down", (c) => {
+    const request = serviceDownSchema.safeParse(c.req.query());
+    if (!request.success) return fail(c, complaints(request.error));
+    const { taskId, cid } = request.data;
+    return reported(c, Code.serviceDownReported, () => desk.serviceDown(taskId, cid));
+  });
+
+  app.get("/peer/piece/error", (c) => {
+    desk.pieceError(pieceErrorSchema.parse(c.req.query()));
+    return c.body(null);
+  });
+
+  // v1.0.6 answers these with nothing in them.
+  app.post("/peer/network", (c) => c.json({ nodes: null }));
+  app.post("/peer/heartbeat", (c) => c.json({ seedTaskIDs: null }));
+
+  app.post("/task/metrics", async (c) => {
+    // JSON under any content type, unlike a registration.
+    const metrics = taskMetricsSchema.safeParse(parseJson(await readText(c)));
+    if (!metrics.success) return fail(c, complaints(metrics.error));
+    observer.downloadReported(metrics.data);
+    return c.json(null);
+  });
+
+  app.onError((_error, c) => fail(c, "internal error"));
+  return app;
+}
+
+function reported(c: Context, code: Code, report: () => void) {
+  try {
+    report();
+  } catch (error) {
+    if (error instanceof UnknownClientError || error instanceof RangeError)
+      return fail(c, error.message);
+    throw error;
+  }
+  return c.json({ code });
+}
+
+function fail(c: Context, message: string) {
+  return c.json({ code: Code.systemError, message }, 500);
+}
+
+/** A body as JSON where it says so, else as a form, as v1 reads it. */
+async function readBody(c: Context): Promise<unknown> {
+  const text = await readText(c);
+  if (/^application\/json\b/i.test(c.req.header("content-type") ?? "")) return parseJson(text);
+  const form: Record<string, string | string[]> = {};
+  for (const [name, value] of new URLSearchParams(text)) {
+    if (/^(headers|rootCAs)$/i.test(name)) {
+      const earlier = form[name];
+      form[name] = Array.isArray(earlier) ? [...earlier, value] : [value];
+    } else form[name] = value;
+  }
+  return form;
+}
+
+/** The body as text; empty where it is longer than anybody's would be. */
+async function readText(c: Context): Promise<string> {
+  if (Number(c.req.header("content-length") ?? 0) > MAX_BODY_BYTES) return "";
+  return c.req.text();
+}
+
+/** The value of a JSON text; `undefined`, which no schema takes, where it is none. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function complaints(error: z.ZodError): string {
+  return error.issues
+    .map(({ path, message }) => `${path.map(String).join(".") || "body"}: ${message}`)
+    .join("; ");
+}

@@ -1,0 +1,201 @@
+import {
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  utimes,
+} from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { z } from "zod";
+import { seedFilePath } from "../../protocol/names.ts";
+import { isMissing } from "../../runtime/config_file.ts";
+import { freeBytes, writeFileAtomically } from "../../runtime/files.ts";
+import type { CutPiece } from "./cut_pieces.ts";
+
+const headSchema = z.object({
+  framed: z.boolean(),
+  pieceSize: z.number().int().positive(),
+  /** Bytes of the file, -1 where the source did not say. */
+  length: z.number().int(),
+  etag: z.string(),
+  lastModified: z.string(),
+});
+/** What is kept of a copy besides its pieces. */
+export type CopyHead = z.infer<typeof headSchema>;
+
+const tailSchema = z.object({ length: z.number().int().nonnegative(), realMd5: z.string() });
+
+/** A copy as its index on disk describes it. */
+export interface SavedCopy extends CopyHead {
+  /** `<md5 hex>:<bytes>` of each piece on disk, from the first on. */
+  pieceMd5s: string[];
+  /** Length and md5 of the whole file, where the copy is complete. */
+  complete?: z.infer<typeof tailSchema> | undefined;
+}
+
+/** A file of the cache, and when it was last in use. */
+export interface CachedFile {
+  taskId: string;
+  /** Bytes on disk. */
+  bytes: number;
+  /** ms since the epoch. */
+  lastAccessMs: number;
+}
+
+/**
+ * The supernode's copies on disk: `download/<first 3>/<task id>` with the pieces end to end, piece *n*
+ * at n · piece size, and beside it an index: a line of JSON about the copy, a line with the md5 of
+ * each piece in order, a line of JSON when it is complete. A crash loses at most a torn last line.
+ */
+export class SeedCache {
+  readonly #root: string;
+
+  /** @param root the file port's root, `<homeDir>/repo` */
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  path(taskId: string): string {
+    return join(this.#root, seedFilePath(taskId));
+  }
+
+  #indexPath(taskId: string): string {
+    return `${this.path(taskId)}.index`;
+  }
+
+  /** What is known of a copy; `undefined` where there is none, or none that can be read. */
+  async read(taskId: string): Promise<SavedCopy | undefined> {
+    let text: string;
+    try {
+      text = await readFile(this.#indexPath(taskId), "utf8");
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+    // What follows the last line's end was torn off by a crash.
+    const lines = text.split("\n").slice(0, -1);
+    const head = headSchema.safeParse(parseJson(lines[0]));
+    if (!head.success) return undefined;
+    const copy: SavedCopy = { ...head.data, pieceMd5s: [] };
+    for (const line of lines.slice(1)) {
+      if (/^[0-9a-f]{32}:\d+$/.test(line)) copy.pieceMd5s.push(line);
+      else copy.complete = tailSchema.safeParse(parseJson(line)).data;
+    }
+    return copy;
+  }
+
+  /** Opens a copy for writing, keeping its first pieces; with none, an old file is emptied. */
+  async write(
+    taskId: string,
+    head: CopyHead,
+    keptMd5s: readonly string[] = [],
+  ): Promise<CopyWriter> {
+    const path = this.path(taskId);
+    await mkdir(dirname(path), { recursive: true });
+    const pieces = await open(path, keptMd5s.length > 0 ? "r+" : "w");
+    try {
+      const { framed, pieceSize, length, etag, lastModified } = head;
+      const lines = [
+        JSON.stringify({ framed, pieceSize, length, etag, lastModified }),
+        ...keptMd5s,
+      ];
+      await writeFileAtomically(this.#indexPath(taskId), `${lines.join("\n")}\n`);
+      return new CopyWriter(pieces, await open(this.#indexPath(taskId), "a"), pieceSize);
+    } catch (error) {
+      await pieces.close();
+      throw error;
+    }
+  }
+
+  /** Opens a copy for reading; throws ENOENT where there is none. */
+  open(taskId: string): Promise<FileHandle> {
+    return open(this.path(taskId), "r");
+  }
+
+  /** Notes that a copy is in use. */
+  async touch(taskId: string): Promise<void> {
+    const now = new Date();
+    await utimes(this.#indexPath(taskId), now, now).catch(() => {});
+  }
+
+  /** All copies on disk, whole or in part. */
+  async list(): Promise<CachedFile[]> {
+    const base = join(this.#root, "download");
+    const files: CachedFile[] = [];
+    for (const prefix of await readdir(base).catch(() => [])) {
+      for (const name of await readdir(join(base, prefix)).catch(() => [])) {
+        if (!/^[0-9a-f]{64}$/.test(name)) continue;
+        // A file may go while we look.
+        const data = await stat(this.path(name)).catch(() => undefined);
+        const index = await stat(this.#indexPath(name)).catch(() => undefined);
+        if (!data) continue;
+        const lastAccessMs = Math.max(data.mtimeMs, index?.mtimeMs ?? 0);
+        files.push({ taskId: name, bytes: data.size, lastAccessMs });
+      }
+    }
+    return files;
+  }
+
+  /** Deletes a copy. */
+  async drop(taskId: string): Promise<void> {
+    await rm(this.#indexPath(taskId), { force: true });
+    await rm(this.path(taskId), { force: true });
+  }
+
+  /** Bytes free on the disk of the cache. */
+  async freeBytes(): Promise<number> {
+    await mkdir(this.#root, { recursive: true });
+    return freeBytes(this.#root);
+  }
+}
+
+/** Writes one copy. */
+export class CopyWriter {
+  readonly #pieces: FileHandle;
+  readonly #index: FileHandle;
+  readonly #pieceSize: number;
+
+  constructor(pieces: FileHandle, index: FileHandle, pieceSize: number) {
+    this.#pieces = pieces;
+    this.#index = index;
+    this.#pieceSize = pieceSize;
+  }
+
+  /** Puts the next piece on disk; it can be served when this resolves. */
+  async piece(piece: CutPiece): Promise<void> {
+    await writeAll(this.#pieces, piece.bytes, piece.number * this.#pieceSize);
+    await this.#index.appendFile(`${piece.md5}\n`);
+  }
+
+  /** Marks the copy as complete. */
+  async complete(length: number, realMd5: string, wireLength: number): Promise<void> {
+    // A longer file may have lain there before.
+    await this.#pieces.truncate(wireLength);
+    await this.#index.appendFile(`${JSON.stringify({ length, realMd5 })}\n`);
+  }
+
+  async close(): Promise<void> {
+    await this.#pieces.close();
+    await this.#index.close();
+  }
+}
+
+async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  let done = 0;
+  while (done < bytes.byteLength) {
+    const left = bytes.byteLength - done;
+    const { bytesWritten } = await file.write(bytes, done, left, position + done);
+    done += bytesWritten;
+  }
+}
+
+function parseJson(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? "");
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,158 @@
+import { createHash, type Hash } from "node:crypto";
+import { FRAME_BYTES, frameHead, frameTail } from "../../protocol/piece_frame.ts";
+import { contentSize, type PieceLayout, pieceContent } from "../../protocol/piece_range.ts";
+
+/** A piece as it goes to disk and over the wire. */
+export interface CutPiece {
+  number: number;
+  /** Frame included, where the task has frames. */
+  bytes: Uint8Array;
+  /** `<md5 hex>:<bytes>`, over all of `bytes`. */
+  md5: string;
+}
+
+/** The hashes of the whole file to compute on the way. */
+export interface WholeHashes {
+  md5: boolean;
+  sha256: boolean;
+}
+
+const HEAD_BYTES = 4;
+
+/**
+ * Cuts a stream of file bytes into pieces, framing and hashing each byte once as it passes. A piece's
+ * bytes are valid until {@link PieceCutter.recycle} gives their memory back.
+ */
+export class PieceCutter {
+  readonly #layout: PieceLayout;
+  readonly #hashes: WholeHashes;
+  readonly #headBytes: number;
+  #md5: Hash | undefined;
+  #sha256: Hash | undefined;
+  #number = 0;
+  #offset = 0;
+  #buffer: Uint8Array;
+  #filled = 0;
+  #pieceHash: Hash | undefined;
+  readonly #spare: Uint8Array[] = [];
+
+  constructor(layout: PieceLayout, hashes: WholeHashes) {
+    this.#layout = layout;
+    this.#hashes = hashes;
+    this.#headBytes = layout.framed ? HEAD_BYTES : 0;
+    this.#buffer = this.#allocate();
+    this.#beginHashes();
+  }
+
+  /** File bytes taken so far. */
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /** Begins again at the first byte. */
+  restart(): void {
+    this.#number = 0;
+    this.#offset = 0;
+    this.#filled = 0;
+    this.#pieceHash = undefined;
+    this.#beginHashes();
+  }
+
+  /** Takes in a piece that is on disk already, and must be the next one. */
+  adopt(content: Uint8Array): void {
+    this.#hash(content);
+    this.#offset += content.byteLength;
+    this.#number += 1;
+  }
+
+  /** Takes in bytes; gives each piece that they complete. */
+  *push(chunk: Uint8Array): Generator<CutPiece> {
+    const size = contentSize(this.#layout);
+    let rest = chunk;
+    while (rest.byteLength > 0) {
+      const part = rest.subarray(0, size - this.#filled);
+      this.#buffer.set(part, this.#headBytes + this.#filled);
+      this.#hashOfPiece().update(part);
+      this.#hash(part);
+      this.#filled += part.byteLength;
+      this.#offset += part.byteLength;
+      rest = rest.subarray(part.byteLength);
+      if (this.#filled === size) yield this.#cut();
+    }
+  }
+
+  /** The file has ended: gives the last piece if there is any left; an empty file is one empty piece. */
+  end(): CutPiece | undefined {
+    return this.#filled > 0 || this.#number === 0 ? this.#cut() : undefined;
+  }
+
+  /** md5 of the whole file in hex, or empty where it was not asked for. */
+  md5(): string {
+    return this.#md5?.copy().digest("hex") ?? "";
+  }
+
+  /** The same for sha256. */
+  sha256(): string {
+    return this.#sha256?.copy().digest("hex") ?? "";
+  }
+
+  /** Gives back the memory of a piece that nobody needs any more. */
+  recycle(piece: CutPiece): void {
+    this.#spare.push(new Uint8Array(piece.bytes.buffer));
+  }
+
+  #beginHashes(): void {
+    this.#md5 = this.#hashes.md5 ? createHash("md5") : undefined;
+    this.#sha256 = this.#hashes.sha256 ? createHash("sha256") : undefined;
+  }
+
+  #hash(bytes: Uint8Array): void {
+    this.#md5?.update(bytes);
+    this.#sha256?.update(bytes);
+  }
+
+  /** The hash of the piece being filled, begun with the head that its length will probably give. */
+  #hashOfPiece(): Hash {
+    if (!this.#pieceHash) {
+      this.#pieceHash = createHash("md5");
+      if (this.#layout.framed) this.#pieceHash.update(this.#head(this.#expectedLength()));
+    }
+    return this.#pieceHash;
+  }
+
+  #expectedLength(): number {
+    return pieceContent(this.#number, this.#layout).length;
+  }
+
+  #head(contentLength: number): Uint8Array {
+    return frameHead(contentLength, this.#layout.pieceSize);
+  }
+
+  #cut(): CutPiece {
+    const { framed } = this.#layout;
+    const length = this.#filled;
+    const bytes = this.#buffer.subarray(0, length + (framed ? FRAME_BYTES : 0));
+    let hash = this.#hashOfPiece();
+    if (framed) {
+      bytes.set(this.#head(length), 0);
+      bytes.set(frameTail(), HEAD_BYTES + length);
+      if (length === this.#expectedLength()) hash.update(frameTail());
+      // The file ended where nobody knew it would: the head is another than was hashed.
+      else hash = createHash("md5").update(bytes);
+    }
+    const piece = {
+      number: this.#number,
+      bytes,
+      md5: `${hash.digest("hex")}:${bytes.byteLength}`,
+    };
+    this.#number += 1;
+    this.#filled = 0;
+    this.#pieceHash = undefined;
+    this.#buffer = this.#allocate();
+    return piece;
+  }
+
+  #allocate(): Uint8Array {
+    return this.#spare.pop() ?? new Uint8Array(this.#layout.pieceSize);
+  }
+}

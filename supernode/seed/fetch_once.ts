@@ -1,0 +1,190 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { PieceLayout } from "../../protocol/piece_range.ts";
+import { type HttpClient, HttpError, type HttpResponse } from "../../runtime/http_client.ts";
+import { parseContentRange } from "../../runtime/http_range.ts";
+import type { RateLimiter } from "../../runtime/rate_limiter.ts";
+import { redactUrl } from "../../runtime/redact_url.ts";
+import type { SourceAccess, Validators } from "../tasks/task.ts";
+import type { CutPiece, PieceCutter } from "./cut_pieces.ts";
+import { MAX_REDIRECTS, validatorsOf } from "./probe_source.ts";
+
+/** The source does not give the file (any more). */
+export class SourceError extends Error {
+  override name = "SourceError";
+  /** Whether asking again may help. */
+  readonly passing: boolean;
+  constructor(message: string, passing: boolean) {
+    super(message);
+    this.passing = passing;
+  }
+}
+
+/** What the source gives is not the file it began with, or not what was promised. */
+export class WrongContentError extends Error {
+  override name = "WrongContentError";
+}
+
+export interface FetchOptions {
+  http: HttpClient;
+  url: string;
+  /** Read anew for every attempt: later registrants bring fresher tokens. */
+  access: () => SourceAccess;
+  layout: PieceLayout;
+  /** Of the version that the first bytes belong to. */
+  validators: Validators;
+  /** Where the bytes go; may have adopted the first pieces already. */
+  cutter: PieceCutter;
+  /** md5s of the pieces that are on disk. */
+  stored: readonly string[];
+  limiter: RateLimiter;
+  signal: AbortSignal;
+  /** Keeps a piece. The next one is cut meanwhile, but not handed over. */
+  onPiece(piece: CutPiece): Promise<void>;
+  onBytes(bytes: number): void;
+}
+
+/** Milliseconds to wait before another attempt; a piece gained in between starts the count anew. */
+const PAUSES_MS = [200, 1000, 3000];
+
+/**
+ * Fetches a file once, as a stream of pieces. Where the source breaks off it goes on from the byte
+ * reached by a Range request; where the source knows no Range it starts over, and the pieces it had
+ * before must come again as they were.
+ *
+ * @throws {SourceError | WrongContentError} and whatever `onPiece` throws
+ */
+export async function fetchOnce(options: FetchOptions): Promise<void> {
+  let attempt = 0;
+  for (;;) {
+    const had = options.stored.length;
+    try {
+      await fetchRest(options);
+      return;
+    } catch (error) {
+      options.signal.throwIfAborted();
+      const failure = error instanceof HttpError ? new SourceError(error.message, true) : error;
+      if (!(failure instanceof SourceError)) throw failure;
+      // Nothing at all has come: the clients are better off asking the source themselves.
+      if (!failure.passing || (had === 0 && options.cutter.offset === 0)) throw failure;
+      attempt = options.stored.length > had ? 1 : attempt + 1;
+      const pauseMs = PAUSES_MS[attempt - 1];
+      if (pauseMs === undefined) throw failure;
+      await sleep(pauseMs, undefined, { signal: options.signal });
+    }
+  }
+}
+
+async function fetchRest(options: FetchOptions): Promise<void> {
+  const { cutter, layout, limiter, signal } = options;
+  if (layout.length < 0 || cutter.offset < layout.length || cutter.offset === 0) {
+    const response = await request(options);
+    let storing = Promise.resolve();
+    try {
+      for await (const chunk of bodyOf(response, options)) {
+        options.onBytes(chunk.byteLength);
+        await limiter.acquire(chunk.byteLength, signal);
+        for (const piece of cutter.push(chunk)) {
+          await storing;
+          storing = keep(piece, options);
+          // Its failure is dealt with when it is awaited.
+          storing.catch(() => {});
+        }
+        if (layout.length >= 0 && cutter.offset > layout.length)
+          throw new WrongContentError(`${name(options)} is longer than ${layout.length} bytes`);
+      }
+    } finally {
+      response.body.destroy();
+      await storing;
+    }
+  }
+  if (layout.length >= 0 && cutter.offset < layout.length) {
+    throw new SourceError(
+      `${name(options)} ended after ${cutter.offset} of ${layout.length} bytes`,
+      true,
+    );
+  }
+  const last = cutter.end();
+  if (last) await keep(last, options);
+}
+
+/** Asks for what is missing, and makes sure that this is what comes. */
+async function request(options: FetchOptions): Promise<HttpResponse> {
+  const { http, url, cutter, layout, validators } = options;
+  const { headers, tls } = options.access();
+  const part = /^bytes=(\d+)-(\d*)$/.exec(headers.Range?.trim() ?? "");
+  const from = cutter.offset;
+  const more: Record<string, string> = {};
+  if (from > 0) {
+    if (headers.Range && !part)
+      throw new SourceError("a part of this kind cannot be resumed", false);
+    more.Range = `bytes=${Number(part?.[1] ?? 0) + from}-${part?.[2] ?? ""}`;
+    // A weak tag does not promise the same bytes (RFC 9110 §13.1.5).
+    const condition = validators.etag.startsWith("W/") ? "" : validators.etag;
+    if (condition || validators.lastModified)
+      more["If-Range"] = condition || validators.lastModified;
+  }
+  const response = await http.request(url, {
+    headers: { ...headers, ...more },
+    tls,
+    signal: options.signal,
+    maxRedirects: MAX_REDIRECTS,
+  });
+  try {
+    checkAnswer(response, options, from, Number(part?.[1] ?? 0));
+    const length = Number(response.headers["content-length"] ?? -1);
+    const promised = length < 0 ? layout.length : length + cutter.offset;
+    if (layout.length >= 0 && promised !== layout.length)
+      throw new WrongContentError(`${name(options)} has ${promised} bytes, not ${layout.length}`);
+  } catch (error) {
+    response.body.destroy();
+    throw error;
+  }
+  return response;
+}
+
+function checkAnswer(
+  response: HttpResponse,
+  options: FetchOptions,
+  from: number,
+  partStart: number,
+): void {
+  const { status } = response;
+  if (status === 206) {
+    const range = parseContentRange(response.headers["content-range"]);
+    if (range && range.start !== partStart + from)
+      throw new WrongContentError(`${name(options)} gives another part than it was asked for`);
+    const { etag } = validatorsOf(response);
+    if (etag && options.validators.etag && etag !== options.validators.etag)
+      throw new WrongContentError(`${name(options)} has changed`);
+  } else if (status === 200) {
+    if (options.access().headers.Range)
+      throw new SourceError(`${name(options)} gives no parts`, false);
+    if (from > 0) options.cutter.restart();
+  } else {
+    const passing = status >= 500 || status === 408 || status === 429;
+    throw new SourceError(`${name(options)} answers ${status}`, passing);
+  }
+}
+
+/** Hands over a piece, or compares it where it is there already. */
+async function keep(piece: CutPiece, options: FetchOptions): Promise<void> {
+  const known = options.stored[piece.number];
+  if (known === undefined) await options.onPiece(piece);
+  else if (known !== piece.md5)
+    throw new WrongContentError(`piece ${piece.number} of ${name(options)} has changed`);
+  options.cutter.recycle(piece);
+}
+
+/** The bytes of an answer; where they break off, that is the source's failure and nobody else's. */
+async function* bodyOf(response: HttpResponse, options: FetchOptions): AsyncGenerator<Uint8Array> {
+  try {
+    yield* response.body as AsyncIterable<Uint8Array>;
+  } catch (error) {
+    options.signal.throwIfAborted();
+    throw new SourceError(`${name(options)} broke off: ${(error as Error).message}`, true);
+  }
+}
+
+function name(options: FetchOptions): string {
+  return redactUrl(options.url);
+}

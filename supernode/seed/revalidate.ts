@@ -1,0 +1,60 @@
+import { createHash } from "node:crypto";
+import { unframe } from "../../protocol/piece_frame.ts";
+import { parsePieceMd5 } from "../../protocol/v1/pull_piece.ts";
+import type { Task, Validators } from "../tasks/task.ts";
+import type { SavedCopy, SeedCache } from "./cache.ts";
+
+/**
+ * Whether two answers of the source speak of the same version of a file. ETags decide where both have
+ * one, else the date; a source that says neither cannot be trusted to.
+ */
+export function isSameVersion(one: Validators, other: Validators): boolean {
+  if (one.etag && other.etag) return one.etag === other.etag;
+  return one.lastModified !== "" && one.lastModified === other.lastModified;
+}
+
+/** Whether a copy on disk may be the beginning, or all, of what the task's source has now. */
+export function isUsable(copy: SavedCopy, task: Task): boolean {
+  const length = copy.complete?.length ?? copy.length;
+  return (
+    isSameVersion(copy, task.validators) &&
+    copy.framed === (task.cdnSource === "supernode") &&
+    copy.pieceSize === task.pieceSize &&
+    (task.length < 0 || length === task.length)
+  );
+}
+
+/** A piece on disk that is what it was when it was written. */
+export interface TrustedPiece {
+  number: number;
+  content: Uint8Array;
+  md5: string;
+}
+
+/** The pieces of a copy from the first on, as far as their md5s are right. */
+export async function* trustedPieces(
+  cache: SeedCache,
+  taskId: string,
+  copy: SavedCopy,
+): AsyncGenerator<TrustedPiece> {
+  const file = await cache.open(taskId).catch(() => undefined);
+  if (!file) return;
+  try {
+    const buffer = new Uint8Array(copy.pieceSize);
+    for (const [number, md5] of copy.pieceMd5s.entries()) {
+      const length = parsePieceMd5(md5)?.length ?? 0;
+      if (length > copy.pieceSize) return;
+      const { bytesRead } = await file.read(buffer, 0, length, number * copy.pieceSize);
+      const bytes = buffer.subarray(0, bytesRead);
+      if (!isIntact(bytes, md5)) return;
+      yield { number, md5, content: copy.framed ? unframe(bytes, copy.pieceSize) : bytes };
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** Whether bytes are those that `<md5 hex>:<bytes>` was made of. */
+export function isIntact(bytes: Uint8Array, md5: string): boolean {
+  return md5 === `${createHash("md5").update(bytes).digest("hex")}:${bytes.byteLength}`;
+}

@@ -1,0 +1,263 @@
+import { blobDigest } from "../../protocol/digest.ts";
+import { FRAME_BYTES } from "../../protocol/piece_frame.ts";
+import { parsePieceMd5 } from "../../protocol/v1/pull_piece.ts";
+import type { HttpClient } from "../../runtime/http_client.ts";
+import { getLogger } from "../../runtime/logger.ts";
+import type { RateLimiter } from "../../runtime/rate_limiter.ts";
+import { redactUrl } from "../../runtime/redact_url.ts";
+import type { SupernodeObserver } from "../observer.ts";
+import type { TaskSchedule } from "../schedule/v1_scheduler.ts";
+import { type Task, taskLayout } from "../tasks/task.ts";
+import type { CopyWriter, SavedCopy, SeedCache } from "./cache.ts";
+import { PieceCutter } from "./cut_pieces.ts";
+import { fetchOnce, SourceError, WrongContentError } from "./fetch_once.ts";
+import { isIntact, isUsable, trustedPieces } from "./revalidate.ts";
+import { Turnstile } from "./turnstile.ts";
+
+export interface SeederOptions {
+  cache: SeedCache;
+  http: HttpClient;
+  /** Shared by all downloads from sources. */
+  limiter: RateLimiter;
+  /** Downloads from sources at once. */
+  maxDownloads: number;
+  observer: SupernodeObserver;
+}
+
+interface Job {
+  readonly kind: "make" | "offer";
+  readonly done: Promise<void>;
+  readonly abort: AbortController;
+}
+
+const log = getLogger("supernode");
+
+/** Makes the supernode's own copies: from the disk where they are still good, else from the source. */
+export class Seeder {
+  readonly #options: SeederOptions;
+  readonly #turnstile: Turnstile;
+  readonly #jobs = new Map<string, Job>();
+
+  constructor(options: SeederOptions) {
+    this.#options = options;
+    this.#turnstile = new Turnstile(options.maxDownloads);
+  }
+
+  /**
+   * Resolves when the own copy of a task is complete, beginning to make it where nobody has.
+   *
+   * @throws {SourceError | WrongContentError | Error} why it cannot be had
+   */
+  seed(task: Task, schedule: TaskSchedule): Promise<void> {
+    if (task.cdnStatus === "SUCCESS") return Promise.resolve();
+    const running = this.#jobs.get(task.id);
+    if (running?.kind === "make" && !running.abort.signal.aborted) return running.done;
+    this.#options.observer.cdnTriggered();
+    return this.#begin("make", task.id, running, async (signal) => {
+      if (task.cdnStatus === "SUCCESS") return;
+      await this.#make(task, schedule, signal);
+    });
+  }
+
+  /** Offers the copy on disk, if there is a complete and valid one; asks the source for nothing. */
+  offerSaved(task: Task, schedule: TaskSchedule): void {
+    if (task.cdnStatus !== "WAITING" || this.#jobs.has(task.id)) return;
+    // Nobody must be sent to the source for what is about to be offered.
+    schedule.seedStarted();
+    const offered = this.#begin("offer", task.id, undefined, async () => {
+      const saved = await this.#options.cache.read(task.id);
+      const usable = saved?.complete && isUsable(saved, task);
+      if (!usable || !(await this.#announceSaved(task, schedule, saved))) schedule.seedFailed();
+    });
+    offered.catch((error: Error) => {
+      schedule.seedFailed();
+      log.warn("cannot read the copy of task {task}: {reason}", {
+        task: task.id,
+        reason: error.message,
+      });
+    });
+  }
+
+  /** Looks at a piece that a client complains of; a spoilt copy is dropped and made anew when asked for. */
+  async doubt(task: Task, schedule: TaskSchedule, piece: number): Promise<void> {
+    const md5 = task.pieceMd5s[piece];
+    if (task.cdnStatus !== "SUCCESS" || md5 === undefined) return;
+    const bytes = new Uint8Array(parsePieceMd5(md5)?.length ?? 0);
+    const file = await this.#options.cache.open(task.id).catch(() => undefined);
+    await file?.read(bytes, 0, bytes.byteLength, piece * task.pieceSize);
+    await file?.close();
+    if (isIntact(bytes, md5) || task.cdnStatus !== "SUCCESS") return;
+    log.error("piece {piece} of task {task} is spoilt on disk: the copy is dropped", {
+      piece,
+      task: task.id,
+    });
+    task.cdnStatus = "FAILED";
+    schedule.seedFailed();
+    await this.#options.cache.drop(task.id);
+  }
+
+  /** Ends the work on a task, if any; what is on disk stays. */
+  stop(taskId: string): void {
+    this.#jobs.get(taskId)?.abort.abort(new Error("the task was removed"));
+  }
+
+  /** Ends all work. */
+  async close(): Promise<void> {
+    const jobs = [...this.#jobs.values()];
+    for (const { abort } of jobs) abort.abort(new Error("the supernode is stopping"));
+    await Promise.allSettled(jobs.map(({ done }) => done));
+  }
+
+  /** Runs one job a task at a time; an aborted one is waited for, since it has the files open. */
+  #begin(
+    kind: Job["kind"],
+    taskId: string,
+    before: Job | undefined,
+    work: (signal: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    const abort = new AbortController();
+    const run = async () => {
+      await before?.done.catch(() => {});
+      try {
+        await work(abort.signal);
+      } finally {
+        if (this.#jobs.get(taskId) === job) this.#jobs.delete(taskId);
+      }
+    };
+    // A turn later, so that `job` is there when it ends.
+    const job: Job = { kind, abort, done: Promise.resolve().then(run) };
+    // Whoever wants to know awaits it; the task's status says it to all others.
+    job.done.catch(() => {});
+    this.#jobs.set(taskId, job);
+    return job.done;
+  }
+
+  async #make(task: Task, schedule: TaskSchedule, signal: AbortSignal): Promise<void> {
+    const { observer, cache } = this.#options;
+    task.cdnStatus = "RUNNING";
+    task.pieceMd5s = [];
+    schedule.seedStarted();
+    let fetching = false;
+    try {
+      const saved = await cache.read(task.id);
+      if (saved && isUsable(saved, task)) {
+        if (saved.complete && (await this.#announceSaved(task, schedule, saved))) return;
+      }
+      await this.#turnstile.pass(signal, async () => {
+        fetching = true;
+        observer.cdnDownload();
+        await this.#fetch(task, schedule, saved, signal);
+      });
+      log.info("the copy of {url} is complete: task {task}, {length} bytes", {
+        url: redactUrl(task.rawUrl),
+        task: task.id,
+        length: task.length,
+      });
+    } catch (error) {
+      task.cdnStatus = error instanceof SourceError ? "SOURCE_ERROR" : "FAILED";
+      schedule.seedFailed();
+      if (fetching) observer.cdnDownloadFailed();
+      else observer.cdnTriggerFailed();
+      if (error instanceof WrongContentError) await cache.drop(task.id);
+      if (!signal.aborted) {
+        log.warn("no copy of {url}: task {task}: {reason}", {
+          url: redactUrl(task.rawUrl),
+          task: task.id,
+          reason: (error as Error).message,
+        });
+      }
+      throw error;
+    }
+  }
+
+  /** Announces a complete copy piece by piece; `false` where one of them is not what it was. */
+  async #announceSaved(task: Task, schedule: TaskSchedule, saved: SavedCopy): Promise<boolean> {
+    const { complete } = saved;
+    if (!complete) return false;
+    task.cdnStatus = "RUNNING";
+    for await (const { number, md5 } of trustedPieces(this.#options.cache, task.id, saved)) {
+      task.pieceMd5s[number] = md5;
+      schedule.seedPieceReady(number);
+    }
+    if (task.pieceMd5s.length !== saved.pieceMd5s.length) {
+      task.pieceMd5s = [];
+      task.cdnStatus = "WAITING";
+      schedule.seedStarted();
+      return false;
+    }
+    this.#finish(task, schedule, complete.length, complete.realMd5);
+    this.#options.observer.cdnCacheHit();
+    return true;
+  }
+
+  async #fetch(
+    task: Task,
+    schedule: TaskSchedule,
+    saved: SavedCopy | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { cache, http, limiter, observer } = this.#options;
+    const layout = taskLayout(task);
+    // A part of a blob has no digest of its own.
+    const digest = task.access.headers.Range ? undefined : blobDigest(task.taskUrl);
+    const cutter = new PieceCutter(layout, {
+      md5: layout.framed || task.md5 !== "",
+      sha256: digest !== undefined,
+    });
+    task.cdnStatus = "RUNNING";
+    const announce = (number: number, md5: string) => {
+      task.pieceMd5s[number] = md5;
+      schedule.seedPieceReady(number);
+    };
+    // Where the length is unknown, nobody can tell whether the last piece on disk is the last there is.
+    if (saved && task.length >= 0 && isUsable(saved, task)) {
+      for await (const { number, md5, content } of trustedPieces(cache, task.id, saved)) {
+        signal.throwIfAborted();
+        cutter.adopt(content);
+        announce(number, md5);
+      }
+    }
+    const head = { ...task.validators, framed: layout.framed, pieceSize: task.pieceSize };
+    const kept = [...task.pieceMd5s];
+    const writer = await cache.write(task.id, { ...head, length: task.length }, kept);
+    try {
+      await fetchOnce({
+        http,
+        url: task.rawUrl,
+        access: () => task.access,
+        layout,
+        validators: task.validators,
+        cutter,
+        stored: task.pieceMd5s,
+        limiter,
+        signal,
+        onPiece: async (piece) => {
+          await writer.piece(piece);
+          signal.throwIfAborted();
+          announce(piece.number, piece.md5);
+        },
+        onBytes: (bytes) => observer.sourceBytes(bytes),
+      });
+      if (task.md5 && cutter.md5() !== task.md5.toLowerCase())
+        throw new WrongContentError(`md5 is ${cutter.md5()}, not ${task.md5} as promised`);
+      if (digest && cutter.sha256() !== digest.hex)
+        throw new WrongContentError(`sha256 is ${cutter.sha256()}, not ${digest.hex}`);
+      await this.#complete(task, cutter, writer);
+      this.#finish(task, schedule, cutter.offset, cutter.md5());
+    } finally {
+      await writer.close();
+    }
+  }
+
+  async #complete(task: Task, cutter: PieceCutter, writer: CopyWriter): Promise<void> {
+    const frames = task.cdnSource === "supernode" ? task.pieceMd5s.length * FRAME_BYTES : 0;
+    await writer.complete(cutter.offset, cutter.md5(), cutter.offset + frames);
+  }
+
+  #finish(task: Task, schedule: TaskSchedule, length: number, realMd5: string): void {
+    task.length = length;
+    task.realMd5 = realMd5;
+    task.cdnStatus = "SUCCESS";
+    schedule.seedComplete(task.pieceMd5s.length);
+  }
+}

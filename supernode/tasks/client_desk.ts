@@ -1,0 +1,209 @@
+import { ClientStatus, Code, PieceResult } from "../../protocol/codes.ts";
+import { seedClientId, seedFilePath } from "../../protocol/names.ts";
+import { formatRange, parseRange, pieceNumber, wireRange } from "../../protocol/piece_range.ts";
+import type { Envelope } from "../../protocol/v1/envelope.ts";
+import type { PieceTask, PullRequest } from "../../protocol/v1/pull_piece.ts";
+import type { SupernodeObserver } from "../observer.ts";
+import type { AssignedPiece, TaskSchedule } from "../schedule/v1_scheduler.ts";
+import type { Seeder } from "../seed/seeder.ts";
+import { type Client, type Task, taskLayout, wireLength } from "./task.ts";
+import type { TaskStore } from "./task_store.ts";
+
+export interface ClientDeskOptions {
+  store: TaskStore;
+  schedules: ReadonlyMap<string, TaskSchedule>;
+  seeder: Seeder;
+  observer: SupernodeObserver;
+  now: () => number;
+  /** Our own address, for clients that do not say how they see us. */
+  advertiseIp: string;
+  /** The port of our copies. */
+  downloadPort: () => number;
+}
+
+/** A piece that somebody could not get from `dstCid`, or got a bad one of. */
+export interface PieceErrorReport {
+  taskId: string;
+  dstCid: string;
+  /** The piece's wire range, `start-end`. */
+  range: string;
+}
+
+/** A client, or its task, that nobody registered. */
+export class UnknownClientError extends Error {
+  override name = "UnknownClientError";
+}
+
+interface Visit {
+  task: Task;
+  client: Client;
+  schedule: TaskSchedule;
+}
+
+/** Speaks with registered clients: what they report, and what they are to fetch (protocol §1). */
+export class ClientDesk {
+  readonly #options: ClientDeskOptions;
+
+  constructor(options: ClientDeskOptions) {
+    this.#options = options;
+  }
+
+  /** Answers GET /peer/task. */
+  pull(request: PullRequest): Envelope {
+    const { observer, now } = this.#options;
+    let visit: Visit;
+    try {
+      visit = this.#visit(request.taskId, request.srcCid);
+    } catch (error) {
+      return { code: Code.targetNotFound, msg: (error as Error).message };
+    }
+    const { task, client, schedule } = visit;
+    if (request.status === ClientStatus.finished) {
+      this.#end(visit, request.result === PieceResult.success ? "SUCCESS" : "FAILED");
+      return { code: Code.success, msg: "success" };
+    }
+    if (request.status === ClientStatus.running) {
+      const piece = pieceOf(task, request.range);
+      if (piece === undefined) {
+        if (request.range) return { code: Code.badParameter, msg: `range: ${request.range}` };
+      } else this.#report(visit, piece, request);
+    }
+    if (client.state === "WAITING") client.state = "RUNNING";
+    const began = performance.now();
+    const decision = schedule.pull(client.cid, now());
+    observer.pieceScheduled(client.ip, performance.now() - began);
+    switch (decision.kind) {
+      case "pieces":
+        return {
+          code: Code.continue,
+          data: decision.pieces.map((assigned) => this.#pieceTask(visit, assigned)),
+        };
+      case "wait":
+        return { code: Code.wait, msg: `task ${task.id}: nothing to fetch now, ask again` };
+      case "finished":
+        this.#end(visit, "SUCCESS");
+        return { code: Code.finished, data: finishedData(task) };
+      case "error": {
+        this.#end(visit, "FAILED");
+        const ofSource = task.cdnStatus !== "FAILED";
+        return {
+          code: ofSource ? Code.sourceError : Code.systemError,
+          msg: `task ${task.id}: ${decision.reason}`,
+        };
+      }
+    }
+  }
+
+  /**
+   * A client has written a piece to disk (GET /peer/piece/suc).
+   *
+   * @throws {UnknownClientError} or RangeError where the range names no piece
+   */
+  pieceStored(taskId: string, cid: string, range: string): void {
+    const visit = this.#visit(taskId, cid);
+    const piece = pieceOf(visit.task, range);
+    if (piece === undefined) throw new RangeError(`pieceRange ${range} names no piece`);
+    this.#succeeded(visit, piece, true);
+  }
+
+  /** A piece was bad, or not there (GET /peer/piece/error); reports about unknown tasks say nothing. */
+  pieceError(report: PieceErrorReport): void {
+    const task = this.#options.store.task(report.taskId);
+    const schedule = this.#options.schedules.get(report.taskId);
+    const piece = task && pieceOf(task, report.range);
+    if (!task || !schedule || piece === undefined) return;
+    if (report.dstCid === this.#seedCid(task)) {
+      // Its outcome is in the task's status, and the file system's trouble in the log.
+      this.#options.seeder.doubt(task, schedule, piece).catch(() => {});
+    } else schedule.pieceLost(report.dstCid, piece);
+  }
+
+  /**
+   * A client is gone (GET /peer/service/down).
+   *
+   * @throws {UnknownClientError}
+   */
+  serviceDown(taskId: string, cid: string): void {
+    this.#visit(taskId, cid);
+    this.#options.store.removeClient(taskId, cid);
+  }
+
+  #visit(taskId: string, cid: string): Visit {
+    const { store, schedules } = this.#options;
+    const task = store.task(taskId);
+    const client = store.client(taskId, cid);
+    const schedule = schedules.get(taskId);
+    if (!task || !client || !schedule)
+      throw new UnknownClientError(`no client ${cid} of task ${taskId} is registered here`);
+    store.touch(client);
+    return { task, client, schedule };
+  }
+
+  #report(visit: Visit, piece: number, request: PullRequest): void {
+    if (request.result === PieceResult.semiSuccess) this.#succeeded(visit, piece, false);
+    else if (request.result === PieceResult.success) this.#succeeded(visit, piece, true);
+    else if (request.result === PieceResult.failed)
+      visit.schedule.failed(visit.client.cid, piece, request.dstCid, this.#options.now());
+  }
+
+  #succeeded({ task, client, schedule }: Visit, piece: number, onDisk: boolean): void {
+    if (!schedule.succeeded(client.cid, piece, onDisk, this.#options.now())) return;
+    const start = piece * task.pieceSize;
+    const total = wireLength(task);
+    const bytes = total < 0 ? task.pieceSize : Math.min(task.pieceSize, total - start);
+    this.#options.observer.pieceDownloaded(bytes);
+  }
+
+  #end({ client }: Visit, state: "SUCCESS" | "FAILED"): void {
+    if (client.state === state) return;
+    client.state = state;
+    if (state === "FAILED") this.#options.observer.clientFailed(client.callSystem);
+  }
+
+  #seedCid(task: Task): string {
+    return seedClientId(this.#options.advertiseIp, task.id);
+  }
+
+  #pieceTask({ task, client }: Visit, { piece, server }: AssignedPiece): PieceTask {
+    const { store, advertiseIp, downloadPort } = this.#options;
+    const common = {
+      range: formatRange(wireRange(piece, task.pieceSize)),
+      pieceNum: piece,
+      pieceSize: task.pieceSize,
+      // v1 clients expect none in pattern `source`.
+      pieceMd5: taskLayout(task).framed ? (task.pieceMd5s[piece] ?? "") : "",
+    };
+    if (server.kind === "peer") {
+      const peer = store.client(task.id, server.cid);
+      // The schedule forgets a client when the store does.
+      if (!peer) throw new Error(`the schedule names client ${server.cid}, who is gone`);
+      return {
+        ...common,
+        cid: peer.cid,
+        peerIp: peer.ip,
+        peerPort: peer.port,
+        path: peer.path,
+        downLink: 0,
+      };
+    }
+    return {
+      ...common,
+      cid: this.#seedCid(task),
+      peerIp: client.superNodeIp || advertiseIp,
+      peerPort: downloadPort(),
+      path: server.kind === "source" ? client.rawUrl : seedFilePath(task.id),
+      downLink: 0,
+    };
+  }
+}
+
+function pieceOf(task: Task, range: string): number | undefined {
+  const parsed = parseRange(range);
+  return parsed && pieceNumber(parsed, task.pieceSize);
+}
+
+/** v1 gives neither md5 nor length in pattern `source`. */
+function finishedData(task: Task): { fileLength: number; md5: string } {
+  if (!taskLayout(task).framed) return { fileLength: 0, md5: "" };
+  return { fileLength: wireLength(task), md5: task.realMd5 };
+}
