@@ -14,6 +14,13 @@ export interface Impersonator {
   contextFor(host: string): Promise<SecureContext>;
 }
 
+export interface ImpersonatorOptions {
+  /** Milliseconds since the epoch. */
+  now?: () => number;
+  /** Minted certificates kept at most. Default: 1000. */
+  maxHosts?: number;
+}
+
 interface Minted {
   context: Promise<SecureContext>;
   renewAtMs: number;
@@ -25,7 +32,10 @@ interface Minted {
  *
  * @throws {CertificateError} when certificate and key do not belong together or cannot be read
  */
-export function createImpersonator(pair: KeyPair, now: () => number = Date.now): Impersonator {
+export function createImpersonator(
+  pair: KeyPair,
+  { now = Date.now, maxHosts = MAX_HOSTS }: ImpersonatorOptions = {},
+): Impersonator {
   checkKeyPair(pair);
   if (!isAuthority(pair.cert)) {
     const context = Promise.resolve(createSecureContext(pair));
@@ -47,7 +57,7 @@ export function createImpersonator(pair: KeyPair, now: () => number = Date.now):
       // The next client tries again.
       context.catch(() => minted.delete(name));
       for (const oldest of minted.keys()) {
-        if (minted.size <= MAX_HOSTS) break;
+        if (minted.size <= maxHosts) break;
         minted.delete(oldest);
       }
       return context;
