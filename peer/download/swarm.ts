@@ -82,8 +82,9 @@ export type SwarmOutcome =
 const REGISTER_MS = 3000;
 /** Milliseconds between pulls that found nothing to do: from, to (protocol §1, code 602). */
 const WAIT_MS = { first: 50, most: 800 };
-/** Milliseconds without any piece, and none on its way, after which p2p is given up. */
-const STALL_MS = 10_000;
+/** Milliseconds without any piece, and none on its way, after which p2p is given up: longer than the
+ * supernode takes to give the lease of a dead node to another. */
+const STALL_MS = 15_000;
 /** Failed pieces in a row after which p2p is given up. */
 const MAX_FAILURES = 10;
 /** v1's default of `--clientqueue`: pieces in the works at once. */
