@@ -90,6 +90,11 @@ export function parseConfig<Schema extends z.ZodType>(
   throw new ConfigError(complaints.join("\n"));
 }
 
+/** What a single value, outside of any file, should have been. */
+export function expectedOf(error: z.ZodError): string {
+  return flattenIssues(error.issues)[0]?.message ?? "not valid";
+}
+
 /** The node under `key`, and the node whose place in the text stands for it. */
 function childOf(parent: unknown, key: string): { place: unknown; next: unknown } {
   if (isSeq(parent)) {

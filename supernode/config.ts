@@ -3,7 +3,13 @@ import { stringify } from "yaml";
 import { z } from "zod";
 import { durationSchema, formatDuration } from "../protocol/duration.ts";
 import { formatRate, rateSchema } from "../protocol/rate.ts";
-import { ConfigError, configSection, isMissing, readConfigFile } from "../runtime/config_file.ts";
+import {
+  ConfigError,
+  configSection,
+  expectedOf,
+  isMissing,
+  readConfigFile,
+} from "../runtime/config_file.ts";
 import { type LogConfig, logConfigSchema } from "../runtime/logger.ts";
 
 /** Where the configuration lies unless `--config` says otherwise (protocol §6). */
@@ -149,8 +155,8 @@ export function settingFromText<Name extends SettingName>(
   if (/^(0|f|false)$/i.test(text)) candidates.push(false);
   const results = candidates.map((candidate) => schema.safeParse(candidate));
   const good = results.find((result) => result.success);
-  if (good?.success) return good.data as SupernodeConfig[Name];
-  throw new Error(results.at(-1)?.error?.issues[0]?.message.replace(/^Invalid \w+: /, ""));
+  if (good) return good.data as SupernodeConfig[Name];
+  throw new Error(expectedOf(results.at(-1)!.error!));
 }
 
 /** The settings in `SUPERNODE_BASE_<KEY>` variables, which v1 reads by way of viper. */
@@ -219,6 +225,12 @@ export async function loadConfig(
 
 function downloadPath(config: SupernodeConfig): string {
   return join(config.homeDir, "repo", "download");
+}
+
+/** A setting's default as a configuration file would have it. */
+export function formatSetting(name: SettingName): string {
+  const { print, value } = SETTINGS[name] as Setting<unknown>;
+  return String(print(value));
 }
 
 /** The configuration as YAML, as v1's `supernode config` prints it. */

@@ -3,13 +3,11 @@ import { type Context, Hono } from "hono";
 import { z } from "zod";
 import { caseBlind } from "../../protocol/case_blind.ts";
 import { createPeerSchema, type PeerAnswer, type TaskAnswer } from "../../protocol/v1/peers.ts";
-import { pieceErrorSchema } from "../../protocol/v1/report.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
+import type { PieceErrorReport } from "../tasks/client_desk.ts";
 import { type Peer, type Task, taskPieceCount, wireLength } from "../tasks/task.ts";
 import type { TaskStore } from "../tasks/task_store.ts";
-
-export type PieceErrorReport = z.infer<typeof pieceErrorSchema>;
 
 export interface ApiV1Options {
   store: TaskStore;
@@ -71,13 +69,12 @@ export function apiV1Routes({ store, pieceError }: ApiV1Options): Hono<Env> {
     const body = c.env?.incoming ? await readJson(c.env.incoming) : {};
     const report = peerErrorSchema.safeParse({ ...c.req.query(), ...body });
     if (!report.success) return fail(c, `malformed report: ${INVALID_VALUE}`);
-    if (!report.data.dstPid) return fail(c, 'dstPid: {"Code":1,"Msg":"value is empty"}');
-    const { dstPid, dstIP, ...rest } = report.data;
-    const taskId = rest.taskId || c.req.param("id");
-    const range = rest.range || c.req.param("pieceRange");
+    const { dstPid } = report.data;
+    if (!dstPid) return fail(c, 'dstPid: {"Code":1,"Msg":"value is empty"}');
+    const taskId = report.data.taskId || c.req.param("id");
+    const range = report.data.range || c.req.param("pieceRange");
     for (const client of store.clientsOfTask(taskId)) {
-      if (client.peerId !== dstPid) continue;
-      pieceError({ ...rest, taskId, range, dstCid: client.cid, dstIp: dstIP });
+      if (client.peerId === dstPid) pieceError({ taskId, range, dstCid: client.cid });
     }
     return c.body(null);
   });
@@ -90,11 +87,13 @@ const pagingSchema = z.object({
   pageSize: z.coerce.number().int().nonnegative().default(0),
 });
 
-/** As `/peer/piece/error`, but the culprit is named by its peer id. */
+/** Names the culprit by its peer id, unlike `/peer/piece/error`. */
 const peerErrorSchema = caseBlind(
-  pieceErrorSchema
-    .omit({ dstCid: true, dstIp: true })
-    .extend({ dstPid: z.string().default(""), dstIP: z.string().default("") }),
+  z.object({
+    dstPid: z.string().default(""),
+    taskId: z.string().default(""),
+    range: z.string().default(""),
+  }),
 );
 
 /** v1 clients of this route send a body with a GET, which web-standard requests do not carry. */

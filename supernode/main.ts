@@ -1,0 +1,52 @@
+#!/usr/bin/env node
+import { join } from "node:path";
+import type { Command } from "commander";
+import { parseCommandLine, runMain } from "../runtime/command_line.ts";
+import { closeLogging, configureLogging, getLogger } from "../runtime/logger.ts";
+import { onShutdown } from "../runtime/shutdown.ts";
+import { runtimeName, VERSION } from "../runtime/version.ts";
+import { supernodeCommand } from "./command.ts";
+import { type ConfigSources, formatConfig, loadConfig } from "./config.ts";
+import { prepareHome, startSupernode } from "./start.ts";
+
+const log = getLogger("supernode");
+
+await runMain("supernode", () =>
+  parseCommandLine(supernodeCommand({ run, config, genDoc }), process.argv.slice(2)),
+);
+
+async function run(sources: ConfigSources): Promise<void> {
+  const { config, warnings } = await loadConfig(sources);
+  await prepareHome(config);
+  await configureLogging({
+    ...config.logConfig,
+    files: { supernode: config.logConfig.path || join(config.homeDir, "logs", "app.log") },
+    verbose: config.debug,
+    stderr: true,
+  });
+  const supernode = await startSupernode(config);
+  for (const warning of warnings) log.warn("{warning}", { warning });
+  onShutdown(async () => {
+    log.info("stopping");
+    await supernode.close();
+    await closeLogging();
+  });
+  log.info("started: version {version} on {runtime}", { version: VERSION, runtime: runtimeName() });
+  const { listenIp, listenPort, downloadPort, advertiseIp } = supernode;
+  const files = downloadPort === listenPort ? "" : `, files on ${listenIp}:${downloadPort}`;
+  process.stdout.write(
+    `supernode listens on ${listenIp}:${listenPort}${files}, known to peers as ${advertiseIp} (cdn pattern ${config.cdnPattern}, home ${config.homeDir})\n`,
+  );
+}
+
+async function config(sources: ConfigSources): Promise<void> {
+  process.stdout.write(formatConfig((await loadConfig(sources)).config));
+}
+
+function genDoc(program: Command): void {
+  const sections = [program, ...program.commands].map((command) => {
+    const title = command === program ? command.name() : `${program.name()} ${command.name()}`;
+    return `## ${title}\n\n\`\`\`\n${command.helpInformation()}\`\`\`\n`;
+  });
+  process.stdout.write(sections.join("\n"));
+}

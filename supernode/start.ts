@@ -1,0 +1,139 @@
+import { accessSync, constants, mkdirSync } from "node:fs";
+import { Hono } from "hono";
+import { ConfigError } from "../runtime/config_file.ts";
+import { HttpClient } from "../runtime/http_client.ts";
+import { firstAddress } from "../runtime/local_address.ts";
+import { type ConnectionEnv, type RunningServer, serve } from "../runtime/serve.ts";
+import { createSupernode } from "./app.ts";
+import { GarbageCollector } from "./collect_garbage.ts";
+import { type SupernodeConfig, withDefaults } from "./config.ts";
+import { SupernodeMetrics } from "./metrics.ts";
+import { PreheatJobs } from "./preheat/preheat.ts";
+import { apiV1Routes } from "./routes/api_v1.ts";
+import { preheatRoutes } from "./routes/preheat.ts";
+import { systemRoutes } from "./routes/system.ts";
+
+/** How long requests in flight may go on once the supernode stops: it must be gone in 5 s. */
+const DRAIN_MS = 3000;
+/** Also legacy and system routes answer below a version, `/v1.0/_ping` (protocol §1). */
+const VERSION_PREFIX = "/:version{v[0-9.]+}";
+
+type Env = { Bindings: Partial<ConnectionEnv> };
+
+export interface RunningSupernode {
+  listenIp: string;
+  /** Port of the API. */
+  listenPort: number;
+  /** Port of our copies; `listenPort` where one server has both. */
+  downloadPort: number;
+  advertiseIp: string;
+  /** Stops accepting, lets requests in flight end for `graceMs` (default 3000), then cuts them. */
+  close(graceMs?: number): Promise<void>;
+}
+
+/**
+ * Makes sure that the working directory is there and can be written.
+ *
+ * @throws {ConfigError} when not
+ */
+export function prepareHome({ homeDir }: SupernodeConfig): void {
+  try {
+    mkdirSync(homeDir, { recursive: true });
+    accessSync(homeDir, constants.W_OK);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const reason =
+      code === "EACCES" || code === "EROFS"
+        ? "not permitted to write there"
+        : code === "ENOTDIR" || code === "EEXIST"
+          ? "not a directory"
+          : message;
+    throw new ConfigError(
+      `working directory ${homeDir}: ${reason} (base.homeDir, or the flag --home-dir, names another)`,
+    );
+  }
+}
+
+/**
+ * Starts a supernode in this process.
+ *
+ * @throws {ConfigError} when the working directory cannot be used, {ListenError} for a taken port
+ */
+export async function startSupernode(
+  given: Partial<SupernodeConfig> = {},
+): Promise<RunningSupernode> {
+  const config = withDefaults({ ...given, advertiseIp: given.advertiseIp || firstAddress() });
+  prepareHome(config);
+  const metrics = new SupernodeMetrics();
+  const client = new HttpClient({ hostAliases: config.hostAliases });
+  const core = createSupernode({ config, observer: metrics });
+  metrics.watch(core.store);
+  const jobs = new PreheatJobs({ prefetch: core.prefetch, client, now: Date.now });
+  let notReady: string | undefined;
+
+  const system = systemRoutes({
+    metrics: { contentType: metrics.registry.contentType, text: () => metrics.registry.metrics() },
+    notReady: () => notReady,
+    profiler: config.enableProfiler || config.debug,
+  });
+  const api = new Hono<Env>();
+  api.use(metrics.middleware());
+  for (const prefix of ["/", VERSION_PREFIX]) {
+    api.route(prefix, core.legacy);
+    api.route(prefix, system);
+  }
+  api.route("/api/v1", apiV1Routes({ store: core.store, pieceError: core.pieceError }));
+  const preheat = preheatRoutes(jobs);
+  api.route("/", preheat);
+  api.route("/api/v1", preheat);
+  const files = new Hono<Env>();
+  const oneServer = config.downloadPort === config.listenPort;
+  (oneServer ? api : files).route("/", core.filePort);
+  for (const app of [api, files]) answerUnknownPaths(app);
+
+  const servers: RunningServer[] = [];
+  const close = async (graceMs = DRAIN_MS) => {
+    notReady = "stopping";
+    collector.stop();
+    await Promise.all(servers.map((server) => server.close(graceMs)));
+    await core.close();
+    client.close();
+  };
+  const collector = new GarbageCollector({
+    config,
+    store: core.store,
+    cache: core.cache,
+    observer: metrics,
+    now: Date.now,
+  });
+  const listen = async (app: Hono<Env>, port: number) => {
+    const server = await serve({ fetch: app.fetch, hostname: config.listenIp, port });
+    servers.push(server);
+    return server.port;
+  };
+  try {
+    const listenPort = await listen(api, config.listenPort);
+    const downloadPort = oneServer ? listenPort : await listen(files, config.downloadPort);
+    core.listening({ downloadPort });
+    collector.start();
+    const { listenIp, advertiseIp } = config;
+    return { listenIp, listenPort, downloadPort, advertiseIp, close };
+  } catch (error) {
+    await close(0);
+    throw error;
+  }
+}
+
+/** As Go's router answers: 405 for a known path asked in another way, else 404. */
+function answerUnknownPaths(app: Hono<Env>): void {
+  const answers = (method: string, path: string) =>
+    app.router.match(method, path)[0].some(([[, route]]) => !route.path.includes("*"));
+  app.notFound((c) => {
+    const { method, path } = c.req;
+    const others = answers(method, path) ? [] : ["GET", "POST", "DELETE"];
+    return others.some((other) => answers(other, path))
+      ? c.body(null, 405)
+      : c.text("404 page not found\n", 404, { "content-type": "text/plain; charset=utf-8" });
+  });
+  app.onError((_error, c) => c.json({ code: 500, message: "internal error" }, 500));
+}
