@@ -132,7 +132,7 @@ function answerUnknownPaths(app: Hono<Env>): void {
     const { method, path } = c.req;
     const others = answers(method, path) ? [] : ["GET", "POST", "DELETE"];
     return others.some((other) => answers(other, path))
-      ? c.body(null, 405)
+      ? c.body(null, 405, { "content-length": "0" })
       : c.text("404 page not found\n", 404, { "content-type": "text/plain; charset=utf-8" });
   });
   app.onError((_error, c) => c.json({ code: 500, message: "internal error" }, 500));

@@ -51,7 +51,7 @@ export function apiV1Routes({ store, pieceError }: ApiV1Options): Hono<Env> {
   });
 
   app.delete("/peers/:id", (c) =>
-    store.removePeer(c.req.param("id")) ? c.body(null) : notFound(c, c.req.param("id")),
+    store.removePeer(c.req.param("id")) ? empty(c) : notFound(c, c.req.param("id")),
   );
 
   app.get("/tasks/:id", (c) => {
@@ -62,7 +62,7 @@ export function apiV1Routes({ store, pieceError }: ApiV1Options): Hono<Env> {
   app.delete("/tasks/:id", (c) => {
     // v1 says yes for a task it does not know, too.
     store.removeTask(c.req.param("id"));
-    return c.body(null);
+    return empty(c);
   });
 
   app.get("/tasks/:id/pieces/:pieceRange/error", async (c) => {
@@ -76,7 +76,7 @@ export function apiV1Routes({ store, pieceError }: ApiV1Options): Hono<Env> {
     for (const client of store.clientsOfTask(taskId)) {
       if (client.peerId === dstPid) pieceError({ taskId, range, dstCid: client.cid });
     }
-    return c.body(null);
+    return empty(c);
   });
 
   return app;
@@ -107,6 +107,10 @@ async function readJson(incoming: IncomingMessage): Promise<object> {
   } catch {
     return {};
   }
+}
+
+function empty(c: Context) {
+  return c.body(null, 200, { "content-length": "0" });
 }
 
 function fail(c: Context, message: string) {
