@@ -63,7 +63,7 @@ const SETTINGS = {
   eliminationLimit: setting("eliminationLimit", atLeastOne, 5),
   /** Failures after which a client is sent to the supernode only. */
   failureCountLimit: setting("failureCountLimit", atLeastOne, 5),
-  /** Bytes a second of one piece's transfer; 0: no limit. */
+  /** Accepted for v1's sake, without effect. */
   linkLimit: setting("linkLimit", rateSchema, 20 * 1024 ** 2, formatRate),
   /** Bytes a second of `maxBandwidth` that downloads from sources leave alone. */
   systemReservedBandwidth: setting(

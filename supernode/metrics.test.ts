@@ -113,7 +113,7 @@ test("requests are counted by the route's pattern, with or without version prefi
   const api = new Hono();
   api.get("/peers/:id", (c) => c.text("a peer"));
   const app = new Hono();
-  app.use(metrics.middleware());
+  app.use(metrics.middleware);
   app.route("/", routes);
   app.route("/:version{v[0-9.]+}", routes);
   app.route("/api/v1", api);

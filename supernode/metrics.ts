@@ -1,11 +1,9 @@
 import { isIP } from "node:net";
-import type { MiddlewareHandler } from "hono";
-import { matchedRoutes } from "hono/route";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { CdnStatus } from "../protocol/v1/peers.ts";
 import type { TaskMetrics } from "../protocol/v1/report.ts";
-import type { ConnectionEnv } from "../runtime/serve.ts";
 import { goArchitecture, runtimeName, VERSION } from "../runtime/version.ts";
+import { httpMetrics } from "./http_metrics.ts";
 import type { SupernodeObserver } from "./observer.ts";
 import type { ClientState } from "./tasks/task.ts";
 import type { TaskStore } from "./tasks/task_store.ts";
@@ -15,33 +13,14 @@ const CDN_STATES: CdnStatus[] = ["WAITING", "RUNNING", "FAILED", "SUCCESS", "SOU
 const CLIENT_STATES: ClientState[] = ["WAITING", "RUNNING", "SUCCESS", "FAILED"];
 /** Clients name their call system themselves: more names than this are counted together. */
 const MAX_CALL_SYSTEMS = 100;
-/** 100 B to 1 GB, as v1 has them. */
-const SIZE_BUCKETS = [1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 
 /** The Prometheus metrics of a supernode, under v1's names (protocol §7). */
 export class SupernodeMetrics implements SupernodeObserver {
   readonly registry = new Registry();
   readonly #callSystems = new Set<string>();
 
-  readonly #requests = this.#counter("http_requests_total", "HTTP requests", ["code", "handler"]);
-  readonly #requestSeconds = this.#histogram(
-    "http_request_duration_seconds",
-    "Seconds from a request to its answer",
-    ["handler"],
-    [0.001, 0.005, 0.02, 0.1, 0.2, 0.4, 1, 3, 8, 20, 60, 120],
-  );
-  readonly #requestBytes = this.#histogram(
-    "http_request_size_bytes",
-    "Bytes of requests",
-    ["handler"],
-    SIZE_BUCKETS,
-  );
-  readonly #responseBytes = this.#histogram(
-    "http_response_size_bytes",
-    "Bytes of answers",
-    ["handler"],
-    SIZE_BUCKETS,
-  );
+  /** Counts HTTP requests. */
+  readonly middleware = httpMetrics(this.registry, PREFIX);
   readonly #tasks = this.#counter("tasks_registered_total", "Tasks registered");
   readonly #clients = this.#counter("dfgettasks_registered_total", "Downloads registered", [
     "callsystem",
@@ -131,28 +110,6 @@ export class SupernodeMetrics implements SupernodeObserver {
         gauge.inc({ callsystem: this.#callSystem(callSystem), status: state });
       }
     });
-  }
-
-  /** Counts requests by the pattern of the route that answered them; unknown paths do not count. */
-  middleware(): MiddlewareHandler<{ Bindings: Partial<ConnectionEnv> }> {
-    return async (c, next) => {
-      const startMs = performance.now();
-      const { incoming, outgoing } = c.env ?? {};
-      const socket = incoming?.socket;
-      const writtenBefore = socket?.bytesWritten ?? 0;
-      await next();
-      const handler = handlerName(matchedRoutes(c).map((route) => route.path));
-      if (handler === undefined) return;
-      this.#requests.inc({ code: c.res.status, handler });
-      this.#requestSeconds.observe({ handler }, (performance.now() - startMs) / 1000);
-      if (!incoming || !outgoing || !socket) return;
-      const head = incoming.rawHeaders.reduce((sum, text) => sum + text.length + 2, 0);
-      const body = Number(incoming.headers["content-length"] ?? 0);
-      this.#requestBytes.observe({ handler }, (incoming.url?.length ?? 0) + head + body);
-      outgoing.once("close", () => {
-        this.#responseBytes.observe({ handler }, Math.max(0, socket.bytesWritten - writtenBefore));
-      });
-    };
   }
 
   taskRegistered(): void {
@@ -271,16 +228,4 @@ export class SupernodeMetrics implements SupernodeObserver {
       registers: [this.registry],
     });
   }
-}
-
-/**
- * v1's name of a route: `/api/v1/peers/{id}`, and `/_ping` also for `/v1.0/_ping`; `undefined` where
- * only middleware matched.
- */
-function handlerName(paths: readonly string[]): string | undefined {
-  const path = paths.findLast((candidate) => !candidate.includes("*"));
-  return path
-    ?.replace(/^\/v?:\w+\{[^/]*\}(?=\/)/, "")
-    .replace(/^\/api\/v1(?=\/preheats)/, "")
-    .replace(/:(\w+)(\{[^/]*\})?/g, "{$1}");
 }

@@ -77,7 +77,7 @@ export async function startSupernode(
     profiler: config.enableProfiler || config.debug,
   });
   const api = new Hono<Env>();
-  api.use(metrics.middleware());
+  api.use(metrics.middleware);
   for (const prefix of ["/", VERSION_PREFIX]) {
     api.route(prefix, core.legacy);
     api.route(prefix, system);
