@@ -64,11 +64,12 @@ describe.each<CdnPattern>(["local", "source"])("dfget, CDN pattern %s", (cdnPatt
     expect(await filesBelow(directory)).toEqual([]);
   });
 
-  it("fails with code 96 where the source wants credentials, and brings the file with them", async () => {
+  it("fails with code 80 where the source wants credentials, and brings the file with them", async () => {
     const authorization = `Basic ${Buffer.from("user:planted-password").toString("base64")}`;
     const file = source.add("private", 10 * MB, { authorization });
     const refused = await (await start(file)).program.finished();
-    expect(refused, refused.output).toMatchObject({ code: 96 });
+    expect(refused, refused.output).toMatchObject({ code: 80 });
+    expect(refused.output).toContain("401");
 
     const { program, directory } = await start(file, "--header", `Authorization: ${authorization}`);
     const dfget = await program.finished();

@@ -51,7 +51,7 @@ describeWithPrograms(
 
     /** The key that stands for the network's resolver. */
     const resolver = () =>
-      stringify(hostAliases(registry), { collectionStyle: "flow" }).trim().slice(1, -1);
+      stringify(hostAliases(registry), { collectionStyle: "flow" }).trim().slice(1, -1).trim();
 
     async function startSupernode() {
       const address = freshAddress();
