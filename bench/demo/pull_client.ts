@@ -51,6 +51,10 @@ export class PullError extends Error {
   override name = "PullError";
 }
 
+/** Milliseconds without a byte after which a connection counts as dead. */
+const IDLE_MS = 60_000;
+const SILENCE = `nothing received for ${IDLE_MS / 1000} s`;
+
 const descriptorSchema = z.object({ digest: z.string(), size: z.number().int().nonnegative() });
 const manifestSchema = z.object({ config: descriptorSchema, layers: z.array(descriptorSchema) });
 
@@ -61,27 +65,43 @@ const manifestSchema = z.object({ config: descriptorSchema, layers: z.array(desc
  * @throws {PullError} when a request fails; a wrong digest is told in the result instead
  */
 export async function pullImage(options: PullOptions): Promise<PullResult> {
+  const { signal, parallel = 3 } = options;
   const startedMs = performance.now();
-  const parallel = options.parallel ?? 3;
   const agent = options.proxy
     ? new TunnelAgent(options.proxy, options, parallel)
     : new https.Agent({ keepAlive: true, maxSockets: parallel });
+  let abort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(new PullError("the pull was aborted"));
+    if (signal?.aborted) abort();
+    signal?.addEventListener("abort", abort, { once: true });
+  });
   try {
-    const manifest = await pullManifest(agent, options);
-    const { config, layers } = manifest.content;
-    const total = [config, ...layers].reduce((sum, blob) => sum + blob.size, 0);
-    const waiting = [config, ...layers];
-    const blobs: PulledBlob[] = [manifest.blob];
-    const worker = async () => {
-      for (let blob = waiting.shift(); blob; blob = waiting.shift()) {
-        blobs.push(await pullBlob(agent, options, blob, total));
-      }
-    };
-    await Promise.all(Array.from({ length: parallel }, worker));
+    const blobs = await Promise.race([pullBlobs(agent, options, parallel), aborted]);
     return { seconds: (performance.now() - startedMs) / 1000, blobs };
   } finally {
+    signal?.removeEventListener("abort", abort);
+    // Cuts what is still under way.
     agent.destroy();
   }
+}
+
+async function pullBlobs(
+  agent: https.Agent,
+  options: PullOptions,
+  parallel: number,
+): Promise<PulledBlob[]> {
+  const manifest = await pullManifest(agent, options);
+  const waiting = [manifest.content.config, ...manifest.content.layers];
+  const total = waiting.reduce((sum, blob) => sum + blob.size, 0);
+  const blobs: PulledBlob[] = [manifest.blob];
+  const worker = async () => {
+    for (let blob = waiting.shift(); blob; blob = waiting.shift()) {
+      blobs.push(await pullBlob(agent, options, blob, total));
+    }
+  };
+  await Promise.all(Array.from({ length: parallel }, worker));
+  return blobs;
 }
 
 async function pullManifest(agent: https.Agent, options: PullOptions) {
@@ -134,8 +154,7 @@ function get(
 ): Promise<Answer> {
   const { host, port } = options.registry;
   return new Promise((resolve, reject) => {
-    const fail = (why: string) =>
-      reject(new PullError(`GET ${path}: ${options.signal?.aborted ? "aborted" : why}`));
+    const fail = (why: string) => reject(new PullError(`GET ${path}: ${why}`));
     const request = https.request({
       agent,
       host: options.proxy ? host : (options.address ?? host),
@@ -149,7 +168,7 @@ function get(
         ...(options.authorization ? { authorization: options.authorization } : {}),
       },
     });
-    destroyOnAbort(request, options.signal);
+    request.setTimeout(IDLE_MS, () => request.destroy(new Error(SILENCE)));
     request.on("error", (error) => fail(error.message));
     request.on("response", (answer) => {
       const hash = createHash("sha256");
@@ -172,22 +191,11 @@ function get(
   });
 }
 
-/**
- * Node's own `signal` option would stay with the connection, which outlives the request, and fail
- * there once more when nobody listens: so end it here, and without an error of its own.
- */
-function destroyOnAbort(request: ClientRequest, signal: AbortSignal | undefined): void {
-  if (!signal) return;
-  const stop = () => void request.destroy();
-  if (signal.aborted) stop();
-  signal.addEventListener("abort", stop, { once: true });
-  request.once("close", () => signal.removeEventListener("abort", stop));
-}
-
 /** Opens its connections to the registry through a proxy: CONNECT, then TLS inside. */
 class TunnelAgent extends https.Agent {
   readonly #proxy: { hostname: string; port: number };
   readonly #options: PullOptions;
+  readonly #opening = new Set<{ destroy(error?: Error): unknown }>();
 
   constructor(proxy: { hostname: string; port: number }, options: PullOptions, maxSockets: number) {
     super({ keepAlive: true, maxSockets });
@@ -199,8 +207,25 @@ class TunnelAgent extends https.Agent {
     _options: https.RequestOptions,
     callback: (error: Error | null, stream: Duplex) => void,
   ): undefined {
-    const fail = (error: Error) => callback(error, undefined as unknown as Duplex);
-    const { registry, ca, signal } = this.#options;
+    this.#open().then(
+      (stream) => callback(null, stream),
+      (error: Error) => {
+        const { hostname, port } = this.#proxy;
+        const reason = new Error(`proxy ${hostname}:${port}: ${error.message}`);
+        callback(reason, undefined as unknown as Duplex);
+      },
+    );
+    return undefined;
+  }
+
+  override destroy(): void {
+    super.destroy();
+    // Node's agent knows of a connection only once it stands.
+    for (const opening of this.#opening) opening.destroy();
+  }
+
+  async #open(): Promise<Duplex> {
+    const { registry, ca } = this.#options;
     const { hostname, port } = this.#proxy;
     const target = `${registry.host}:${registry.port}`;
     const request = http.request({
@@ -211,24 +236,41 @@ class TunnelAgent extends https.Agent {
       path: target,
       headers: { host: target },
     });
-    destroyOnAbort(request, signal);
-    request.on("error", (error) => fail(new Error(`proxy ${hostname}:${port}: ${error.message}`)));
-    request.on("connect", (answer: IncomingMessage, socket: Socket, head: Buffer) => {
-      if (answer.statusCode !== 200) {
-        socket.destroy();
-        return fail(new Error(`proxy ${hostname}:${port} answers ${answer.statusCode} to CONNECT`));
-      }
-      // TLS speaks only once the client has: whatever came along is not ours to lose all the same.
-      if (head.byteLength > 0) socket.unshift(head);
-      const secure = tls.connect({ socket, servername: registry.host, ca });
-      secure.once("error", fail);
+    const socket = await this.#step<Socket>(request, (resolve, reject) => {
+      request.setTimeout(IDLE_MS, () => reject(new Error(SILENCE)));
+      request.on("connect", (answer: IncomingMessage, tunnel: Socket, head: Buffer) => {
+        if (head.byteLength > 0) tunnel.unshift(head);
+        if (answer.statusCode === 200) resolve(tunnel);
+        else reject(new Error(`the answer to CONNECT is ${answer.statusCode}, not 200`));
+      });
+      request.end();
+    });
+    const secure = tls.connect({ socket, servername: registry.host, ca });
+    return this.#step<Duplex>(secure, (resolve, reject) => {
+      secure.setTimeout(IDLE_MS, () => reject(new Error(SILENCE)));
       secure.once("secureConnect", () => {
-        secure.off("error", fail);
-        callback(null, secure);
+        secure.setTimeout(0);
+        resolve(secure);
       });
     });
-    request.end();
-    return undefined;
+  }
+
+  /** One step of opening a connection: `destroy` can end it, and so does its failure. */
+  #step<Result>(
+    emitter: ClientRequest | tls.TLSSocket,
+    run: (resolve: (result: Result) => void, reject: (error: Error) => void) => void,
+  ): Promise<Result> {
+    this.#opening.add(emitter);
+    return new Promise<Result>((resolve, reject) => {
+      emitter.once("error", reject);
+      emitter.once("close", () => reject(new Error("the connection was closed")));
+      run(resolve, reject);
+    })
+      .catch((error: Error) => {
+        emitter.destroy();
+        throw error;
+      })
+      .finally(() => this.#opening.delete(emitter));
   }
 }
 

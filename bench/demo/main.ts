@@ -1,0 +1,194 @@
+#!/usr/bin/env node
+import { once, setMaxListeners } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { runMain } from "../../runtime/command_line.ts";
+import { freeBytes } from "../../runtime/files.ts";
+import { type Cluster, type ClusterNode, startCluster } from "./cluster.ts";
+import { type GeneratedImage, generateImage, layerSizes } from "./image.ts";
+import { freePort, loopbackNetwork } from "./loopback.ts";
+import { readBytes } from "./node_metrics.ts";
+import { type DemoOptions, readOptions } from "./options.ts";
+import { Programs } from "./program.ts";
+import { showProgress } from "./progress.ts";
+import { pullImage } from "./pull_client.ts";
+import { REGISTRY_HOST, type RunningRegistry, startRegistry } from "./registry.ts";
+import { type Egress, type NodeRow, renderTable, verdict } from "./table.ts";
+
+/** The image's name in the registry. */
+const REPOSITORY = "demo/image";
+const LAYERS = 5;
+
+/** Told to stop: by ctrl-C, a signal, or an error that nobody caught. */
+class Stopped extends Error {
+  readonly code: number;
+
+  constructor(message: string, code: number) {
+    super(message);
+    this.code = code;
+  }
+}
+
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+
+async function main(): Promise<number> {
+  const options = await readOptions(process.argv.slice(2));
+  if (typeof options === "number") return options;
+
+  const stop = new AbortController();
+  // Every node listens to it: more than the ten that node takes for a leak.
+  setMaxListeners(0, stop.signal);
+  const programs = new Programs();
+  const told = (reason: Stopped) => {
+    // The second time means at once; what is left of the cleaning up is done all the same.
+    if (stop.signal.aborted) programs.kill();
+    stop.abort(reason);
+  };
+  for (const [name, code] of Object.entries(EXIT_CODES)) {
+    process.on(name, () => told(new Stopped("stopped", code)));
+  }
+  process.on("uncaughtException", (error) => told(new Stopped(error.message, 1)));
+  process.on("exit", () => programs.kill());
+
+  const directory = await mkdtemp(join(tmpdir(), "dragonfly-demo-"));
+  let registry: RunningRegistry | undefined;
+  try {
+    await checkSpace(directory, options);
+    say(`making an image of ${options.size} MB in ${LAYERS} layers`);
+    const image = await generateImage({
+      directory: join(directory, "image"),
+      layerBytes: layerSizes(options.size * 1e6, LAYERS),
+      signal: stop.signal,
+    });
+    say(`starting a registry, a supernode and ${options.nodes} nodes`);
+    const network = loopbackNetwork();
+    const hostname = network(1);
+    const port = await freePort(hostname);
+    const repositories = { [REPOSITORY]: image.directory };
+    registry = await startRegistry({ repositories, hostname, port });
+    const { nodes } = options;
+    const { signal } = stop;
+    const cluster = await startCluster({ directory, registry, nodes, network, programs, signal });
+    say("pulling on all of them at once");
+    const rows = await pullOnAllNodes({ cluster, registry, image, programs, stop });
+    const code = report(rows, { sent: registry.totalEgress(), image: image.size, nodes });
+    if (options.keep) await keep(cluster, registry, directory, signal);
+    return code;
+  } catch (error) {
+    const reason = stop.signal.aborted ? stop.signal.reason : error;
+    process.stderr.write(`demo: ${(reason as Error).message}\n`);
+    return reason instanceof Stopped ? reason.code : 1;
+  } finally {
+    stop.abort(new Stopped("over", 1));
+    await Promise.all([programs.stop(), registry?.close()]);
+    await rm(directory, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+async function checkSpace(directory: string, { nodes, size }: DemoOptions): Promise<void> {
+  const needed = (nodes + 1) * size * 1e6;
+  const free = await freeBytes(directory);
+  if (free < needed) {
+    throw new Error(
+      `${directory} has ${Math.floor(free / 1e6)} MB free, the image and ${nodes} copies of it need ${needed / 1e6} MB: take a smaller --size, fewer --nodes, or another TMPDIR`,
+    );
+  }
+}
+
+interface Pulls {
+  cluster: Cluster;
+  registry: RunningRegistry;
+  image: GeneratedImage;
+  programs: Programs;
+  /** Aborted when one pull fails: the others are then of no use. */
+  stop: AbortController;
+}
+
+/** Has every node's client pull at the same moment. */
+async function pullOnAllNodes(pulls: Pulls): Promise<NodeRow[]> {
+  const { cluster, image, programs, stop } = pulls;
+  const names = cluster.nodes.map((node) => node.name);
+  const progress = showProgress(names, image.size - image.manifest.size, process.stdout);
+  const rows = cluster.nodes.map((node, index) =>
+    pullOn(pulls, node, (bytes) => progress.add(index, bytes)),
+  );
+  try {
+    return await Promise.race([Promise.all(rows), programs.watch()]);
+  } catch (error) {
+    stop.abort(error);
+    throw error;
+  } finally {
+    await Promise.allSettled(rows);
+    progress.stop();
+  }
+}
+
+async function pullOn(
+  { cluster, registry, image, stop }: Pulls,
+  node: ClusterNode,
+  onProgress: (bytes: number) => void,
+): Promise<NodeRow> {
+  try {
+    const { blobs, seconds } = await pullImage({
+      registry: { host: REGISTRY_HOST, port: registry.port },
+      repository: REPOSITORY,
+      reference: image.tag,
+      ca: cluster.ca.cert,
+      proxy: { hostname: node.address, port: node.port },
+      onProgress,
+      signal: stop.signal,
+    });
+    const bytes = await readBytes(node);
+    return {
+      name: node.name,
+      address: node.address,
+      seconds,
+      fromPeers: bytes.peer,
+      fromRegistry: bytes.registry,
+      verified: blobs.filter((blob) => blob.verified).length,
+      digests: blobs.length,
+    };
+  } catch (error) {
+    throw await node.program.failure((error as Error).message);
+  }
+}
+
+function report(rows: readonly NodeRow[], egress: Egress): number {
+  process.stdout.write(`\n${renderTable(rows, egress)}\n`);
+  const problem = verdict(rows, egress);
+  if (problem === undefined) return 0;
+  process.stderr.write(`demo: ${problem}\n`);
+  return 1;
+}
+
+/** Says how to use what runs, and waits for ctrl-C. */
+async function keep(
+  cluster: Cluster,
+  registry: RunningRegistry,
+  directory: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const proxies = cluster.nodes.map((node) => `http://${node.address}:${node.port}`);
+  const manifest = `${registry.url}/v2/${REPOSITORY}/manifests/latest`;
+  const lines = [
+    "",
+    "Everything keeps running until ctrl-C.",
+    `  image      ${REGISTRY_HOST}:${registry.port}/${REPOSITORY}:latest`,
+    `  supernode  ${cluster.supernodeUrl}`,
+    ...cluster.nodes.map((node, index) => `  ${node.name.padEnd(9)}  ${proxies[index]}`),
+    `  files      ${directory}`,
+    "Each node is an HTTPS proxy, for example:",
+    `  curl --proxy ${proxies[0]} --cacert ${cluster.ca.certPath} ${manifest}`,
+    "",
+  ];
+  process.stdout.write(lines.join("\n"));
+  if (!signal.aborted) await once(signal, "abort");
+  say("stopping");
+}
+
+function say(message: string): void {
+  process.stdout.write(`${message}\n`);
+}
+
+await runMain("demo", main);
