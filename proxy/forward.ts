@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -6,6 +7,8 @@ import { answerText, endToEndHeaders, hasBody } from "./headers.ts";
 
 /** Sent again by the HTTP client itself where a kept connection was stale. */
 const REPEATABLE = new Set(["GET", "HEAD", "OPTIONS"]);
+
+const DRAIN_MS = 10_000;
 
 export interface ForwardTarget {
   url: string;
@@ -60,17 +63,31 @@ export async function forward(
       outgoing.setHeader(name, value);
     }
     outgoing.flushHeaders();
-    if (target.onBytes) await pipeline(response.body, counter(target.onBytes), outgoing);
-    else await pipeline(response.body, outgoing);
+    const end = !withBody;
+    if (target.onBytes) await pipeline(response.body, counter(target.onBytes), outgoing, { end });
+    else await pipeline(response.body, outgoing, { end });
+    if (withBody) {
+      await drain(incoming, gone.signal);
+      outgoing.end();
+    }
   } catch {
     // Either side broke off: the other must see that, too.
     response.body.destroy();
     outgoing.destroy();
   } finally {
     outgoing.off("close", onClose);
-    // An answer may come before the request's body has been read: let the client finish sending.
-    if (withBody && !incoming.readableEnded) incoming.unpipe().resume();
   }
+}
+
+/**
+ * Lets the client finish sending what nobody wants any more: an answer may come before the request's
+ * body is through, and hanging up then would cost many a client that answer.
+ */
+async function drain(incoming: IncomingMessage, gone: AbortSignal): Promise<void> {
+  if (incoming.readableEnded) return;
+  incoming.unpipe().resume();
+  const signal = AbortSignal.any([gone, AbortSignal.timeout(DRAIN_MS)]);
+  await once(incoming, "end", { signal }).catch(() => {});
 }
 
 function counter(onBytes: (bytes: number) => void): Transform {

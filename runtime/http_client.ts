@@ -157,7 +157,12 @@ export class HttpClient {
       port: target.port || (secure ? 443 : 80),
       path: target.pathname + target.search,
       method: init.method ?? "GET",
-      headers: { host: target.host, ...headers },
+      headers: {
+        host: target.host,
+        // A server told to close may do so before it has read the body, and take its answer along.
+        ...(init.fresh ? { connection: "keep-alive" } : {}),
+        ...headers,
+      },
       signal: init.signal,
       timeout: idleMs,
     };
