@@ -114,6 +114,17 @@ describe("failures", () => {
     expect(spell(task.pull("d", 2)), "failed two clients").toBe("0:seed");
   });
 
+  it("said twice count once, and not against another server", () => {
+    const task = sourceTask(1, { failureCountLimit: 1 });
+    for (const cid of ["a", "b", "c"]) task.join(cid, true, 0);
+    for (const cid of ["a", "b"]) task.succeeded(cid, 0, true, 0);
+    const first = spell(task.pull("c", 0)).slice(2);
+    for (let again = 0; again < 9; again++) task.failed("c", 0, first, again);
+    expect(spell(task.pull("c", 9))).toBe(first === "a" ? "0:b" : "0:a");
+    task.failed("c", 0, first, 10);
+    expect(spell(task.pull("c", 10)), "still at it").toBe("wait");
+  });
+
   it("send a client that fails too often to the supernode only", () => {
     const task = localTask(1, { failureCountLimit: 1 });
     for (const cid of ["a", "b", "x", "y"]) task.join(cid, true, 0);

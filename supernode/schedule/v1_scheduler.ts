@@ -217,21 +217,23 @@ export class TaskSchedule {
   }
 
   /**
-   * A client could not get a piece, or got a bad one.
+   * A client could not get a piece, or got a bad one. v1 clients say so again each time they are told
+   * to wait, so what is not about a transfer under way counts no more.
    *
-   * @param serverCid who it says it came from; counts where we did not send it there ourselves
+   * @param serverCid whom it was sent to
    */
   failed(cid: string, piece: number, serverCid: string, nowMs: number): void {
     const client = this.#members.get(cid);
-    if (!client) return;
+    const transfer = client?.running.get(piece);
+    if (!client || !transfer) return;
+    const { server } = transfer;
+    const named = this.#members.get(serverCid);
+    if (named ? named !== server : typeof server !== "string" && serverCid !== "") return;
     client.lastSeenMs = nowMs;
     client.failures += 1;
-    const transfer = client.running.get(piece);
-    if (transfer) this.#transfers.end(transfer);
+    this.#transfers.end(transfer);
     this.#leases.release(piece, client);
-    const server = transfer?.server ?? this.#members.get(serverCid);
-    if (server === undefined || server === client) return;
-    if (server === "seed" || server === "source") {
+    if (typeof server === "string") {
       client.failuresAtTop += 1;
       return;
     }

@@ -59,17 +59,22 @@ export class Seeder {
     });
   }
 
-  /** Offers the copy on disk, if there is a complete and valid one; asks the source for nothing. */
-  offerSaved(task: Task, schedule: TaskSchedule): void {
-    if (task.cdnStatus !== "WAITING" || this.#jobs.has(task.id)) return;
+  /**
+   * Offers the copy on disk, if there is a complete one of the right version; asks the source for
+   * nothing. Resolves when that is decided; the pieces follow as they are found good.
+   */
+  async offerSaved(task: Task, schedule: TaskSchedule): Promise<void> {
     // Nobody must be sent to the source for what is about to be offered.
     schedule.seedStarted();
-    const offered = this.#begin("offer", task.id, undefined, async () => {
-      const saved = await this.#options.cache.read(task.id);
-      const usable = saved?.complete && isUsable(saved, task);
-      if (!usable || !(await this.#announceSaved(task, schedule, saved))) schedule.seedFailed();
-    });
-    offered.catch((error: Error) => {
+    const saved = await this.#options.cache.read(task.id);
+    if (this.#jobs.has(task.id)) return;
+    if (!saved?.complete || !isUsable(saved, task)) {
+      schedule.seedFailed();
+      return;
+    }
+    this.#begin("offer", task.id, undefined, async () => {
+      if (!(await this.#announceSaved(task, schedule, saved))) schedule.seedFailed();
+    }).catch((error: Error) => {
       schedule.seedFailed();
       log.warn("cannot read the copy of task {task}: {reason}", {
         task: task.id,

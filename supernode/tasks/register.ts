@@ -164,7 +164,7 @@ export class Registry {
       const { limits, random } = this.#options;
       schedule = new TaskSchedule(cdnSource, taskPieceCount(task), limits, random);
       this.#options.schedules.set(id, schedule);
-      if (cdnSource === "source") this.#options.seeder.offerSaved(task, schedule);
+      if (cdnSource === "source") await this.#options.seeder.offerSaved(task, schedule);
     }
     return { task, schedule };
   }
