@@ -32,7 +32,7 @@ describe("command line", () => {
     [["-ux"], { url: "x" }],
     [["--notbs"], { notbs: true }],
     [["--notbs=true"], { notbs: true }],
-    [["--notbs=false"], {}],
+    [["--notbs=false"], { notbs: false }],
     [["--notbs", "x"], { notbs: true, rest: "x" }],
     [["--header", "a:b", "--header=c:d"], { header: ["a:b", "c:d"] }],
   ])("reads %j as Go's flags are read", async (args, expected) => {

@@ -43,21 +43,28 @@ export async function parseCommandLine(
   }
 }
 
-/** commander knows switches only bare; Go also takes `--switch=true` and `--switch=false`. */
+/**
+ * commander knows switches only bare; Go also takes `--switch=true` and `--switch=false`, the latter
+ * to overrule what is switched on elsewhere.
+ */
 function spellSwitches(program: Command, args: readonly string[]): string[] {
-  const commands = [program, ...program.commands];
-  const switches = new Set(
-    commands.flatMap((command) =>
-      command.options.filter((option) => option.isBoolean()).map((option) => option.long),
-    ),
+  const options = [program, ...program.commands].flatMap((command) => command.options);
+  const switches = new Map(
+    options.filter((option) => option.isBoolean()).map((option) => [option.long, option]),
   );
   return args.flatMap((arg) => {
-    const match = /^(--[^=]+)=(.*)$/.exec(arg);
-    if (!match || !switches.has(match[1]!)) return [arg];
-    const [, flag, value] = match as unknown as [string, string, string];
+    const [, flag, value] = /^(--[^=]+)=(.*)$/.exec(arg) ?? [];
+    const option = switches.get(flag);
+    if (flag === undefined || value === undefined || !option) return [arg];
     if (/^(1|t|true)$/i.test(value)) return [flag];
-    if (/^(0|f|false)$/i.test(value)) return [];
-    throw new UsageError(`invalid value "${value}" for ${flag}: expected true or false`);
+    if (!/^(0|f|false)$/i.test(value)) {
+      throw new UsageError(`invalid value "${value}" for ${flag}: expected true or false`);
+    }
+    program.hook("preAction", (_program, command) => {
+      const owner = command.options.some(({ long }) => long === flag) ? command : program;
+      owner.setOptionValueWithSource(option.attributeName(), false, "cli");
+    });
+    return [];
   });
 }
 

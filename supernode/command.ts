@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
+import { createDocCommand } from "../runtime/command_doc.ts";
 import { createCommand, versionLine } from "../runtime/command_line.ts";
 import { runtimeName } from "../runtime/version.ts";
 import {
@@ -61,8 +62,6 @@ export interface SupernodeActions {
   run(sources: ConfigSources): Promise<void>;
   /** Prints the effective configuration. */
   config(sources: ConfigSources): Promise<void>;
-  /** Prints the command line's documentation in Markdown. */
-  genDoc(program: Command): void;
 }
 
 /** The command line of `supernode`, as v1's reads it. */
@@ -82,11 +81,7 @@ export function supernodeCommand(actions: SupernodeActions): Command {
       .description("show the version")
       .action(() => void process.stdout.write(`${version}\n`)),
   );
-  program.addCommand(
-    createCommand("gen-doc")
-      .description("print this command line's documentation in Markdown")
-      .action(() => actions.genDoc(program)),
-  );
+  program.addCommand(createDocCommand(program));
   return program;
 }
 

@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 import { join } from "node:path";
-import type { Command } from "commander";
 import { parseCommandLine, runMain } from "../runtime/command_line.ts";
 import { closeLogging, configureLogging, getLogger } from "../runtime/logger.ts";
 import { onShutdown } from "../runtime/shutdown.ts";
@@ -12,7 +11,7 @@ import { prepareHome, startSupernode } from "./start.ts";
 const log = getLogger("supernode");
 
 await runMain("supernode", () =>
-  parseCommandLine(supernodeCommand({ run, config, genDoc }), process.argv.slice(2)),
+  parseCommandLine(supernodeCommand({ run, config }), process.argv.slice(2)),
 );
 
 async function run(sources: ConfigSources): Promise<void> {
@@ -41,12 +40,4 @@ async function run(sources: ConfigSources): Promise<void> {
 
 async function config(sources: ConfigSources): Promise<void> {
   process.stdout.write(formatConfig((await loadConfig(sources)).config));
-}
-
-function genDoc(program: Command): void {
-  const sections = [program, ...program.commands].map((command) => {
-    const title = command === program ? command.name() : `${program.name()} ${command.name()}`;
-    return `## ${title}\n\n\`\`\`\n${command.helpInformation()}\`\`\`\n`;
-  });
-  process.stdout.write(sections.join("\n"));
 }

@@ -166,11 +166,12 @@ describe("asked about itself", () => {
     }
   });
 
-  test("gen-doc prints Markdown of all commands", async () => {
-    const { code, stdout } = await supernode("gen-doc");
+  test("gen-doc writes a Markdown page of all commands", async () => {
+    const { code } = await supernode("gen-doc", "--path", scratch.dir);
     expect(code).toBe(0);
-    expect(stdout.toString()).toContain("## supernode config");
-    expect(stdout.toString()).toContain("--peer-gc-delay <duration>");
+    const page = await readFile(join(scratch.dir, "supernode.md"), "utf8");
+    expect(page).toContain("## supernode config");
+    expect(page).toContain("--peer-gc-delay <duration>");
   });
 
   test("config shows what file, environment and flags give together", async () => {
