@@ -95,8 +95,10 @@ export function createSupernode(options: SupernodeOptions): Supernode {
   });
   store.onRemoval({
     clientRemoved: ({ taskId, cid }) => schedules.get(taskId)?.leave(cid),
-    taskRemoved: ({ id }) => {
+    taskRemoved: ({ id, cdnStatus }) => {
       seeder.stop(id);
+      // From now on its copy is idle. Nobody waits for this, and it cannot fail.
+      if (cdnStatus === "SUCCESS") void cache.touch(id);
       schedules.delete(id);
     },
   });

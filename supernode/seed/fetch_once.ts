@@ -26,8 +26,8 @@ export class WrongContentError extends Error {
 
 export interface FetchOptions {
   http: HttpClient;
-  url: string;
-  /** Read anew for every attempt: later registrants bring fresher tokens. */
+  /** Read anew for every attempt, as `access` is: later registrants bring fresher tokens. */
+  url: () => string;
   access: () => SourceAccess;
   layout: PieceLayout;
   /** Of the version that the first bytes belong to. */
@@ -109,7 +109,7 @@ async function fetchRest(options: FetchOptions): Promise<void> {
 
 /** Asks for what is missing, and makes sure that this is what comes. */
 async function request(options: FetchOptions): Promise<HttpResponse> {
-  const { http, url, cutter, layout, validators } = options;
+  const { http, cutter, layout, validators } = options;
   const { headers, tls } = options.access();
   const part = /^bytes=(\d+)-(\d*)$/.exec(headers.Range?.trim() ?? "");
   const from = cutter.offset;
@@ -123,7 +123,7 @@ async function request(options: FetchOptions): Promise<HttpResponse> {
     if (condition || validators.lastModified)
       more["If-Range"] = condition || validators.lastModified;
   }
-  const response = await http.request(url, {
+  const response = await http.request(options.url(), {
     headers: { ...headers, ...more },
     tls,
     signal: options.signal,
@@ -186,5 +186,5 @@ async function* bodyOf(response: HttpResponse, options: FetchOptions): AsyncGene
 }
 
 function name(options: FetchOptions): string {
-  return redactUrl(options.url);
+  return redactUrl(options.url());
 }

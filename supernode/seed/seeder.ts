@@ -49,7 +49,7 @@ export class Seeder {
    * @throws {SourceError | WrongContentError | Error} why it cannot be had
    */
   seed(task: Task, schedule: TaskSchedule): Promise<void> {
-    if (task.cdnStatus === "SUCCESS") return Promise.resolve();
+    if (task.cdnStatus === "SUCCESS") return this.#options.cache.touch(task.id);
     const running = this.#jobs.get(task.id);
     if (running?.kind === "make" && !running.abort.signal.aborted) return running.done;
     this.#options.observer.cdnTriggered();
@@ -228,7 +228,7 @@ export class Seeder {
     try {
       await fetchOnce({
         http,
-        url: task.rawUrl,
+        url: () => task.rawUrl,
         access: () => task.access,
         layout,
         validators: task.validators,

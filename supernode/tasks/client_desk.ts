@@ -68,7 +68,7 @@ export class ClientDesk {
         if (request.range) return { code: Code.badParameter, msg: `range: ${request.range}` };
       } else this.#report(visit, piece, request);
     }
-    if (client.state === "WAITING") client.state = "RUNNING";
+    if (client.state !== "SUCCESS") client.state = "RUNNING";
     const began = performance.now();
     const decision = schedule.pull(client.cid, now());
     observer.pieceScheduled(client.ip, performance.now() - began);

@@ -148,7 +148,7 @@ export class Registry {
         "a Range request cannot be shared in pattern source",
       );
     const id = taskId({ ...request, headers });
-    const key = `${id} ${credentialHash(request.access)}`;
+    const key = `${id} ${credentialHash(request)}`;
     const acceptedMs = this.#accepted.get(key);
     const known = store.task(id);
     let probe: Probe | undefined;
@@ -158,7 +158,10 @@ export class Registry {
     }
     const task = this.#taskOf(id, request, probe);
     task.lastAccessMs = now();
-    if (probe?.kind === "found") task.access = request.access;
+    if (probe?.kind === "found") {
+      task.access = request.access;
+      task.rawUrl = request.rawUrl;
+    }
     let schedule = this.#options.schedules.get(id);
     if (!schedule) {
       const { limits, random } = this.#options;
@@ -201,17 +204,19 @@ export class Registry {
         );
       }
       const message = `${about}: url not reachable, the source answers ${probe.status}`;
-      remember(this.#refused, key, { untilMs: now() + failAccessIntervalMs, message });
+      // A source in trouble may be well again in a moment; a dead URL is not.
+      const passing = probe.status >= 500 || probe.status === 408 || probe.status === 429;
+      if (!passing)
+        remember(this.#refused, key, { untilMs: now() + failAccessIntervalMs, message });
       throw new RegisterError(Code.urlNotReachable, message);
     }
     if (probe.kind === "unreachable") {
+      const known = store.task(id);
+      // What was let in before may have what others hold of the file.
+      if (known && this.#accepted.has(key)) return;
       if (cdnSource === "source") throw noLength(about);
       // Nobody can tell now whether the source would let this caller in.
-      const guarded = Object.keys(request.access.headers).some((name) => CREDENTIALS.test(name));
-      const knownGuarded = Object.keys(store.task(id)?.access.headers ?? {}).some((name) =>
-        CREDENTIALS.test(name),
-      );
-      if (store.task(id) && (guarded || knownGuarded) && !this.#accepted.has(key))
+      if (known && (isGuarded(request) || isGuarded(known)))
         throw new RegisterError(
           Code.urlNotReachable,
           `${about}: the source cannot be asked about these credentials`,
@@ -298,13 +303,22 @@ function noLength(about: string): RegisterError {
   );
 }
 
-/** Stands for all that a caller shows to the source. */
-function credentialHash(access: SourceAccess): string {
+/** Whether a caller shows the source something that others may not have. */
+function isGuarded({ rawUrl, taskUrl, access }: Pick<Task, "rawUrl" | "taskUrl" | "access">) {
+  return (
+    rawUrl !== taskUrl ||
+    new URL(rawUrl).username !== "" ||
+    Object.keys(access.headers).some((name) => CREDENTIALS.test(name))
+  );
+}
+
+/** Stands for all that a caller shows to the source: the URL may carry a signature. */
+function credentialHash({ rawUrl, access }: TaskRequest): string {
   const headers = Object.entries(access.headers)
     .map(([name, value]) => [name.toLowerCase(), value])
     .sort();
   return createHash("sha256")
-    .update(JSON.stringify([headers, access.tls.insecure, access.tls.ca]))
+    .update(JSON.stringify([rawUrl, headers, access.tls.insecure, access.tls.ca]))
     .digest("hex");
 }
 

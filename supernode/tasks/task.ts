@@ -31,8 +31,8 @@ export interface Validators {
 /** A file being distributed. */
 export interface Task {
   readonly id: string;
-  /** The URL as its first registrant gave it; may carry a token in its query: redact before showing. */
-  readonly rawUrl: string;
+  /** The URL as the latest registrant gave it; may carry a token in its query: redact before showing. */
+  rawUrl: string;
   /** `rawUrl` without the parameters that `--filter` removes. */
   readonly taskUrl: string;
   /** md5 of the whole file as a user promised it, or empty. */

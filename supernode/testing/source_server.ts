@@ -114,7 +114,8 @@ export class SourceServer {
       response.setHeader("content-range", `bytes ${range.start}-${range.end}/${size}`);
       body = file.bytes.subarray(range.start, range.end + 1);
     }
-    if (!file.chunked) response.setHeader("content-length", body.byteLength);
+    if (file.chunked) response.setHeader("transfer-encoding", "chunked");
+    else response.setHeader("content-length", body.byteLength);
     if (method === "HEAD") {
       response.end();
       return;

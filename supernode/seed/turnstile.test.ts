@@ -1,0 +1,44 @@
+import { expect, it } from "vitest";
+import { Turnstile } from "./turnstile.ts";
+
+it("lets in so many at once, the others in order", async () => {
+  const turnstile = new Turnstile(2);
+  const { signal } = new AbortController();
+  const began: number[] = [];
+  const ends: (() => void)[] = [];
+  const jobs = [0, 1, 2, 3].map((job) =>
+    turnstile.pass(signal, async () => {
+      began.push(job);
+      await new Promise<void>((resolve) => ends.push(resolve));
+      return job;
+    }),
+  );
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
+  await settle();
+  expect(began).toEqual([0, 1]);
+  ends[1]!();
+  await settle();
+  expect(began).toEqual([0, 1, 2]);
+  for (const end of ends) end();
+  await settle();
+  ends[3]!();
+  expect(await Promise.all(jobs)).toEqual([0, 1, 2, 3]);
+});
+
+it("lets go of who gives up waiting, and of who fails", async () => {
+  const turnstile = new Turnstile(1);
+  const patient = new AbortController();
+  const impatient = new AbortController();
+  let end = () => {};
+  const first = turnstile.pass(patient.signal, async () => {
+    await new Promise<void>((resolve) => (end = resolve));
+    throw new Error("failed");
+  });
+  const second = turnstile.pass(impatient.signal, async () => "never");
+  const third = turnstile.pass(patient.signal, async () => "third");
+  impatient.abort(new Error("too long"));
+  await expect(second).rejects.toThrow("too long");
+  end();
+  await expect(first).rejects.toThrow("failed");
+  expect(await third).toBe("third");
+});
