@@ -10,7 +10,7 @@ import { expectImage, startSkopeoPull } from "../support/skopeo.ts";
 import type { CdnPattern } from "../support/supernode.ts";
 
 describeWithPrograms(
-  "a peer killed while others fetch from it",
+  "a peer lost while others fetch from it",
   { programs: ["skopeo", "docker-registry"] },
   () => {
     const repository = "library/bereft";
@@ -28,10 +28,15 @@ describeWithPrograms(
     });
     afterAll(() => scratch?.close());
 
-    it.each<CdnPattern>(["local", "source"])(
-      "is replaced, CDN pattern %s",
-      { timeout: 120_000 },
-      async (cdnPattern) => {
+    it.each<[string, NodeJS.Signals, CdnPattern]>([
+      ["killed", "SIGKILL", "local"],
+      ["killed", "SIGKILL", "source"],
+      // Its connections stand, but nothing more comes.
+      ["frozen", "SIGSTOP", "source"],
+    ])(
+      "is replaced: %s (%s), CDN pattern %s",
+      { timeout: 180_000 },
+      async (_what, signal, cdnPattern) => {
         const { nodes, stop } = await startCluster(scratch, {
           nodes: 3,
           cdnPattern,
@@ -41,7 +46,7 @@ describeWithPrograms(
           rateLimit: "10M",
         });
         const pull = (index: number) => {
-          const into = `${scratch.dir}/${cdnPattern}-${index}`;
+          const into = `${scratch.dir}/${signal}-${cdnPattern}-${index}`;
           const proxy = nodes[index]!.url;
           const trust = authority.directory;
           const program = startSkopeoPull(scratch, { registry, repository, into, proxy, trust });
@@ -61,11 +66,12 @@ describeWithPrograms(
         // What the two have by now they have from the first, or from the supernode.
         expect(await egress.of(layer!)).toBeLessThanOrEqual(1.05 * layer!.size);
         for (const { program } of others) expect(program.running).toBe(true);
-        await nodes[0]!.process.stop("SIGKILL");
+        nodes[0]!.process.signal(signal);
 
         await Promise.all(others.map(({ program, into }) => expectImage(program, into, image)));
         // The two share what they lack; neither starts over.
         expect(await egress.of(layer!)).toBeLessThan(2 * layer!.size);
+        await nodes[0]!.process.stop("SIGKILL");
         await stop();
       },
     );

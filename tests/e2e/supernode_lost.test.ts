@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { freePort, freshAddress } from "../support/addresses.ts";
 import { Authority } from "../support/authority.ts";
 import { startCluster } from "../support/cluster.ts";
@@ -39,10 +39,16 @@ describeWithPrograms(
         trust: authority.directory,
       });
 
-    it.each<CdnPattern>(["local", "source"])(
-      "that is killed in mid-pull, CDN pattern %s",
-      { timeout: 120_000 },
-      async (cdnPattern) => {
+    it.each<[string, NodeJS.Signals, CdnPattern]>([
+      ["is killed", "SIGKILL", "local"],
+      ["is killed", "SIGKILL", "source"],
+      // Its connections stand, but it says nothing more.
+      ["freezes", "SIGSTOP", "local"],
+      ["freezes", "SIGSTOP", "source"],
+    ])(
+      "that %s (%s) in mid-pull, CDN pattern %s",
+      { timeout: 180_000 },
+      async (_what, signal, cdnPattern) => {
         const { supernode, nodes } = await startCluster(scratch, {
           nodes: 2,
           cdnPattern,
@@ -52,7 +58,7 @@ describeWithPrograms(
           rateLimit: "10M",
         });
         const pulls = nodes.map((node, index) => {
-          const into = `${scratch.dir}/pulled-${cdnPattern}-${index}`;
+          const into = `${scratch.dir}/${signal}-${cdnPattern}-${index}`;
           return { node, into, program: pull(into, node) };
         });
         for (const { node, program } of pulls) {
@@ -60,34 +66,46 @@ describeWithPrograms(
             return (await bytesOnDisk(node.home)) > 8 * MB;
           });
         }
-        await supernode.process.stop("SIGKILL");
+        supernode.process.signal(signal);
         for (const { program } of pulls) expect(program.running).toBe(true);
 
         await Promise.all(pulls.map(({ program, into }) => expectImage(program, into, image)));
+        await supernode.process.stop("SIGKILL");
         await Promise.all(nodes.map((node) => node.process.stop()));
       },
     );
 
-    describe("that was never there", () => {
-      it("takes the registry's bytes as a direct pull does", async () => {
-        const nowhere = freshAddress();
-        const node = await Dfdaemon.start(scratch, {
-          supernodes: [`${nowhere}:${await freePort(nowhere)}`],
-          registry,
-          authority,
-        });
-        const direct = await timed(async () => {
-          const into = `${scratch.dir}/direct`;
-          const trust = registry.authority.directory;
-          const program = startSkopeoPull(scratch, { registry, repository, into, trust });
-          await expectImage(program, into, image);
-        });
-        const proxied = await timed(async () => {
-          const into = `${scratch.dir}/proxied`;
-          await expectImage(pull(into, node), into, image);
-        });
-        console.log(`no supernode: ${proxied} ms by the proxy, ${direct} ms without it`);
+    it("that was frozen before the pull began", { timeout: 120_000 }, async () => {
+      const { supernode, nodes } = await startCluster(scratch, {
+        nodes: 1,
+        cdnPattern: "source",
+        registry,
+        authority,
       });
+      supernode.process.signal("SIGSTOP");
+      const into = `${scratch.dir}/frozen`;
+      await expectImage(pull(into, nodes[0]!), into, image);
+      await supernode.process.stop("SIGKILL");
+    });
+
+    it("that was never there", async () => {
+      const nowhere = freshAddress();
+      const node = await Dfdaemon.start(scratch, {
+        supernodes: [`${nowhere}:${await freePort(nowhere)}`],
+        registry,
+        authority,
+      });
+      const direct = await timed(async () => {
+        const into = `${scratch.dir}/direct`;
+        const trust = registry.authority.directory;
+        const program = startSkopeoPull(scratch, { registry, repository, into, trust });
+        await expectImage(program, into, image);
+      });
+      const proxied = await timed(async () => {
+        const into = `${scratch.dir}/proxied`;
+        await expectImage(pull(into, node), into, image);
+      });
+      console.log(`no supernode: ${proxied} ms by the proxy, ${direct} ms without it`);
     });
   },
 );
