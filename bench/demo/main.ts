@@ -51,9 +51,10 @@ async function main(): Promise<number> {
   process.on("uncaughtException", (error) => told(new Stopped(error.message, 1)));
   process.on("exit", () => programs.kill());
 
-  const directory = await mkdtemp(join(tmpdir(), "dragonfly-demo-"));
+  let directory: string | undefined;
   let registry: RunningRegistry | undefined;
   try {
+    directory = await makeDirectory();
     await checkSpace(directory, options);
     say(`making an image of ${options.size} MB in ${LAYERS} layers`);
     const image = await generateImage({
@@ -82,7 +83,15 @@ async function main(): Promise<number> {
   } finally {
     stop.abort(new Stopped("over", 1));
     await Promise.all([programs.stop(), registry?.close()]);
-    await rm(directory, { recursive: true, force: true, maxRetries: 5 });
+    if (directory) await rm(directory, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+async function makeDirectory(): Promise<string> {
+  try {
+    return await mkdtemp(join(tmpdir(), "dragonfly-demo-"));
+  } catch (error) {
+    throw new Error(`cannot make a directory in ${tmpdir()}: ${(error as Error).message}`);
   }
 }
 

@@ -43,8 +43,9 @@ function barProgress(
   const width = Math.max(...names.map((name) => name.length));
   const received = names.map(() => 0);
   const finished = names.map(() => false);
+  const share = (bytes: number) => `${(bytes / 1e6).toFixed(0)}/${(total / 1e6).toFixed(0)}`;
   const lines: SingleBar[] = names.map((name) =>
-    bars.create(total, 0, { name: name.padEnd(width), megabytes: "0", rate: "0" }),
+    bars.create(total, 0, { name: name.padEnd(width), megabytes: share(0), rate: "0" }),
   );
   return {
     add(index, bytes) {
@@ -53,7 +54,7 @@ function barProgress(
       if (finished[index]) return;
       const seconds = (performance.now() - startedMs) / 1000;
       lines[index]?.update(now, {
-        megabytes: `${(now / 1e6).toFixed(0)}/${(total / 1e6).toFixed(0)}`,
+        megabytes: share(now),
         rate: (now / 1e6 / seconds).toFixed(0),
       });
       finished[index] = now >= total;
