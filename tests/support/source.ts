@@ -22,6 +22,7 @@ export interface Behaviour {
 
 interface SourceFile extends Behaviour {
   content: Buffer;
+  etag: string;
   sent: number;
   deathsLeft: number;
 }
@@ -55,13 +56,14 @@ export class Source {
   add(name: string, size: number, behaviour: Behaviour = {}): SourceUrl {
     const content = randomBytes(size);
     const deathsLeft = behaviour.deaths ?? 0;
-    const file: SourceFile = { ...behaviour, content, sent: 0, deathsLeft };
+    const md5 = createHash("md5").update(content).digest("hex");
+    const file: SourceFile = { ...behaviour, content, etag: `"${md5}"`, sent: 0, deathsLeft };
     this.#files.set(`/${name}`, file);
     return {
       url: `${this.url}/${name}`,
       size,
       content,
-      md5: createHash("md5").update(content).digest("hex"),
+      md5,
       sha256: createHash("sha256").update(content).digest("hex"),
       sent: () => file.sent,
       change: (how) => Object.assign(file, how),
@@ -106,6 +108,7 @@ async function answer(
     response.writeHead(416, { "Content-Range": `bytes */${file.content.length}` }).end();
     return;
   }
+  response.setHeader("ETag", file.etag);
   if (file.ranges !== false) response.setHeader("Accept-Ranges", "bytes");
   if (range.kind === "part") {
     body = file.content.subarray(range.start, range.end + 1);

@@ -15,6 +15,7 @@ export interface SupernodeOptions {
   base?: Record<string, unknown>;
   /** Whose name the supernode is to find without a resolver. */
   registry?: Registry;
+  env?: Readonly<Record<string, string>>;
 }
 
 /** A supernode process on an address of its own. */
@@ -25,6 +26,8 @@ export interface Supernode {
   node: string;
   home: string;
   process: RunningProgram;
+  /** Ends the process by `signal` and starts it again with the same configuration and cache. */
+  restart(signal?: NodeJS.Signals): Promise<void>;
 }
 
 /** Starts a supernode and waits until it answers. */
@@ -52,7 +55,22 @@ export async function startSupernode(
       },
     }),
   );
-  const process = RunningProgram.start(scratch, [...ourProgram("supernode"), "--config", config]);
-  await process.until("it listens", () => accepts(address, port));
-  return { address, port, node: `${address}:${port}`, home, process };
+  const start = async () => {
+    const command = [...ourProgram("supernode"), "--config", config];
+    const process = RunningProgram.start(scratch, command, { env: options.env ?? {} });
+    await process.until("it listens", () => accepts(address, port));
+    return process;
+  };
+  const supernode: Supernode = {
+    address,
+    port,
+    node: `${address}:${port}`,
+    home,
+    process: await start(),
+    restart: async (signal = "SIGTERM") => {
+      await supernode.process.stop(signal);
+      supernode.process = await start();
+    },
+  };
+  return supernode;
 }
