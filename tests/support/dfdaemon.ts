@@ -19,6 +19,8 @@ export interface DfdaemonOptions {
   /** Signs what the node shows to its clients. */
   authority: Authority;
   rateLimit?: string;
+  /** What the program is started by, such as `unshare …`; the program's own command follows. */
+  prefix?: readonly string[];
   dfgetFlags?: readonly string[];
 }
 
@@ -83,6 +85,7 @@ export class Dfdaemon {
     );
     const start = async () => {
       const process = RunningProgram.start(scratch, [
+        ...(options.prefix ?? []),
         ...ourProgram("dfdaemon"),
         "--config",
         config,

@@ -16,6 +16,8 @@ export interface SupernodeOptions {
   /** Whose name the supernode is to find without a resolver. */
   registry?: Registry;
   env?: Readonly<Record<string, string>>;
+  /** What the program is started by, such as `unshare …`; the program's own command follows. */
+  prefix?: readonly string[];
 }
 
 /** A supernode process on an address of its own. */
@@ -56,7 +58,7 @@ export async function startSupernode(
     }),
   );
   const start = async () => {
-    const command = [...ourProgram("supernode"), "--config", config];
+    const command = [...(options.prefix ?? []), ...ourProgram("supernode"), "--config", config];
     const process = RunningProgram.start(scratch, command, { env: options.env ?? {} });
     await process.until("it listens", () => accepts(address, port));
     return process;
