@@ -159,7 +159,7 @@ export class NodePeer implements Peer {
         name,
         length: request.length,
         digest,
-        backToSource: true,
+        backToSource: "joined",
       },
       {
         http: this.#http,

@@ -153,7 +153,7 @@ class DfgetJob {
       name,
       digest: request.digest ?? blobDigest(request.url),
       md5,
-      backToSource: request.backToSource,
+      backToSource: request.backToSource ? "always" : "never",
       sourceOnly,
     };
     const tools: DownloadTools = {

@@ -38,8 +38,11 @@ export interface DownloadPlan {
   digest?: Digest | undefined;
   /** md5 in hex that the file must have. */
   md5?: string | undefined;
-  /** Go to the source if p2p fails (not with `--notbs`). */
-  backToSource: boolean;
+  /**
+   * Whether to go to the source where p2p fails: `joined` only for a download that the swarm has taken
+   * in, because the caller has a plainer way to the source than through our file.
+   */
+  backToSource: "always" | "joined" | "never";
   /** Do not ask a supernode at all. */
   sourceOnly?: boolean;
 }
@@ -87,6 +90,7 @@ export class Download {
   #neverOpened!: (error: Error) => void;
   #file: TaskFile | undefined;
   #digest: RunningDigest | undefined;
+  #whyNoSwarm = "no supernode is configured";
   #changed = nextEvent();
 
   /** @param resumed what an earlier download left of the same file */
@@ -153,9 +157,11 @@ export class Download {
   async #bring(): Promise<void> {
     if (this.plan.sourceOnly) this.reason = BacksourceReason.userSpecified;
     else if (await this.#bySwarm()) return;
-    if (!this.plan.backToSource) {
+    const { backToSource } = this.plan;
+    if (backToSource === "never") {
       throw new DownloadError(`download fail and not back source: ${1000 + this.reason}`);
     }
+    if (backToSource === "joined" && !this.#file) throw new DownloadError(this.#whyNoSwarm);
     log.info("{name}: to the source, reason {reason}", {
       name: this.plan.name,
       reason: this.reason,
@@ -204,7 +210,10 @@ export class Download {
     if (outcome.finished) return true;
     this.reason = outcome.reason;
     if (outcome.needAuth) throw new NeedAuthError(outcome.error);
-    if (outcome.error) log.warn("{name}: {error}", { name: this.plan.name, error: outcome.error });
+    if (outcome.error) {
+      this.#whyNoSwarm = outcome.error;
+      log.warn("{name}: {error}", { name: this.plan.name, error: outcome.error });
+    }
     return false;
   }
 
@@ -285,7 +294,7 @@ export class Download {
     const file = this.#file!;
     for (const piece of [...file.held]) file.dropPiece(piece);
     const hopeless =
-      this.handedOut || this.reason !== BacksourceReason.none || !this.plan.backToSource;
+      this.handedOut || this.reason !== BacksourceReason.none || this.plan.backToSource === "never";
     if (hopeless) throw new WrongDigestError(wrong);
     log.warn("{name}: {wrong}; fetching it again from the source", { name: this.plan.name, wrong });
     this.reason = BacksourceReason.md5Mismatch;
