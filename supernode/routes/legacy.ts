@@ -11,8 +11,9 @@ import {
 } from "../../protocol/v1/report.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
 import type { SupernodeObserver } from "../observer.ts";
+import { RegisterError } from "../tasks/admission.ts";
 import { type ClientDesk, UnknownClientError } from "../tasks/client_desk.ts";
-import { RegisterError, type Registry } from "../tasks/register.ts";
+import type { Registry } from "../tasks/register.ts";
 
 export interface LegacyOptions {
   registry: Registry;

@@ -1,4 +1,5 @@
 import type { CdnSource } from "../../protocol/v1/register.ts";
+import { Holders } from "./holders.ts";
 import { Leases } from "./leases.ts";
 import { type Candidate, orderPieces } from "./order_pieces.ts";
 import { type Member, type Origin, Transfers } from "./transfers.ts";
@@ -53,13 +54,14 @@ export class TaskSchedule {
   readonly #limits: ScheduleLimits;
   readonly #random: () => number;
   readonly #members = new Map<string, Member>();
-  /** By piece: who can serve it. */
-  readonly #holders: Set<Member>[] = [];
+  readonly #holders = new Holders();
   readonly #transfers: Transfers;
   readonly #leases = new Leases<Member>();
   readonly #seedHas = new Set<number>();
   /** One more than the highest piece the seed has had. */
   #seedEnd = 0;
+  readonly #eliminated = (member: Member) =>
+    member.failuresAsServer >= this.#limits.eliminationLimit;
   #seedState: "absent" | "fetching" | "complete" | "failed" = "absent";
   #pieceTotal: number | undefined;
 
@@ -210,7 +212,7 @@ export class TaskSchedule {
     client.has.add(piece);
     if (!client.serves) this.#leases.release(piece, client);
     else if (onDisk) {
-      (this.#holders[piece] ??= new Set()).add(client);
+      this.#holders.add(piece, client);
       this.#leases.end(piece);
     }
     return news;
@@ -245,7 +247,7 @@ export class TaskSchedule {
   /** A peer turned out not to have a piece, or to have a bad one. */
   pieceLost(serverCid: string, piece: number): void {
     const server = this.#members.get(serverCid);
-    if (server) this.#holders[piece]?.delete(server);
+    if (server) this.#holders.remove(piece, server);
   }
 
   #exists(piece: number): boolean {
@@ -262,7 +264,7 @@ export class TaskSchedule {
     const candidates: Candidate[] = [];
     for (let piece = 0; piece < (this.#pieceTotal ?? this.#seedEnd); piece++) {
       if (client.has.has(piece) || client.running.has(piece)) continue;
-      const holders = (this.#holders[piece]?.size ?? 0) + (this.#seedHas.has(piece) ? 1 : 0);
+      const holders = this.#holders.count(piece) + (this.#seedHas.has(piece) ? 1 : 0);
       candidates.push({ piece, holders: holders + this.#transfers.underWay(piece) });
     }
     return orderPieces(candidates, client.running.keys(), this.#random);
@@ -296,15 +298,13 @@ export class TaskSchedule {
 
   /** Who has a copy and a slot for this client: the least loaded peer, else the seed. */
   #chooseCopy(client: Member, piece: number): Origin | "busy" | "none" {
-    const holders = this.#holders[piece];
     const mayUsePeers = client.failures <= this.#limits.failureCountLimit;
-    if (mayUsePeers && holders) {
-      const peer = this.#leastLoaded(client, holders);
-      if (peer) return peer;
-    }
+    const { free } = this.#transfers;
+    const peer = mayUsePeers && this.#holders.leastLoaded(piece, client, free, this.#random);
+    if (peer) return peer;
     if (this.#seedHas.has(piece))
       return this.#transfers.used("seed") < this.#limits.peerDownLimit ? "seed" : "busy";
-    if (mayUsePeers && holders && this.#anyUsable(client, holders)) return "busy";
+    if (mayUsePeers && this.#holders.anyUsable(piece, client, this.#eliminated)) return "busy";
     return "none";
   }
 
@@ -325,31 +325,6 @@ export class TaskSchedule {
     return true;
   }
 
-  #leastLoaded(client: Member, holders: Set<Member>): Member | undefined {
-    const { free } = this.#transfers;
-    const [fewer, other] = holders.size < free.size ? [holders, free] : [free, holders];
-    let best: Member | undefined;
-    let ties = 0;
-    for (const member of fewer) {
-      if (member === client || !other.has(member) || client.avoids.has(member)) continue;
-      if (best && member.up > best.up) continue;
-      ties = best && member.up === best.up ? ties + 1 : 1;
-      if (ties === 1 || this.#random() * ties < 1) best = member;
-    }
-    return best;
-  }
-
-  #anyUsable(client: Member, holders: Set<Member>): boolean {
-    for (const member of holders) {
-      if (member !== client && !client.avoids.has(member) && !this.#eliminated(member)) return true;
-    }
-    return false;
-  }
-
-  #eliminated(member: Member): boolean {
-    return member.failuresAsServer >= this.#limits.eliminationLimit;
-  }
-
   /** Whatever the client was fetching, it no longer is. */
   #dropAll(client: Member): void {
     for (const transfer of [...client.running.values()]) this.#transfers.end(transfer);
@@ -358,7 +333,7 @@ export class TaskSchedule {
 
   #setServes(member: Member, serves: boolean): void {
     member.serves = serves;
-    if (!serves) for (const holders of this.#holders) holders?.delete(member);
+    if (!serves) this.#holders.removeAll(member);
     this.#transfers.updateFree(member);
   }
 }

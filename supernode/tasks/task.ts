@@ -59,6 +59,11 @@ export interface Task {
   lastAccessMs: number;
 }
 
+/** Whether the supernode's own copy was begun and could not be had. */
+export function hasFailed(task: Task): boolean {
+  return task.cdnStatus === "FAILED" || task.cdnStatus === "SOURCE_ERROR";
+}
+
 /** How the pieces of a task lie in its file. */
 export function taskLayout(task: Task): PieceLayout {
   return {
