@@ -1,6 +1,8 @@
+import { writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Authority } from "../support/authority.ts";
 import { Dfdaemon } from "../support/dfdaemon.ts";
+import { bytesOnDisk } from "../support/files_below.ts";
 import { createImage, type Image, MB } from "../support/image.ts";
 import { describeWithPrograms } from "../support/programs.ts";
 import { Registry } from "../support/registry.ts";
@@ -68,5 +70,37 @@ describeWithPrograms(
       expect(node.process.running).toBe(true);
       expect(supernode.process.running).toBe(true);
     });
+
+    it.each<CdnPattern>(["local", "source"])(
+      "on the node, where others fill the disk in mid-pull, CDN pattern %s",
+      async (cdnPattern) => {
+        const disk = await scratch.directory(`filled-${cdnPattern}`);
+        const { node: supernode, process } = await startSupernode(scratch, {
+          cdnPattern,
+          registry,
+        });
+        const node = await Dfdaemon.start(scratch, {
+          supernodes: [supernode],
+          registry,
+          authority,
+          prefix: withSmallDisk(disk, 60),
+          dfgetFlags: ["--home", disk],
+          // Slow enough that there is a middle.
+          rateLimit: "10M",
+        });
+        const into = `${scratch.dir}/filled-${cdnPattern}-pulled`;
+        const proxy = node.url;
+        const trust = authority.directory;
+        const pull = startSkopeoPull(scratch, { registry, repository, into, proxy, trust });
+        // The disk as the node sees it.
+        const seen = `/proc/${node.process.pid}/root${disk}`;
+        await pull.until("some pieces are there", async () => (await bytesOnDisk(seen)) > 8 * MB);
+        await expect(writeFile(`${seen}/filler`, Buffer.alloc(60 * MB))).rejects.toThrow("ENOSPC");
+        expect(pull.running).toBe(true);
+        await expectImage(pull, into, image);
+        expect(node.process.running).toBe(true);
+        await process.stop();
+      },
+    );
   },
 );
