@@ -269,7 +269,16 @@ class SwarmSession {
       this.#options.supernodes.lost(supernode, Date.now());
       if (await this.#registerAgain()) return { kind: "wait" };
       return { kind: "ended", code: Code.unknownError, message: error.message };
+    } finally {
+      // A good piece may be told again and again, as v1 does while it waits; a failure counts each time.
+      if (outcome?.result === PieceResult.failed) this.#askAnew();
     }
+  }
+
+  /** Lets the next pull be one that tells of no piece. */
+  #askAnew(): void {
+    this.#last = { result: PieceResult.invalid };
+    this.#status = ClientStatus.started;
   }
 
   /** After the supernode has gone, or forgotten us: go on with another, and with what is here. */
@@ -282,8 +291,7 @@ class SwarmSession {
     const { layout } = this.#file;
     if (data.pieceSize !== layout.pieceSize || (data.cdnSource !== "source") !== layout.framed)
       return false;
-    this.#last = { result: PieceResult.invalid };
-    this.#status = ClientStatus.started;
+    this.#askAnew();
     this.#enter({ taskId: data.taskId, cid: this.#options.identity.cid, supernode });
     return true;
   }
