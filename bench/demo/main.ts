@@ -5,22 +5,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runMain } from "../../runtime/command_line.ts";
 import { freeBytes } from "../../runtime/files.ts";
-import { type Cluster, type ClusterNode, startCluster } from "./cluster.ts";
-import { type GeneratedImage, generateImage, layerSizes } from "./image.ts";
+import { type Cluster, startCluster } from "./cluster.ts";
+import { generateImage, layerSizes } from "./image.ts";
 import { freePort, loopbackNetwork } from "./loopback.ts";
-import { readBytes } from "./node_metrics.ts";
 import { type DemoOptions, readOptions } from "./options.ts";
 import { Programs } from "./program.ts";
-import { showProgress } from "./progress.ts";
-import { pullImage } from "./pull_client.ts";
+import { pullOnAllNodes, REPOSITORY } from "./pull_on_all_nodes.ts";
 import { REGISTRY_HOST, type RunningRegistry, startRegistry } from "./registry.ts";
 import { type Egress, type NodeRow, renderTable, verdict } from "./table.ts";
 
-/** The image's name in the registry. */
-const REPOSITORY = "demo/image";
 const LAYERS = 5;
 
-/** Told to stop: by ctrl-C, a signal, or an error that nobody caught. */
+/** Told to stop by ctrl-C or another signal. */
 class Stopped extends Error {
   readonly code: number;
 
@@ -40,7 +36,7 @@ async function main(): Promise<number> {
   // Every node listens to it: more than the ten that node takes for a leak.
   setMaxListeners(0, stop.signal);
   const programs = new Programs();
-  const told = (reason: Stopped) => {
+  const told = (reason: Error) => {
     // The second time means at once; what is left of the cleaning up is done all the same.
     if (stop.signal.aborted) programs.kill();
     stop.abort(reason);
@@ -48,7 +44,7 @@ async function main(): Promise<number> {
   for (const [name, code] of Object.entries(EXIT_CODES)) {
     process.on(name, () => told(new Stopped("stopped", code)));
   }
-  process.on("uncaughtException", (error) => told(new Stopped(error.message, 1)));
+  process.on("uncaughtException", told);
   process.on("exit", () => programs.kill());
 
   let directory: string | undefined;
@@ -81,7 +77,7 @@ async function main(): Promise<number> {
     process.stderr.write(`demo: ${(reason as Error).message}\n`);
     return reason instanceof Stopped ? reason.code : 1;
   } finally {
-    stop.abort(new Stopped("over", 1));
+    stop.abort();
     await Promise.all([programs.stop(), registry?.close()]);
     if (directory) await rm(directory, { recursive: true, force: true, maxRetries: 5 });
   }
@@ -102,64 +98,6 @@ async function checkSpace(directory: string, { nodes, size }: DemoOptions): Prom
     throw new Error(
       `${directory} has ${Math.floor(free / 1e6)} MB free, the image and ${nodes} copies of it need ${needed / 1e6} MB: take a smaller --size, fewer --nodes, or another TMPDIR`,
     );
-  }
-}
-
-interface Pulls {
-  cluster: Cluster;
-  registry: RunningRegistry;
-  image: GeneratedImage;
-  programs: Programs;
-  /** Aborted when one pull fails: the others are then of no use. */
-  stop: AbortController;
-}
-
-/** Has every node's client pull at the same moment. */
-async function pullOnAllNodes(pulls: Pulls): Promise<NodeRow[]> {
-  const { cluster, image, programs, stop } = pulls;
-  const names = cluster.nodes.map((node) => node.name);
-  const progress = showProgress(names, image.size - image.manifest.size, process.stdout);
-  const rows = cluster.nodes.map((node, index) =>
-    pullOn(pulls, node, (bytes) => progress.add(index, bytes)),
-  );
-  try {
-    return await Promise.race([Promise.all(rows), programs.watch()]);
-  } catch (error) {
-    stop.abort(error);
-    throw error;
-  } finally {
-    await Promise.allSettled(rows);
-    progress.stop();
-  }
-}
-
-async function pullOn(
-  { cluster, registry, image, stop }: Pulls,
-  node: ClusterNode,
-  onProgress: (bytes: number) => void,
-): Promise<NodeRow> {
-  try {
-    const { blobs, seconds } = await pullImage({
-      registry: { host: REGISTRY_HOST, port: registry.port },
-      repository: REPOSITORY,
-      reference: image.tag,
-      ca: cluster.ca.cert,
-      proxy: { hostname: node.address, port: node.port },
-      onProgress,
-      signal: stop.signal,
-    });
-    const bytes = await readBytes(node);
-    return {
-      name: node.name,
-      address: node.address,
-      seconds,
-      fromPeers: bytes.peer,
-      fromRegistry: bytes.registry,
-      verified: blobs.filter((blob) => blob.verified).length,
-      digests: blobs.length,
-    };
-  } catch (error) {
-    throw await node.program.failure((error as Error).message);
   }
 }
 
@@ -193,6 +131,7 @@ async function keep(
   ];
   process.stdout.write(lines.join("\n"));
   if (!signal.aborted) await once(signal, "abort");
+  if (!(signal.reason instanceof Stopped)) throw signal.reason;
   say("stopping");
 }
 

@@ -9,7 +9,7 @@ export interface Progress {
 }
 
 /** Milliseconds between two plain lines. */
-const LINE_MS = 1000;
+const LINE_MS = 2000;
 
 /**
  * A bar a node where `output` is a terminal, else a line now and then.

@@ -1,15 +1,9 @@
 import { createHash } from "node:crypto";
-import http, {
-  type ClientRequest,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-} from "node:http";
+import type { IncomingHttpHeaders } from "node:http";
 import https from "node:https";
-import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
-import tls from "node:tls";
 import { z } from "zod";
 import { MediaType } from "./image.ts";
+import { IDLE_MS, SILENCE, TunnelAgent } from "./tunnel_agent.ts";
 
 export interface PullOptions {
   /** The registry as its URLs name it; also the name that its certificate must bear. */
@@ -51,10 +45,6 @@ export class PullError extends Error {
   override name = "PullError";
 }
 
-/** Milliseconds without a byte after which a connection counts as dead. */
-const IDLE_MS = 60_000;
-const SILENCE = `nothing received for ${IDLE_MS / 1000} s`;
-
 const descriptorSchema = z.object({ digest: z.string(), size: z.number().int().nonnegative() });
 const manifestSchema = z.object({ config: descriptorSchema, layers: z.array(descriptorSchema) });
 
@@ -68,7 +58,7 @@ export async function pullImage(options: PullOptions): Promise<PullResult> {
   const { signal, parallel = 3 } = options;
   const startedMs = performance.now();
   const agent = options.proxy
-    ? new TunnelAgent(options.proxy, options, parallel)
+    ? new TunnelAgent({ proxy: options.proxy, ...options.registry, ca: options.ca }, parallel)
     : new https.Agent({ keepAlive: true, maxSockets: parallel });
   let abort = () => {};
   const aborted = new Promise<never>((_, reject) => {
@@ -189,89 +179,6 @@ function get(
     });
     request.end();
   });
-}
-
-/** Opens its connections to the registry through a proxy: CONNECT, then TLS inside. */
-class TunnelAgent extends https.Agent {
-  readonly #proxy: { hostname: string; port: number };
-  readonly #options: PullOptions;
-  readonly #opening = new Set<{ destroy(error?: Error): unknown }>();
-
-  constructor(proxy: { hostname: string; port: number }, options: PullOptions, maxSockets: number) {
-    super({ keepAlive: true, maxSockets });
-    this.#proxy = proxy;
-    this.#options = options;
-  }
-
-  override createConnection(
-    _options: https.RequestOptions,
-    callback: (error: Error | null, stream: Duplex) => void,
-  ): undefined {
-    this.#open().then(
-      (stream) => callback(null, stream),
-      (error: Error) => {
-        const { hostname, port } = this.#proxy;
-        const reason = new Error(`proxy ${hostname}:${port}: ${error.message}`);
-        callback(reason, undefined as unknown as Duplex);
-      },
-    );
-    return undefined;
-  }
-
-  override destroy(): void {
-    super.destroy();
-    // Node's agent knows of a connection only once it stands.
-    for (const opening of this.#opening) opening.destroy();
-  }
-
-  async #open(): Promise<Duplex> {
-    const { registry, ca } = this.#options;
-    const { hostname, port } = this.#proxy;
-    const target = `${registry.host}:${registry.port}`;
-    const request = http.request({
-      agent: false,
-      host: hostname,
-      port,
-      method: "CONNECT",
-      path: target,
-      headers: { host: target },
-    });
-    const socket = await this.#step<Socket>(request, (resolve, reject) => {
-      request.setTimeout(IDLE_MS, () => reject(new Error(SILENCE)));
-      request.on("connect", (answer: IncomingMessage, tunnel: Socket, head: Buffer) => {
-        if (head.byteLength > 0) tunnel.unshift(head);
-        if (answer.statusCode === 200) resolve(tunnel);
-        else reject(new Error(`the answer to CONNECT is ${answer.statusCode}, not 200`));
-      });
-      request.end();
-    });
-    const secure = tls.connect({ socket, servername: registry.host, ca });
-    return this.#step<Duplex>(secure, (resolve, reject) => {
-      secure.setTimeout(IDLE_MS, () => reject(new Error(SILENCE)));
-      secure.once("secureConnect", () => {
-        secure.setTimeout(0);
-        resolve(secure);
-      });
-    });
-  }
-
-  /** One step of opening a connection: `destroy` can end it, and so does its failure. */
-  #step<Result>(
-    emitter: ClientRequest | tls.TLSSocket,
-    run: (resolve: (result: Result) => void, reject: (error: Error) => void) => void,
-  ): Promise<Result> {
-    this.#opening.add(emitter);
-    return new Promise<Result>((resolve, reject) => {
-      emitter.once("error", reject);
-      emitter.once("close", () => reject(new Error("the connection was closed")));
-      run(resolve, reject);
-    })
-      .catch((error: Error) => {
-        emitter.destroy();
-        throw error;
-      })
-      .finally(() => this.#opening.delete(emitter));
-  }
 }
 
 function parseJson(text: string): unknown {

@@ -1,5 +1,4 @@
-import { open, readFile, stat } from "node:fs/promises";
-import type { ServerResponse } from "node:http";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { type Context, Hono } from "hono";
@@ -10,6 +9,7 @@ import { createAuthority, mintLeaf } from "../../runtime/certificates.ts";
 import { parseRangeHeader } from "../../runtime/http_range.ts";
 import { type ConnectionEnv, serve } from "../../runtime/serve.ts";
 import { type Descriptor, MediaType } from "./image.ts";
+import { sendFile } from "./send_file.ts";
 
 /** The name that the registry's certificate is for. */
 export const REGISTRY_HOST = "docker-registry.discovery.wmnet";
@@ -42,10 +42,6 @@ export interface RunningRegistry {
   close(): Promise<void>;
 }
 
-/** Bytes read from disk at once. */
-const READ_BYTES = 1024 * 1024;
-/** Bytes handed to the connection at once. */
-const WRITE_BYTES = 256 * 1024;
 const ERROR_STATUS = {
   BLOB_UNKNOWN: 404,
   MANIFEST_UNKNOWN: 404,
@@ -217,48 +213,4 @@ async function sendBlob(
     egress.set(digest, (egress.get(digest) ?? 0) + bytes),
   );
   return RESPONSE_ALREADY_SENT;
-}
-
-/** Writes a stretch of a file as fast as the other side takes it; ends early where it has gone. */
-async function sendFile(
-  outgoing: ServerResponse,
-  path: string,
-  start: number,
-  end: number,
-  count: (bytes: number) => void,
-): Promise<void> {
-  const file = await open(path);
-  try {
-    for (let offset = start; offset <= end; ) {
-      // A new buffer each time: who still holds the last one is not ours to know.
-      const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, end - offset + 1));
-      const { bytesRead } = await file.read(buffer, 0, buffer.byteLength, offset);
-      if (bytesRead === 0) throw new Error(`${path} is shorter than it was`);
-      for (let at = 0; at < bytesRead; at += WRITE_BYTES) {
-        const part = buffer.subarray(at, Math.min(at + WRITE_BYTES, bytesRead));
-        count(part.byteLength);
-        if (!(await written(outgoing, part))) return;
-      }
-      offset += bytesRead;
-    }
-    outgoing.end();
-  } catch (error) {
-    // The head is out already: only a broken connection can say that the body is not whole.
-    outgoing.destroy(error as Error);
-  } finally {
-    await file.close();
-  }
-}
-
-/** Whether `bytes` could be handed on; settles once there is room for more. */
-function written(outgoing: ServerResponse, bytes: Uint8Array): Promise<boolean> {
-  return new Promise((resolve) => {
-    if (outgoing.destroyed) return resolve(false);
-    const gone = () => resolve(false);
-    outgoing.once("close", gone);
-    outgoing.write(bytes, (error) => {
-      outgoing.off("close", gone);
-      resolve(!error);
-    });
-  });
 }
