@@ -36,7 +36,7 @@ const remoteUrl = text.check((context) => {
 });
 
 /** An address that others can reach; `0.0.0.0` would send every peer to itself for its pieces. */
-export const announcedAddress = text.check((context) => {
+const announcedAddress = text.check((context) => {
   if (
     context.value === "" ||
     (z.ipv4().safeParse(context.value).success && !/^0\./.test(context.value))

@@ -3,7 +3,7 @@ import { type PeerOptions, readDfgetSettings } from "../peer/mod.ts";
 import { UsageError } from "../runtime/command_line.ts";
 import { ConfigError } from "../runtime/config_file.ts";
 import { localAddressTowards } from "../runtime/local_address.ts";
-import { announcedAddress, type ProxyConfig } from "./config.ts";
+import type { ProxyConfig } from "./config.ts";
 
 /**
  * What the peer inside dfdaemon is started with: dfdaemon.yml, its `dfget_flags`, and dfget.yml, as
@@ -21,10 +21,6 @@ export async function readPeerOptions(
   const settings = await readDfgetSettings(flags, dfgetConfigFile).catch((error: Error) => {
     throw error instanceof UsageError ? new ConfigError(`dfget_flags: ${error.message}`) : error;
   });
-  const checked = announcedAddress.safeParse(settings.ip ?? "");
-  if (!checked.success) {
-    throw new ConfigError(`dfget_flags: --ip: ${checked.error.issues[0]!.message}`);
-  }
   const [first] = settings.supernodes;
   const ip =
     settings.ip ||
