@@ -32,9 +32,10 @@ export function createDispatcher(options: DispatchOptions) {
       return true;
     }
     const { log } = options;
-    log.debug(`${incoming.method} ${redactUrl(decision.url)}: ${decision.way}`);
+    const about = { method: incoming.method, url: redactUrl(decision.url) };
+    log.debug("{method} {url}: {way}", { ...about, way: decision.way });
     handle(options, incoming, outgoing, decision).catch((error: Error) => {
-      log.error(`${incoming.method} ${redactUrl(decision.url)}: ${error.message}`);
+      log.error("{method} {url}: {error}", { ...about, error: error.message });
       answerText(outgoing, 500, "internal error");
     });
     return true;

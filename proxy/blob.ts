@@ -38,10 +38,10 @@ export async function serveBlob(
   decision: Decision,
 ): Promise<void> {
   const { client, peer, metrics, log } = options;
-  const name = redactUrl(decision.url);
-  const straight = (reason: FallbackReason) => {
+  const url = redactUrl(decision.url);
+  const straight = (reason: FallbackReason, detail = "") => {
     metrics.countFallback(reason);
-    log.info(`${name}: straight to the source (${reason})`);
+    log.info("{url}: straight to the source, {reason} {detail}", { url, reason, detail });
     return forward(client, incoming, outgoing, {
       ...decision,
       onBytes: (bytes) => metrics.countBytes("registry", bytes),
@@ -64,12 +64,11 @@ export async function serveBlob(
     return answerText(outgoing, 416, "the range lies beyond the end of the file");
   }
   const file = await openInTime(peer, request, source.length, options.openTimeoutMs ?? 5000).catch(
-    (error: Error) => {
-      log.warn(`${name}: not by p2p: ${error.message}`);
-      return error instanceof OpenTimeout ? ("open_timeout" as const) : ("open_failed" as const);
-    },
+    (error: Error) => error,
   );
-  if (typeof file === "string") return straight(file);
+  if (file instanceof Error) {
+    return straight(file instanceof OpenTimeout ? "open_timeout" : "open_failed", file.message);
+  }
   if (gone.signal.aborted) return release(file);
   if (file.length !== source.length) {
     release(file);
@@ -97,17 +96,19 @@ export async function serveBlob(
     if (gone.signal.aborted) return;
     if (error instanceof WrongDigestError) {
       // The client has some of the wrong bytes already: it must not take them for a whole.
-      log.error(`${name}: ${error.message}; connection cut`);
+      log.error("{url}: connection cut: {error}", { url, error: error.message });
       return void outgoing.destroy();
     }
     metrics.countFallback("stream_failed");
-    log.warn(`${name}: p2p failed at byte ${reached}, on from the source: ${message(error)}`);
+    const about = { url, reached, error: message(error) };
+    log.warn("{url}: p2p failed at byte {reached}, on from the source: {error}", about);
     try {
       const rest = readFromSource(client, request, source, { start: reached, end: range.end });
       await send(rest, (bytes) => metrics.countBytes("registry", bytes));
     } catch (failure) {
       if (gone.signal.aborted) return;
-      log.error(`${name}: connection cut at byte ${reached}: ${message(failure)}`);
+      const about = { url, reached, error: message(failure) };
+      log.error("{url}: connection cut at byte {reached}: {error}", about);
       return void outgoing.destroy();
     }
   }

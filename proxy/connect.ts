@@ -56,9 +56,10 @@ export function createConnectHandler(options: ConnectOptions) {
       },
       (error: Error) => {
         // Without a certificate the client is still served, only not by p2p.
-        options.log.error(
-          `cannot impersonate ${target.host}: ${error.message}; tunnelling instead`,
-        );
+        options.log.error("cannot impersonate {host}, tunnelling instead: {error}", {
+          host: target.host,
+          error: error.message,
+        });
         tunnel(socket, head, target, options.hostAliases[target.host], options.log);
       },
     );

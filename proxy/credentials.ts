@@ -37,7 +37,10 @@ export async function loadReferences(config: ProxyConfig): Promise<LoadedConfig>
       })),
       mirror: {
         remote: new URL(mirror.remote),
-        trust: await readTrust("registry_mirror.certs", mirror),
+        trust:
+          mirror.certs.length > 0 || mirror.insecure
+            ? await readTrust("registry_mirror.certs", mirror)
+            : undefined,
         direct: mirror.direct,
       },
     },

@@ -2,7 +2,10 @@ import { expect, test } from "vitest";
 import { mirrorUpstream } from "./mirror.ts";
 
 function upstream(target: string, remote = "https://registry.example:5000"): unknown {
-  const found = mirrorUpstream({ remote: new URL(remote), trust: {}, direct: false }, target);
+  const found = mirrorUpstream(
+    { remote: new URL(remote), trust: undefined, direct: false },
+    target,
+  );
   return found && (found.isRemote ? `remote ${found.url}` : found.url);
 }
 

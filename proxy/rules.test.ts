@@ -113,6 +113,12 @@ describe("a mirrored request", () => {
     });
   });
 
+  test("the remote is trusted by its hijack rule where the mirror's own block says nothing", () => {
+    const given = rules([], { trust: undefined });
+    const upstream = { url: `https://registry.example${BLOB}`, isRemote: true };
+    expect(decideMirrored(given, "GET", upstream).trust).toBe(REGISTRY_TRUST);
+  });
+
   test("another registry is trusted by its own rule", () => {
     const decide = (url: string) => decideMirrored(rules([]), "GET", { url, isRemote: false });
     expect(decide(`https://registry.example${BLOB}`).trust).toBe(REGISTRY_TRUST);

@@ -21,7 +21,8 @@ export interface UrlRule {
 /** The registry behind dfdaemon's own address (`registry_mirror`). */
 export interface MirrorRule {
   remote: URL;
-  trust: TlsTrust;
+  /** Absent: as the remote's hijack rule says, or the system's authorities. */
+  trust: TlsTrust | undefined;
   direct: boolean;
 }
 
@@ -84,7 +85,7 @@ export function decideMirrored(
   return {
     way: shared && mayShare(upstream.url) ? "p2p" : "direct",
     url: upstream.url,
-    trust: upstream.isRemote ? rules.mirror.trust : trustIn(rules, upstream.url),
+    trust: (upstream.isRemote && rules.mirror.trust) || trustIn(rules, upstream.url),
   };
 }
 

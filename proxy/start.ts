@@ -78,8 +78,11 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     await peer?.close();
     throw error;
   }
-  const scheme = identity ? "https" : "http";
-  log.info(`listening on ${scheme}://${server.hostname}:${server.port}`);
+  log.info("listening on {scheme}://{hostname}:{port}", {
+    scheme: identity ? "https" : "http",
+    hostname: server.hostname,
+    port: server.port,
+  });
   void lookForSupernodes(client, settings);
   return {
     hostname: server.hostname,
@@ -101,15 +104,22 @@ async function startSomePeer(
   try {
     const peer = await start(settings).catch((error: Error) => {
       if (!(error instanceof ListenError) || settings.port === 0) throw error;
-      log.warn(`peer server: ${error.message}; taking another port`);
+      log.warn("peer server takes another port: {error}", { error: error.message });
       return start({ ...settings, port: 0 });
     });
-    log.info(`peer server on ${peer.ip}:${peer.port}, files in ${settings.dataDir}`);
+    const { ip, port } = peer;
+    log.info("peer server on {ip}:{port}, files in {dataDir}", {
+      ip,
+      port,
+      dataDir: settings.dataDir,
+    });
     return peer;
   } catch (error) {
     // An address that is not ours is a mistake to be mended; a full disk will pass.
     if (error instanceof ListenError) throw new ConfigError(`peer server: ${error.message}`);
-    log.error(`no p2p until restarted, the peer cannot start: ${(error as Error).message}`);
+    log.error("no p2p until restarted, the peer cannot start: {error}", {
+      error: (error as Error).message,
+    });
     return undefined;
   }
 }
@@ -125,9 +135,9 @@ async function lookForSupernodes(client: HttpClient, settings: PeerOptions): Pro
       try {
         await client.text(`http://${host}:${port}/_ping`, init);
       } catch {
-        log.warn(
-          `supernode ${host}:${port} does not answer; blobs come from their registry so far`,
-        );
+        const message =
+          "supernode {host}:{port} does not answer; blobs come from their registry so far";
+        log.warn(message, { host, port });
       }
     }),
   );

@@ -35,7 +35,7 @@ export function tunnel(
     noDelay: true,
   });
   const refuse = (reason: string) => {
-    log.info(`CONNECT ${target.host}:${target.port}: ${reason}`);
+    log.info("CONNECT {host}:{port}: {reason}", { ...target, reason });
     upstream.destroy();
     refuseConnect(client, "502 Bad Gateway", `cannot connect to ${target.host}: ${reason}`);
   };

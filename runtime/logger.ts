@@ -52,7 +52,7 @@ export async function configureLogging(options: LogOptions): Promise<void> {
   const formatter =
     options.format === "json"
       ? getJsonLinesFormatter()
-      : getTextFormatter({ timestamp: "rfc3339", category: "." });
+      : getTextFormatter({ timestamp: "rfc3339", category: ".", value: "bare" });
   const sinks: Record<string, Sink> = {};
   if (options.stderr) sinks.stderr = stderrSink(formatter);
   for (const [part, path] of Object.entries(options.files)) {
