@@ -23,6 +23,8 @@ export interface DispatchOptions extends BlobOptions {
 export function createDispatcher(options: DispatchOptions) {
   return (incoming: IncomingMessage, outgoing: ServerResponse): boolean => {
     const target = incoming.url ?? "/";
+    // A client that hangs up while we write is no reason to stop.
+    outgoing.on("error", () => {});
     const hijacked = options.hijacked.has(incoming.socket);
     if (!hijacked && isOwnEndpoint(target)) return false;
     const decision = decide(options, incoming);

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Registry } from "prom-client";
 import type { Origin } from "../peer/mod.ts";
-import { runtimeName, VERSION } from "../runtime/version.ts";
+import { goArchitecture, runtimeName, VERSION } from "../runtime/version.ts";
 
 /** Why a blob that should have come by p2p went straight to the source. */
 export type FallbackReason =
@@ -35,7 +35,7 @@ export function createMetrics(): ProxyMetrics {
       version: VERSION,
       revision: "",
       goversion: runtimeName(),
-      arch: process.arch,
+      arch: goArchitecture(),
       os: process.platform,
     },
     1,

@@ -61,6 +61,7 @@ export class HttpError extends Error {
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 /** Never sent on to another origin (RFC 9110 §15.4). */
 const CREDENTIALS = ["authorization", "cookie", "proxy-authorization"];
+const MAX_HEADER_BYTES = 64 * 1024;
 /** May be sent again when a kept connection turns out to be closed (RFC 9110 §9.2.1). */
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 
@@ -165,6 +166,8 @@ export class HttpClient {
       },
       signal: init.signal,
       timeout: idleMs,
+      // Object storages sign URLs that do not fit into the usual 16 KiB.
+      maxHeaderSize: MAX_HEADER_BYTES,
     };
     if (target.username) {
       options.auth = `${decodeURIComponent(target.username)}:${decodeURIComponent(target.password)}`;
