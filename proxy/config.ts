@@ -162,24 +162,24 @@ export interface ConfigSources {
 
 /**
  * The configuration from its sources, the stronger ones last: defaults, file, `DFDAEMON_<KEY>`
- * variables, flags.
+ * variables, flags. The file is the one of `--config`, or of the variable `DFDAEMON_CONFIG`.
  *
  * @throws {ConfigError} for a file that is absent or wrong, a wrong variable, or values that do not
  *   go together; {UsageError} for a wrong flag
  */
 export async function loadConfig(sources: ConfigSources): Promise<ProxyConfig> {
-  const path = sources.file ?? DEFAULT_CONFIG_FILE;
+  const named = sources.file ?? (sources.env.DFDAEMON_CONFIG || undefined);
+  const path = named ?? DEFAULT_CONFIG_FILE;
   const config = await readConfigFile(path, proxyConfigSchema).catch((error: Error) => {
-    if (sources.file === undefined && isMissing(error.cause)) return defaultConfig();
+    if (named === undefined && isMissing(error.cause)) return defaultConfig();
     throw error;
   });
   for (const name of SETTABLE) {
-    const variable = `DFDAEMON_${name.toUpperCase().replace(".", "_")}`;
-    const fromEnv = sources.env[variable];
+    const fromEnv = readVariable(sources.env, name);
     try {
-      if (fromEnv) set(config, name, fromEnv);
+      if (fromEnv) set(config, name, fromEnv.value);
     } catch (error) {
-      throw new ConfigError(`environment variable ${variable}: ${(error as Error).message}`);
+      throw new ConfigError(`environment variable ${fromEnv!.name}: ${(error as Error).message}`);
     }
     const fromFlag = sources.flags[name];
     try {
@@ -192,7 +192,6 @@ export async function loadConfig(sources: ConfigSources): Promise<ProxyConfig> {
     const [there, missing] = config.certpem ? ["certpem", "keypem"] : ["keypem", "certpem"];
     throw new ConfigError(`${path}: ${there} is set but ${missing} is not: TLS takes both`);
   }
-  config.localrepo ||= join(config.workHome, "dfdaemon", "data");
   return config;
 }
 
@@ -205,6 +204,23 @@ export const FLAG_NAMES: Partial<Record<SettingName, string>> = {
 /** v1's defaults, some of them replaced: for programs that embed the proxy. */
 export function defaultConfig(given: Readonly<Record<string, unknown>> = {}): ProxyConfig {
   return proxyConfigSchema.parse(given);
+}
+
+/**
+ * The variable that holds a setting: `DFDAEMON_` and its key in capitals. v1 (viper) keeps the dot of a
+ * nested key, and knows `supernodes` by its flag's name only; both spellings count.
+ */
+function readVariable(
+  env: NodeJS.ProcessEnv,
+  name: SettingName,
+): { name: string; value: string } | undefined {
+  const keys = [name.replace(".", "_"), name, ...(name === "supernodes" ? ["node"] : [])];
+  for (const key of keys) {
+    const variable = `DFDAEMON_${key.toUpperCase()}`;
+    const value = env[variable];
+    if (value) return { name: variable, value };
+  }
+  return undefined;
 }
 
 function set(config: ProxyConfig, name: SettingName, value: string): void {
@@ -226,5 +242,6 @@ function fromText<Value>(schema: z.ZodType<Value>, value: string): Value {
 
 /** The configuration as YAML, as v1's `dfdaemon config` prints it. */
 export function formatConfig(config: ProxyConfig): string {
-  return stringify({ ...config, ratelimit: formatRate(config.ratelimit) });
+  const localrepo = config.localrepo || join(config.workHome, "dfdaemon", "data");
+  return stringify({ ...config, localrepo, ratelimit: formatRate(config.ratelimit) });
 }

@@ -1,18 +1,11 @@
 #!/usr/bin/env node
 import { dirname, join } from "node:path";
 import type { Command } from "commander";
-import { createDocCommand } from "../runtime/command_doc.ts";
-import {
-  collect,
-  createCommand,
-  parseCommandLine,
-  runMain,
-  versionLine,
-} from "../runtime/command_line.ts";
+import { collectList, createCommand, parseCommandLine, runMain } from "../runtime/command_line.ts";
 import { configureLogging } from "../runtime/logger.ts";
 import { onShutdown } from "../runtime/shutdown.ts";
-import { runtimeName } from "../runtime/version.ts";
-import { formatConfig, loadConfig, type Settings } from "./config.ts";
+import { addStandardCommands } from "../runtime/standard_commands.ts";
+import { defaultConfig, formatConfig, loadConfig, type Settings } from "./config.ts";
 import { type GenCaFlags, generateAuthority } from "./gen_ca.ts";
 import { readPeerOptions } from "./peer_options.ts";
 import { startProxy } from "./start.ts";
@@ -33,7 +26,6 @@ await runMain("dfdaemon", async () => {
 });
 
 function createProgram(): Command {
-  const version = versionLine("dfdaemon", runtimeName());
   const program = createCommand("dfdaemon")
     .description("A proxy and registry mirror that pulls images by way of other nodes.")
     .option("--config <path>", "configuration file (default: /etc/dragonfly/dfdaemon.yml)")
@@ -42,7 +34,7 @@ function createProgram(): Command {
     .option("--certpem <path>", "certificate chain by which dfdaemon is reached by TLS")
     .option("--keypem <path>", "its key")
     .option("--registry <url>", "registry to mirror; overrides registry_mirror.remote")
-    .option("--node <nodes>", "supernodes, host[:8002][=weight], comma separated", collect)
+    .option("--node <nodes>", "supernodes, host[:8002][=weight], comma separated", collectList)
     .option("--ratelimit <rate>", "limit of downloads, such as 20M (default: 20M)")
     .option("--workHome <path>", "cache and logs (default: $HOME/.small-dragonfly)")
     .option("--peerPort <port>", "port of the peer server (default: any free one)")
@@ -51,13 +43,18 @@ function createProgram(): Command {
     .option("--streamMode", "accepted for v1's sake; has no effect")
     .option("--maxprocs <number>", "accepted for v1's sake; has no effect")
     .option("--verbose", "log more")
-    .version(version, "--version", "show the version")
     .action(async (flags: Flags) => run(flags));
-  program
+  const config = program
     .command("config")
     .description("show the configuration in effect, as YAML")
     .action(async () => {
       process.stdout.write(formatConfig(await configFrom(program.opts<Flags>())));
+    });
+  config
+    .command("default")
+    .description("show the default configuration, as YAML")
+    .action(() => {
+      process.stdout.write(formatConfig(defaultConfig()));
     });
   program
     .command("gen-ca")
@@ -68,14 +65,7 @@ function createProgram(): Command {
     .option("--expire-duration <duration>", "how long it is good for", "87600h")
     .option("--overwrite", "replace files that are there already")
     .action(async (flags: GenCaFlags) => generateAuthority(flags));
-  program
-    .command("version")
-    .description("show the version")
-    .action(() => {
-      process.stdout.write(`${version}\n`);
-    });
-  program.addCommand(createDocCommand(program));
-  return program;
+  return addStandardCommands(program);
 }
 
 function configFrom(flags: Flags) {
@@ -83,8 +73,8 @@ function configFrom(flags: Flags) {
   const settings: Settings = { ...(texts as Settings) };
   if (node) settings.supernodes = node.join(",");
   if (registry !== undefined) settings["registry_mirror.remote"] = registry;
-  if (streamMode) settings.streamMode = "true";
-  if (verbose) settings.verbose = "true";
+  if (streamMode !== undefined) settings.streamMode = String(streamMode);
+  if (verbose !== undefined) settings.verbose = String(verbose);
   return loadConfig({ file, env: process.env, flags: settings });
 }
 
