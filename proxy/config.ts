@@ -192,7 +192,12 @@ export async function loadConfig(sources: ConfigSources): Promise<ProxyConfig> {
     const [there, missing] = config.certpem ? ["certpem", "keypem"] : ["keypem", "certpem"];
     throw new ConfigError(`${path}: ${there} is set but ${missing} is not: TLS takes both`);
   }
+  config.localrepo = localRepo(config);
   return config;
+}
+
+function localRepo({ localrepo, workHome }: ProxyConfig): string {
+  return localrepo || join(workHome, "dfdaemon", "data");
 }
 
 /** Where a flag of v1 has another name than the key it sets. */
@@ -242,6 +247,9 @@ function fromText<Value>(schema: z.ZodType<Value>, value: string): Value {
 
 /** The configuration as YAML, as v1's `dfdaemon config` prints it. */
 export function formatConfig(config: ProxyConfig): string {
-  const localrepo = config.localrepo || join(config.workHome, "dfdaemon", "data");
-  return stringify({ ...config, localrepo, ratelimit: formatRate(config.ratelimit) });
+  return stringify({
+    ...config,
+    localrepo: localRepo(config),
+    ratelimit: formatRate(config.ratelimit),
+  });
 }

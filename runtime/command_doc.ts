@@ -7,7 +7,7 @@ import { createCommand } from "./command_line.ts";
 export function createDocCommand(program: Command): Command {
   return createCommand("gen-doc")
     .description(`write a page on the command line of ${program.name()}, in Markdown`)
-    .option("--path <directory>", "where to put it", "/tmp")
+    .option("-p, --path <directory>", "where to put it", "/tmp")
     .action(async ({ path }: { path: string }) => {
       await mkdir(path, { recursive: true });
       const file = join(path, `${program.name()}.md`);
@@ -18,10 +18,19 @@ export function createDocCommand(program: Command): Command {
 
 /** What a program and its sub-commands take, as Markdown. */
 export function commandReference(program: Command): string {
-  return [program, ...program.commands]
+  return allCommands(program)
     .map((command, index) => {
-      const title = index === 0 ? `# ${program.name()}` : `## ${program.name()} ${command.name()}`;
+      const title = `${index === 0 ? "#" : "##"} ${fullName(command)}`;
       return `${title}\n\n\`\`\`\n${command.helpInformation().trim()}\n\`\`\`\n`;
     })
     .join("\n");
+}
+
+function allCommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(allCommands)];
+}
+
+/** A command's name behind those of the commands above it. */
+function fullName(command: Command): string {
+  return command.parent ? `${fullName(command.parent)} ${command.name()}` : command.name();
 }

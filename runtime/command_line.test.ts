@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { describe, expect, it } from "vitest";
-import { collect, createCommand, parseCommandLine, UsageError } from "./command_line.ts";
+import { collect, collectList, createCommand, parseCommandLine, UsageError } from "./command_line.ts";
 
 function program(): {
   command: Command;
@@ -10,7 +10,9 @@ function program(): {
   const command = createCommand("test")
     .option("-u, --url <url>")
     .option("--notbs")
+    .option("-b, --showbar")
     .option("--header <header>", "", collect)
+    .option("--cacerts <files>", "", collectList)
     .argument("[rest]")
     .action((rest: string | undefined, options: Record<string, unknown>) => {
       seen = rest === undefined ? options : { ...options, rest };
@@ -34,7 +36,20 @@ describe("command line", () => {
     [["--notbs=true"], { notbs: true }],
     [["--notbs=false"], { notbs: false }],
     [["--notbs", "x"], { notbs: true, rest: "x" }],
-    [["--header", "a:b", "--header=c:d"], { header: ["a:b", "c:d"] }],
+    [["--notbs=1", "--notbs=0"], { notbs: false }],
+    [["--notbs=0", "--notbs"], { notbs: true }],
+    [["--header", "a:b", "--header=c:d,e"], { header: ["a:b", "c:d,e"] }],
+    [["--cacerts", "a,b", "--cacerts=c"], { cacerts: ["a", "b", "c"] }],
+    [["-u=x"], { url: "x" }],
+    [["-bu", "x"], { showbar: true, url: "x" }],
+    [["-bux"], { showbar: true, url: "x" }],
+    [["-b=false"], { showbar: false }],
+    [["--url", "--notbs"], { url: "--notbs" }],
+    [["--url", "--"], { url: "--" }],
+    [["--url="], { url: "" }],
+    [["--url=a=b"], { url: "a=b" }],
+    [["-u", "x", "-u", "y"], { url: "y" }],
+    [["--", "--notbs=x"], { rest: "--notbs=x" }],
   ])("reads %j as Go's flags are read", async (args, expected) => {
     expect(await program().parse(...args)).toEqual(expected);
   });
@@ -42,7 +57,10 @@ describe("command line", () => {
   it.each([
     [["--nope"], /unknown option '--nope'/],
     [["--url"], /argument missing/],
+    [["-u"], /argument missing/],
+    [["-bz"], /unknown option '-z'/],
     [["--notbs=perhaps"], /invalid value "perhaps" for --notbs/],
+    [["-b=perhaps"], /invalid value "perhaps" for -b/],
     [["a", "b"], /too many arguments/],
   ])("refuses %j", async (args, message) => {
     await expect(program().parse(...args)).rejects.toThrow(UsageError);

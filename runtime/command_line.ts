@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { ConfigError } from "./config_file.ts";
+import { readGoFlags } from "./go_flags.ts";
 import { ListenError } from "./serve.ts";
 import { VERSION } from "./version.ts";
 
@@ -17,14 +18,24 @@ export function createCommand(name: string): Command {
     .showHelpAfterError(false);
 }
 
-/** For commander's repeatable options: gathers the values of all occurrences. */
+/** For repeatable options whose values are taken as they are (pflag's `stringArray`). */
 export function collect(value: string, earlier: string[] | undefined): string[] {
   return [...(earlier ?? []), value];
 }
 
+/** For repeatable options that hold lists, comma separated (pflag's `strings`). */
+export function collectList(value: string, earlier: string[] | undefined): string[] {
+  return [...(earlier ?? []), ...splitList(value)];
+}
+
+/** The entries of a comma-separated list. */
+export function splitList(value: string): string[] {
+  return value.split(",").filter((entry) => entry !== "");
+}
+
 /**
- * Runs `program` on `args` (without runtime and script) as v1's programs (Go's pflag) read flags:
- * `--flag=value`, `--flag value`, `-fvalue`, and `--flag=true|false` for switches.
+ * Runs `program` on `args` (without runtime and script), whose flags are spelled as for v1's programs
+ * (see {@link readGoFlags}).
  *
  * @returns the exit code where help or version was all that was asked for
  * @throws {UsageError} on unknown or malformed flags
@@ -33,39 +44,22 @@ export async function parseCommandLine(
   program: Command,
   args: readonly string[],
 ): Promise<number | undefined> {
+  const flags = readGoFlags(program, args);
+  if (flags.mistake) throw new UsageError(flags.mistake);
+  program.hook("preAction", () => {
+    for (const [option, { command, value }] of flags.switches) {
+      command.setOptionValueWithSource(option.attributeName(), value, "cli");
+    }
+  });
   try {
-    await program.parseAsync(spellSwitches(program, args), { from: "user" });
+    await program.parseAsync(flags.args, { from: "user" });
     return undefined;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return 0;
+    if (error.code === "commander.help") throw new UsageError("no such command to help with");
     throw new UsageError(error.message.replace(/^error: /, ""));
   }
-}
-
-/**
- * commander knows switches only bare; Go also takes `--switch=true` and `--switch=false`, the latter
- * to overrule what is switched on elsewhere.
- */
-function spellSwitches(program: Command, args: readonly string[]): string[] {
-  const options = [program, ...program.commands].flatMap((command) => command.options);
-  const switches = new Map(
-    options.filter((option) => option.isBoolean()).map((option) => [option.long, option]),
-  );
-  return args.flatMap((arg) => {
-    const [, flag, value] = /^(--[^=]+)=(.*)$/.exec(arg) ?? [];
-    const option = switches.get(flag);
-    if (flag === undefined || value === undefined || !option) return [arg];
-    if (/^(1|t|true)$/i.test(value)) return [flag];
-    if (!/^(0|f|false)$/i.test(value)) {
-      throw new UsageError(`invalid value "${value}" for ${flag}: expected true or false`);
-    }
-    program.hook("preAction", (_program, command) => {
-      const owner = command.options.some(({ long }) => long === flag) ? command : program;
-      owner.setOptionValueWithSource(option.attributeName(), false, "cli");
-    });
-    return [];
-  });
 }
 
 /** `<program> <version> (<runtime>)`. */

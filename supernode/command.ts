@@ -1,7 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { createDocCommand } from "../runtime/command_doc.ts";
-import { createCommand, versionLine } from "../runtime/command_line.ts";
-import { runtimeName } from "../runtime/version.ts";
+import { createCommand } from "../runtime/command_line.ts";
+import { addStandardCommands } from "../runtime/standard_commands.ts";
 import {
   type ConfigSources,
   DEFAULT_CONFIG_FILE,
@@ -62,27 +61,25 @@ export interface SupernodeActions {
   run(sources: ConfigSources): Promise<void>;
   /** Prints the effective configuration. */
   config(sources: ConfigSources): Promise<void>;
+  /** Prints the configuration that holds where nothing is configured. */
+  defaults(): void;
 }
 
 /** The command line of `supernode`, as v1's reads it. */
 export function supernodeCommand(actions: SupernodeActions): Command {
-  const version = versionLine("supernode", runtimeName());
   const program = withFlags(createCommand("supernode"))
     .description("Tracker, scheduler and first copy of a peer-to-peer network for large files.")
-    .version(version, "--version", "show the version")
     .action((flags) => actions.run(sourcesOf(flags)));
-  program.addCommand(
-    withFlags(createCommand("config"))
-      .description("print the configuration that the file, the environment and these flags give")
-      .action((_flags, command) => actions.config(sourcesOf(command.optsWithGlobals()))),
+  const config = withFlags(createCommand("config"))
+    .description("print the configuration that the file, the environment and these flags give")
+    .action((_flags, command) => actions.config(sourcesOf(command.optsWithGlobals())));
+  config.addCommand(
+    createCommand("default")
+      .description("print the default configuration")
+      .action(() => actions.defaults()),
   );
-  program.addCommand(
-    createCommand("version")
-      .description("show the version")
-      .action(() => void process.stdout.write(`${version}\n`)),
-  );
-  program.addCommand(createDocCommand(program));
-  return program;
+  program.addCommand(config);
+  return addStandardCommands(program);
 }
 
 function withFlags(command: Command): Command {

@@ -159,13 +159,20 @@ export function settingFromText<Name extends SettingName>(
   throw new Error(expectedOf(results.at(-1)!.error!));
 }
 
-/** The settings in `SUPERNODE_BASE_<KEY>` variables, which v1 reads by way of viper. */
+/**
+ * The settings in `SUPERNODE_BASE_<KEY>` variables; v1 (viper) keeps the key's dot, `SUPERNODE_BASE.<KEY>`:
+ * both spellings count.
+ */
 function fromEnvironment(env: NodeJS.ProcessEnv): Partial<SupernodeConfig> {
   const values: [string, unknown][] = [];
   for (const [name, { key }] of ENTRIES) {
-    const variable = `SUPERNODE_BASE_${key.toUpperCase()}`;
-    const text = env[variable];
-    if (text === undefined || text === "") continue;
+    const spellings = [
+      `SUPERNODE_BASE_${key.toUpperCase()}`,
+      `SUPERNODE_BASE.${key.toUpperCase()}`,
+    ];
+    const variable = spellings.find((spelled) => env[spelled]);
+    const text = variable && env[variable];
+    if (!text) continue;
     try {
       values.push([name, settingFromText(name, text)]);
     } catch (error) {
@@ -183,7 +190,8 @@ export interface ConfigSources {
 }
 
 /**
- * The configuration from its sources, the stronger ones last: defaults, file, environment, flags.
+ * The configuration from its sources, the stronger ones last: defaults, file, environment, flags. The
+ * file is the one of `--config`, or of the variable `SUPERNODE_CONFIG`.
  * `warnings` tells of keys that are accepted but have no effect.
  *
  * @throws {ConfigError} for a file that is absent or wrong, or values that do not go together
@@ -191,9 +199,10 @@ export interface ConfigSources {
 export async function loadConfig(
   sources: ConfigSources,
 ): Promise<{ config: SupernodeConfig; warnings: string[] }> {
-  const path = sources.file ?? DEFAULT_CONFIG_FILE;
+  const named = sources.file ?? (sources.env.SUPERNODE_CONFIG || undefined);
+  const path = named ?? DEFAULT_CONFIG_FILE;
   const file = await readConfigFile(path, fileSchema).catch((error: Error) => {
-    if (sources.file === undefined && isMissing(error.cause)) return {} as never;
+    if (named === undefined && isMissing(error.cause)) return {} as never;
     throw error;
   });
   const base = (file.base ?? {}) as Record<string, unknown>;

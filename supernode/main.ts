@@ -5,13 +5,13 @@ import { closeLogging, configureLogging, getLogger } from "../runtime/logger.ts"
 import { onShutdown } from "../runtime/shutdown.ts";
 import { runtimeName, VERSION } from "../runtime/version.ts";
 import { supernodeCommand } from "./command.ts";
-import { type ConfigSources, formatConfig, loadConfig } from "./config.ts";
+import { type ConfigSources, formatConfig, loadConfig, withDefaults } from "./config.ts";
 import { prepareHome, startSupernode } from "./start.ts";
 
 const log = getLogger("supernode");
 
 await runMain("supernode", () =>
-  parseCommandLine(supernodeCommand({ run, config }), process.argv.slice(2)),
+  parseCommandLine(supernodeCommand({ run, config, defaults }), process.argv.slice(2)),
 );
 
 async function run(sources: ConfigSources): Promise<void> {
@@ -40,4 +40,8 @@ async function run(sources: ConfigSources): Promise<void> {
 
 async function config(sources: ConfigSources): Promise<void> {
   process.stdout.write(formatConfig((await loadConfig(sources)).config));
+}
+
+function defaults(): void {
+  process.stdout.write(formatConfig(withDefaults()));
 }

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { collect, createCommand } from "../../runtime/command_line.ts";
+import { collect, collectList, createCommand } from "../../runtime/command_line.ts";
 
 /** dfget's flags as typed by the user (protocol §4); values are checked where they are used. */
 export interface DfgetFlags {
@@ -16,7 +16,7 @@ export interface DfgetFlags {
   filter?: string;
   header?: string[];
   pattern?: string;
-  node?: string[];
+  node?: string;
   notbs?: boolean;
   dfdaemon?: boolean;
   insecure?: boolean;
@@ -43,7 +43,7 @@ export function createDfgetCommand(name: string): Command {
       "-o, --output <path>",
       "where to put the file; - for standard output (default: base name of the URL)",
     )
-    .option("-s, --locallimit <rate>", "limit for this download, such as 20M (default: none)")
+    .option("-s, --locallimit <rate>", "limit for this download; 0: none (default: 20M)")
     .option("--totallimit <rate>", "limit for all downloads of this host")
     .option("--minrate <rate>", "rate below which a download counts as stuck (default: 64K)")
     .option("-e, --timeout <duration>", "give up after this time, such as 5m0s (default: never)")
@@ -59,11 +59,15 @@ export function createDfgetCommand(name: string): Command {
         "p2p, cdn (only from the supernode) or source (straight)",
       ).choices(["p2p", "cdn", "source"]),
     )
-    .option("-n, --node <nodes>", "supernodes, host[:8002][=weight], comma separated", collect)
+    .option("-n, --node <nodes>", "supernodes, host[:8002][=weight], comma separated")
     .option("--notbs", "do not go back to the source when p2p fails")
     .option("--dfdaemon", "the caller is dfdaemon")
     .option("--insecure", "accept any certificate of the source")
-    .option("--cacerts <files>", "PEM files to verify the source with, comma separated", collect)
+    .option(
+      "--cacerts <files>",
+      "PEM files to verify the source with, comma separated",
+      collectList,
+    )
     .option("--clientqueue <number>", "pieces processed at once (default: 6)")
     .option("-b, --showbar", "show a progress bar; conflicts with --console")
     .option("--console", "show the log on the console; conflicts with --showbar")

@@ -1,12 +1,6 @@
 #!/usr/bin/env node
-import { createDocCommand } from "../../runtime/command_doc.ts";
-import {
-  createCommand,
-  parseCommandLine,
-  runMain,
-  versionLine,
-} from "../../runtime/command_line.ts";
-import { runtimeName } from "../../runtime/version.ts";
+import { parseCommandLine, runMain } from "../../runtime/command_line.ts";
+import { addStandardCommands } from "../../runtime/standard_commands.ts";
 import { createDfgetCommand, type DfgetFlags } from "./flags.ts";
 import { runDownload } from "./run_download.ts";
 import { createServerCommand } from "./server_command.ts";
@@ -23,15 +17,9 @@ await runMain("dfget", async () => {
       exitCode = code;
     }),
   );
-  program.addCommand(
-    createCommand("version")
-      .description("show the version")
-      .action(() => {
-        process.stdout.write(`${versionLine("dfget", runtimeName())}\n`);
-      }),
-  );
-  program.addCommand(createDocCommand(program));
-  program.version(versionLine("dfget", runtimeName()), "--version", "show the version");
-  await parseCommandLine(program, process.argv.slice(2));
+  addStandardCommands(program);
+  const args = process.argv.slice(2);
+  // As v1 does: a bare `dfget` asks what it can do.
+  await parseCommandLine(program, args.length === 0 ? ["--help"] : args);
   return exitCode;
 });

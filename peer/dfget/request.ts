@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { type Digest, parseDigest } from "../../protocol/digest.ts";
 import { headersFromWire } from "../../protocol/wire_headers.ts";
@@ -43,7 +43,7 @@ export async function readRequest(flags: DfgetFlags): Promise<DownloadRequest> {
   }
   if (flags.showbar && flags.console)
     throw new UsageError("--showbar and --console exclude each other");
-  if (flags.clientqueue && !/^[1-9]\d{0,3}$/.test(flags.clientqueue)) {
+  if (flags.clientqueue && !/^\d{1,4}$/.test(flags.clientqueue)) {
     throw new UsageError(
       `invalid value "${flags.clientqueue}" for --clientqueue: expected a number`,
     );
@@ -57,6 +57,9 @@ export async function readRequest(flags: DfgetFlags): Promise<DownloadRequest> {
   const toStdout = flags.output === "-";
   const name = flags.output || decodeBase(url);
   if (!name) throw new UsageError("the URL names no file: say with --output where to put it");
+  if (!toStdout && (await isDirectory(name))) {
+    throw new UsageError(`--output ${name} is a directory: say which file in it`);
+  }
   return {
     url,
     output: resolve(name),
@@ -74,6 +77,13 @@ export async function readRequest(flags: DfgetFlags): Promise<DownloadRequest> {
   };
 }
 
+function isDirectory(path: string): Promise<boolean> {
+  return stat(path).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
+}
+
 /** The last part of the URL's path, as wget takes it. */
 function decodeBase(url: string): string {
   const base = basename(new URL(url).pathname);
@@ -84,8 +94,7 @@ function decodeBase(url: string): string {
   }
 }
 
-async function readAuthorities(flags: readonly string[]): Promise<string[] | undefined> {
-  const paths = flags.flatMap((flag) => flag.split(",")).filter((path) => path !== "");
+async function readAuthorities(paths: readonly string[]): Promise<string[] | undefined> {
   if (paths.length === 0) return undefined;
   return Promise.all(
     paths.map((path) =>

@@ -33,6 +33,9 @@ import { type DfgetSettings, mergeSettings, parseFlag } from "./settings.ts";
 /** v1's error codes; the shell sees them modulo 256 (protocol §4). */
 const ExitCode = { prepare: 1102 % 256, download: 1104 % 256, needAuth: 608 % 256 } as const;
 
+/** v1's default of `--locallimit`, bytes a second (protocol §4). */
+const LOCAL_LIMIT = 20 * 1024 * 1024;
+
 const log = getLogger("dfclient");
 
 /**
@@ -128,7 +131,8 @@ class DfgetJob {
     const server = serves
       ? await HostServer.find({ http, ip, home, taskFileName: name, settings })
       : undefined;
-    const rate = server ? await server.rate(settings.localLimit ?? 0) : (settings.localLimit ?? 0);
+    const wanted = settings.localLimit ?? LOCAL_LIMIT;
+    const rate = server ? await server.rate(wanted) : wanted;
     const taskUrl = filterUrl(request.url, parseFilter(request.filter));
     const { md5, identifier, headers } = request;
     const id = taskId({ taskUrl, md5, identifier, headers });

@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import { z } from "zod";
 import { durationSchema } from "../../protocol/duration.ts";
 import { rateSchema } from "../../protocol/rate.ts";
-import { parseCommandLine, UsageError } from "../../runtime/command_line.ts";
+import { parseCommandLine, splitList, UsageError } from "../../runtime/command_line.ts";
 import { ConfigError, isMissing, readConfigFile } from "../../runtime/config_file.ts";
 import type { SupernodeAddress } from "../contract.ts";
 import { parseSupernode } from "../supernode/parse_supernode.ts";
@@ -79,14 +79,14 @@ export async function mergeSettings(
 ): Promise<DfgetSettings> {
   const file = await readFile(configFile);
   return {
-    supernodes: flags.node ? parseNodes(flags.node) : (file.nodes ?? []),
+    supernodes: flags.node === undefined ? (file.nodes ?? []) : parseNodes(flags.node),
     home: flags.home ?? file.workHome,
     ip: flags.ip === undefined ? undefined : parseIp(flags.ip),
     port: flags.port === undefined ? undefined : parsePort(flags.port),
     localLimit: parseFlag("--locallimit", rateSchema, flags.locallimit) ?? file.localLimit,
     totalLimit: parseFlag("--totallimit", rateSchema, flags.totallimit) ?? file.totalLimit,
     minRate: parseFlag("--minrate", rateSchema, flags.minrate) ?? file.minRate,
-    clientQueueSize: flags.clientqueue ? Number(flags.clientqueue) : file.clientQueueSize,
+    clientQueueSize: Number(flags.clientqueue ?? 0) || file.clientQueueSize,
     expireMs: parseFlag("--expiretime", durationSchema, flags.expiretime),
     aliveMs: parseFlag("--alivetime", durationSchema, flags.alivetime),
     callSystem: flags.callsystem,
@@ -119,15 +119,13 @@ export function parseFlag<Schema extends z.ZodType>(
   throw new UsageError(`invalid value "${value}" for ${flag}: ${result.error.issues[0]!.message}`);
 }
 
-function parseNodes(values: readonly string[]): SupernodeAddress[] {
-  return values
-    .flatMap((value) => value.split(","))
-    .map((value) => {
-      const address = parseSupernode(value);
-      if (!address)
-        throw new UsageError(`invalid value "${value}" for --node: expected host[:port][=weight]`);
-      return address;
-    });
+function parseNodes(list: string): SupernodeAddress[] {
+  return splitList(list).map((value) => {
+    const address = parseSupernode(value);
+    if (!address)
+      throw new UsageError(`invalid value "${value}" for --node: expected host[:port][=weight]`);
+    return address;
+  });
 }
 
 /** A peer server's port (protocol §1). */

@@ -1,0 +1,126 @@
+import type { Command } from "commander";
+import { createCommand, UsageError } from "./command_line.ts";
+
+/** A word that a shell may offer, and what it stands for. */
+interface Word {
+  text: string;
+  help: string;
+  /** Whether another word must follow it. */
+  takesValue: boolean;
+}
+
+/** The shells for which there is a script; v1 knows powershell besides. */
+const SCRIPTS = { bash: bashScript, fish: fishScript, zsh: zshScript };
+type Shell = keyof typeof SCRIPTS;
+
+/** The `completion` sub-command of v1's programs: prints a script that completes commands and flags. */
+export function createCompletionCommand(program: Command): Command {
+  return createCommand("completion")
+    .description("print a script by which a shell completes commands and flags")
+    .argument("<shell>", Object.keys(SCRIPTS).join(", "))
+    .addHelpText("after", `\nFor bash: source <(${program.name()} completion bash)`)
+    .action((shell: string) => {
+      if (!Object.hasOwn(SCRIPTS, shell)) {
+        const known = Object.keys(SCRIPTS).join(", ");
+        throw new UsageError(`no completion script for "${shell}": there is one for ${known}`);
+      }
+      process.stdout.write(SCRIPTS[shell as Shell](program));
+    });
+}
+
+/** Words by the sub-command they may follow; `""` is the program itself. */
+function wordsByCommand(program: Command): Map<string, Word[]> {
+  const flags = (command: Command): Word[] => [
+    ...command.options.map((option) => ({
+      text: option.long!,
+      help: option.description,
+      takesValue: option.required,
+    })),
+    { text: "--help", help: "show the help", takesValue: false },
+  ];
+  const names = (command: Command): Word[] =>
+    command.commands.map((sub) => ({
+      text: sub.name(),
+      help: sub.description(),
+      takesValue: false,
+    }));
+  const help: Word = { text: "help", help: "show the help of a command", takesValue: false };
+  return new Map<string, Word[]>([
+    ["", [...names(program), help, ...flags(program)]],
+    ["help", names(program)],
+    ...program.commands.map((command): [string, Word[]] => [
+      command.name(),
+      [...names(command), ...flags(command)],
+    ]),
+  ]);
+}
+
+function bashScript(program: Command): string {
+  const name = program.name();
+  const cases = [...wordsByCommand(program)]
+    .filter(([command]) => command !== "")
+    .map(([command, words]) => `      ${command}) words="${list(words)}"; break ;;`);
+  return `# Completion of ${name} for bash.
+_${name}() {
+  local word words="${list(wordsByCommand(program).get("")!)}"
+  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    case "$word" in
+${cases.join("\n")}
+    esac
+  done
+  COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
+}
+complete -o default -F _${name} ${name}
+`;
+}
+
+function zshScript(program: Command): string {
+  const name = program.name();
+  const entries = (words: readonly Word[]) =>
+    words.map(({ text, help }) => `    ${quote(`${text}:${help}`)}`).join("\n");
+  const cases = [...wordsByCommand(program)]
+    .filter(([command]) => command !== "")
+    .map(([command, words]) => `    ${command}) offers=(\n${entries(words)}\n    ); break ;;`);
+  return `#compdef ${name}
+# Completion of ${name} for zsh.
+_${name}() {
+  local word
+  local -a offers
+  offers=(
+${entries(wordsByCommand(program).get("")!)}
+  )
+  for word in "\${(@)words[2,CURRENT-1]}"; do
+    case "$word" in
+${cases.join("\n")}
+    esac
+  done
+  _describe -V ${name} offers || _files
+}
+compdef _${name} ${name}
+`;
+}
+
+function fishScript(program: Command): string {
+  const name = program.name();
+  const lines = [...wordsByCommand(program)].flatMap(([command, words]) => {
+    const when = command
+      ? `__fish_seen_subcommand_from ${command}`
+      : `not __fish_seen_subcommand_from ${list(program.commands.map((sub) => ({ text: sub.name() })))}`;
+    return words.map(({ text, help, takesValue }) => {
+      const what = text.startsWith("--")
+        ? `-l ${text.slice(2)}${takesValue ? " -r" : ""}`
+        : `-f -a ${text}`;
+      return `complete -c ${name} -n ${quote(when)} ${what} -d ${quote(help)}`;
+    });
+  });
+  return `# Completion of ${name} for fish.\n${lines.join("\n")}\n`;
+}
+
+function list(words: readonly { text: string }[]): string {
+  return words.map(({ text }) => text).join(" ");
+}
+
+/** In single quotes, as all three shells read them. */
+function quote(text: string): string {
+  return `'${text.replaceAll("\n", " ").replaceAll("'", `'"'"'`)}'`;
+}
