@@ -257,9 +257,11 @@ export class Download {
     if (layout.length > 0) {
       const free = await freeBytes(plan.path).catch(() => Number.POSITIVE_INFINITY);
       if (free < layout.length + SPARE_BYTES) {
+        await this.#file.remove();
+        this.#file = undefined;
         throw Object.assign(
           new DownloadError(
-            `no space left for ${layout.length} bytes: ${free} are free at ${plan.path}`,
+            `no space left for ${layout.length} bytes: ${free} are free at ${plan.path}, ${SPARE_BYTES} of them to be left`,
           ),
           { code: "ENOSPC" },
         );
