@@ -1,6 +1,12 @@
 import type { Command } from "commander";
 import { describe, expect, it } from "vitest";
-import { collect, collectList, createCommand, parseCommandLine, UsageError } from "./command_line.ts";
+import {
+  collect,
+  collectList,
+  createCommand,
+  parseCommandLine,
+  UsageError,
+} from "./command_line.ts";
 
 function program(): {
   command: Command;

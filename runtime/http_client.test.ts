@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, describe, expect, it } from "vitest";
 import { HttpClient, HttpError, readBody } from "./http_client.ts";
 
@@ -83,6 +84,15 @@ describe("HttpClient", () => {
     await expect(
       client.request(`http://127.0.0.1:${port}/`, { idleTimeoutMs: 50 }),
     ).rejects.toThrow(/nothing received for 50 ms/);
+  });
+
+  it("does not take a reader's pause for silence of the other side", async () => {
+    const bytes = 32 * 1024 * 1024;
+    const { url } = await listen((_request, response) => response.end(Buffer.alloc(bytes)));
+    const answer = await client.request(url, { idleTimeoutMs: 50 });
+    answer.body.pause();
+    await sleep(250);
+    expect(await readBody(answer, bytes)).toHaveLength(bytes);
   });
 
   it("reads no more than it may, and notices a body that breaks off", async () => {

@@ -17,7 +17,7 @@ export interface HttpClientOptions {
   maxSockets?: number;
   /** Milliseconds until TCP and TLS must stand. Default: 5000. */
   connectTimeoutMs?: number;
-  /** Milliseconds without a byte after which a request fails. Default: 30000. */
+  /** Milliseconds without a byte, unless the reader pauses, after which a request fails. Default: 30000. */
   idleTimeoutMs?: number;
   /** Addresses to use instead of what the resolver says for a host name, like `curl --resolve`. */
   hostAliases?: Readonly<Record<string, string>>;
@@ -189,7 +189,12 @@ export class HttpClient {
         connectTimer = setTimeout(() => fail(`no connection within ${connectMs} ms`), connectMs);
         socket.once(secure ? "secureConnect" : "connect", () => clearTimeout(connectTimer));
       });
-      request.on("timeout", () => fail(`nothing received for ${idleMs} ms`));
+      let answer: IncomingMessage | undefined;
+      request.on("timeout", () => {
+        // Nothing is received while the reader has us wait.
+        if (answer?.isPaused()) answer.socket.setTimeout(idleMs);
+        else fail(`nothing received for ${idleMs} ms`);
+      });
       request.on("error", (error) => {
         clearTimeout(connectTimer);
         if (error instanceof HttpError || init.signal?.aborted) reject(error);
@@ -204,6 +209,7 @@ export class HttpClient {
       });
       request.on("response", (body) => {
         clearTimeout(connectTimer);
+        answer = body;
         resolve({
           status: body.statusCode ?? 0,
           statusText: body.statusMessage ?? "",

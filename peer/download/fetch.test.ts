@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { frameHead, frameTail } from "../../protocol/piece_frame.ts";
 import { HttpClient } from "../../runtime/http_client.ts";
 import { parseRangeHeader } from "../../runtime/http_range.ts";
+import { RateLimiter } from "../../runtime/rate_limiter.ts";
 import { TaskFile } from "../store/task_file.ts";
 import { fetchAllFromSource } from "./back_to_source.ts";
 import { fetchPiece, MIN_RATE } from "./fetch_piece.ts";
@@ -43,7 +44,10 @@ describe("fetchPiece", () => {
   const framed = Buffer.concat([frameHead(1000, PIECE), content, frameTail()]);
   const md5 = createHash("md5").update(framed).digest("hex");
   const layout = { pieceSize: PIECE, framed: true, length: 1000 };
-  const fetchFrom = async (handler: (request: IncomingMessage, response: ServerResponse) => void) =>
+  const fetchFrom = async (
+    handler: (request: IncomingMessage, response: ServerResponse) => void,
+    limiters?: RateLimiter[],
+  ) =>
     fetchPiece(
       {
         range: `0-${PIECE - 1}`,
@@ -56,7 +60,7 @@ describe("fetchPiece", () => {
         path: "/peer/file/x",
         downLink: 0,
       },
-      { http, layout, minRate: MIN_RATE },
+      { http, layout, minRate: MIN_RATE, ...(limiters ? { limiters } : {}) },
     );
 
   it("asks as v1 does, and gives back the bare content", async () => {
@@ -72,6 +76,17 @@ describe("fetchPiece", () => {
       piecesize: String(PIECE),
     });
     expect(asked).not.toHaveProperty("cdnsource");
+  });
+
+  it("does not count as slow what our own limit slows down", async () => {
+    // Slower than the time that a peer has for a piece this small.
+    const limiters = [new RateLimiter(framed.byteLength / 8)];
+    const piece = await fetchFrom((_request, response) => {
+      response.writeHead(206, { "content-length": framed.byteLength });
+      response.write(framed.subarray(0, -50));
+      setTimeout(() => response.end(framed.subarray(-50)), 50);
+    }, limiters);
+    expect(Buffer.from(piece)).toEqual(content);
   });
 
   const flipped = Buffer.from(framed);

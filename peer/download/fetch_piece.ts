@@ -51,9 +51,7 @@ export async function fetchPiece(task: PieceTask, options: FetchPieceOptions): P
   const length = wireLength(task, layout, expected?.length);
   const start = task.pieceNum * layout.pieceSize;
   const end = layout.framed ? start + layout.pieceSize - 1 : start + length - 1;
-  const deadline = AbortSignal.timeout(
-    CONNECT_MS + IDLE_MS + (layout.pieceSize / options.minRate) * 1000,
-  );
+  const deadline = new Deadline(CONNECT_MS + IDLE_MS + (layout.pieceSize / options.minRate) * 1000);
   let wire: Uint8Array;
   try {
     const response = await options.http.request(
@@ -68,7 +66,9 @@ export async function fetchPiece(task: PieceTask, options: FetchPieceOptions): P
         },
         connectTimeoutMs: CONNECT_MS,
         idleTimeoutMs: IDLE_MS,
-        signal: options.signal ? AbortSignal.any([options.signal, deadline]) : deadline,
+        signal: options.signal
+          ? AbortSignal.any([options.signal, deadline.signal])
+          : deadline.signal,
       },
     );
     if (response.status !== 206) {
@@ -85,17 +85,22 @@ export async function fetchPiece(task: PieceTask, options: FetchPieceOptions): P
       response.body.destroy();
       throw new PieceError("wrong", `${peerName(task)} sends a piece of ${announced} bytes`);
     }
-    wire = await readExactly(response.body, wireBytes, options.limiters);
+    // Our own limits are no fault of the peer's.
+    wire = await readExactly(response.body, wireBytes, options.limiters, (ms) =>
+      deadline.extend(ms),
+    );
   } catch (error) {
     if (error instanceof PieceError || options.signal?.aborted) throw error;
     if (error instanceof BadLengthError)
       throw new PieceError("wrong", `${peerName(task)}: ${error.message}`);
-    const reason = deadline.aborted
+    const reason = deadline.signal.aborted
       ? "too slow"
       : error instanceof HttpError
         ? error.message
         : String(error);
     throw new PieceError("unreachable", `${peerName(task)}: ${reason}`);
+  } finally {
+    deadline.clear();
   }
   if (expected) {
     const real = createHash("md5").update(wire).digest("hex");
@@ -114,6 +119,36 @@ export async function fetchPiece(task: PieceTask, options: FetchPieceOptions): P
     if (error instanceof BadFrameError)
       throw new PieceError("wrong", `${peerName(task)}: ${error.message}`);
     throw error;
+  }
+}
+
+/** Aborts its signal in so many milliseconds, unless it is put off or cleared before. */
+class Deadline {
+  readonly #abort = new AbortController();
+  #atMs: number;
+  #timer: NodeJS.Timeout;
+
+  constructor(ms: number) {
+    this.#atMs = performance.now() + ms;
+    this.#timer = this.#start();
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  extend(ms: number): void {
+    this.#atMs += ms;
+    clearTimeout(this.#timer);
+    this.#timer = this.#start();
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #start(): NodeJS.Timeout {
+    return setTimeout(() => this.#abort.abort(), this.#atMs - performance.now());
   }
 }
 

@@ -10,14 +10,14 @@ export class BadLengthError extends Error {
  * Reads a body of known length into one buffer. Hot path: one copy a chunk, and no promise a chunk
  * unless a rate limit asks for a pause.
  *
- * @param onChunk told of each stretch as it arrives
+ * @param onPause told of each pause that a limit asks for, ms
  * @throws {BadLengthError} when the body has another length
  */
 export function readExactly(
   body: IncomingMessage,
   length: number,
   limiters: readonly RateLimiter[] = [],
-  onChunk?: (bytes: number) => void,
+  onPause?: (ms: number) => void,
 ): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const target = Buffer.allocUnsafe(length);
@@ -34,11 +34,11 @@ export function readExactly(
       }
       chunk.copy(target, filled);
       filled += chunk.byteLength;
-      onChunk?.(chunk.byteLength);
       let waitMs = 0;
       for (const limiter of limiters) waitMs = Math.max(waitMs, limiter.take(chunk.byteLength));
       if (waitMs >= 10) {
         body.pause();
+        onPause?.(waitMs);
         resume = setTimeout(() => body.resume(), waitMs);
       }
     });
