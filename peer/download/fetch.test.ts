@@ -80,7 +80,7 @@ describe("fetchPiece", () => {
 
   it("does not count as slow what our own limit slows down", async () => {
     // Slower than the time that a peer has for a piece this small.
-    const limiters = [new RateLimiter(framed.byteLength / 8)];
+    const limiters = [new RateLimiter(framed.byteLength / 10)];
     const piece = await fetchFrom((_request, response) => {
       response.writeHead(206, { "content-length": framed.byteLength });
       response.write(framed.subarray(0, -50));
