@@ -55,7 +55,7 @@ describeWithPrograms(
 
     async function startSupernode() {
       const address = freshAddress();
-      const port = await freePort(address);
+      const port = await freePort("0.0.0.0");
       const home = await scratch.directory("supernode");
       const config = join(home, "supernode.yml");
       const text = await substituted("supernode.yml", { "8002": String(port) });

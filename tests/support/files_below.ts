@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, readFile, readlink, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 /** All files below a directory. */
@@ -32,4 +32,13 @@ export async function filesThatHold(
     if (secrets.some((secret) => content.includes(secret))) found.push(path);
   }
   return found;
+}
+
+/** The files below a directory that a process holds open, deleted ones too. */
+export async function openFiles(pid: number, directory: string): Promise<string[]> {
+  const descriptors = await readdir(`/proc/${pid}/fd`);
+  const targets = await Promise.all(
+    descriptors.map((descriptor) => readlink(`/proc/${pid}/fd/${descriptor}`).catch(() => "")),
+  );
+  return targets.filter((target) => target.startsWith(`${directory}/`));
 }

@@ -38,7 +38,8 @@ export async function startSupernode(
   options: SupernodeOptions,
 ): Promise<Supernode> {
   const address = freshAddress();
-  const port = await freePort(address);
+  // It listens on all addresses, so its ports must be free on all.
+  const port = await freePort("0.0.0.0");
   const home = await scratch.directory(`supernode-${address}`);
   const config = join(home, "supernode.yml");
   await writeFile(
@@ -47,7 +48,7 @@ export async function startSupernode(
       base: {
         listenPort: port,
         // As operators set it with pattern `source`: v1 clients want the download port open.
-        downloadPort: options.cdnPattern === "source" ? port : await freePort(address),
+        downloadPort: options.cdnPattern === "source" ? port : await freePort("0.0.0.0"),
         advertiseIP: address,
         homeDir: home,
         cdnPattern: options.cdnPattern,
