@@ -242,7 +242,9 @@ function fromText<Value>(schema: z.ZodType<Value>, value: string): Value {
   const results = candidates.map((candidate) => schema.safeParse(candidate));
   const good = results.find((result) => result.success);
   if (good?.success) return good.data;
-  throw new Error(results[0]!.error!.issues[0]!.message);
+  const complaints = results.map((result) => result.error!.issues[0]!);
+  // One about an entry of a list says more than that a list was expected.
+  throw new Error((complaints.find(({ path }) => path.length > 0) ?? complaints[0]!).message);
 }
 
 /** The configuration as YAML, as v1's `dfdaemon config` prints it. */

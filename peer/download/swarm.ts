@@ -342,6 +342,12 @@ class SwarmSession {
           ? "supernode"
           : "peer";
       await this.#options.onPiece(task.pieceNum, content, origin);
+      log.debug("piece {piece}: {bytes} bytes from {origin} {cid}", {
+        piece: task.pieceNum,
+        bytes: content.byteLength,
+        origin,
+        cid: task.cid,
+      });
       this.#failures = 0;
       this.#progressMs = Date.now();
       this.#reportSuccess(task.pieceNum, task.cid);
