@@ -1,6 +1,7 @@
 import { blobDigest } from "../../protocol/digest.ts";
 import { FRAME_BYTES } from "../../protocol/piece_frame.ts";
 import { parsePieceMd5 } from "../../protocol/v1/pull_piece.ts";
+import { isDiskFull } from "../../runtime/files.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import type { RateLimiter } from "../../runtime/rate_limiter.ts";
@@ -163,7 +164,8 @@ export class Seeder {
       schedule.seedFailed();
       if (fetching) observer.cdnDownloadFailed();
       else observer.cdnTriggerFailed();
-      if (error instanceof WrongContentError) await cache.drop(task.id);
+      // A part is kept to be resumed some day, unless it is wrong, or the disk wants the room back.
+      if (error instanceof WrongContentError || isDiskFull(error)) await cache.drop(task.id);
       if (!signal.aborted) {
         log.warn("no copy of {url}: task {task}: {reason}", {
           url: redactUrl(task.rawUrl),
