@@ -5,7 +5,7 @@ import type { TaskMetrics } from "../protocol/v1/report.ts";
 import { goArchitecture, runtimeName, VERSION } from "../runtime/version.ts";
 import { httpMetrics } from "./http_metrics.ts";
 import type { SupernodeObserver } from "./observer.ts";
-import type { ClientState } from "./tasks/task.ts";
+import { type ClientState, shownCdnStatus } from "./tasks/task.ts";
 import type { TaskStore } from "./tasks/task_store.ts";
 
 const PREFIX = "dragonfly_supernode_";
@@ -100,7 +100,7 @@ export class SupernodeMetrics implements SupernodeObserver {
     });
     this.#gauge("tasks", "Tasks by the state of our own copy", ["cdnstatus"], (gauge) => {
       for (const cdnstatus of CDN_STATES) gauge.set({ cdnstatus }, 0);
-      for (const { cdnStatus } of store.tasks()) gauge.inc({ cdnstatus: cdnStatus });
+      for (const task of store.tasks()) gauge.inc({ cdnstatus: shownCdnStatus(task) });
     });
     this.#gauge("dfgettasks", "Downloads by state", ["callsystem", "status"], (gauge) => {
       for (const callsystem of this.#callSystems) {

@@ -102,6 +102,11 @@ describe("a piece", () => {
       { ...good, range: "bytes=99999999-100999999", pieceNum: "20" },
       416,
     ],
+    [
+      "what lies far beyond the end",
+      { ...good, range: "bytes=99999999-99999999999", pieceNum: "20" },
+      416,
+    ],
   ])("is refused with a reason for %s", async (_what, headers, status) => {
     const sent = Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== ""));
     const answer = await get("/peer/file/three-1", sent);
@@ -151,6 +156,7 @@ describe("a piece", () => {
       });
     expect((await ask(0)).status).toBe(404);
     expect((await ask(2)).status).toBe(206);
+    expect((await ask(3)).status).toBe(416);
   });
 
   it.each(["/peer/file/../three-1", "/peer/file/%2e%2e%2fthree-1", "/peer/file//etc/passwd"])(

@@ -1,6 +1,8 @@
 import { Hono } from "hono";
+import { answerUnknownPaths } from "../../runtime/unknown_paths.ts";
 import type { Catalog } from "../store/catalog.ts";
 import { type HostLimit, localControl } from "./local_control.ts";
+import { plainText } from "./plain_text.ts";
 import { sendPiece } from "./send_piece.ts";
 
 export interface PeerServerOptions {
@@ -28,7 +30,7 @@ export function peerServerApp(options: PeerServerOptions): Hono {
     const name = safeDecode(url.pathname.slice(PREFIX.length));
     // v1 names files after URLs, query included.
     const entry = catalog.get(name) ?? catalog.get(name + url.search);
-    if (!entry) return c.text(`failed to get taskPath: ${name}\n`, 500);
+    if (!entry) return plainText(500, `failed to get taskPath: ${name}`);
     entry.touchedMs = Date.now();
     const response = await sendPiece(catalog, entry, c.req.raw.headers);
     if (response.status === 206) {
@@ -38,8 +40,8 @@ export function peerServerApp(options: PeerServerOptions): Hono {
   });
 
   app.route("/", localControl(catalog, options.limit));
-  app.notFound((c) => c.text("404 page not found\n", 404));
-  app.onError((_error, c) => c.text("internal error\n", 500));
+  answerUnknownPaths(app);
+  app.onError(() => plainText(500, "internal error"));
   return app;
 }
 

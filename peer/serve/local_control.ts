@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { getLogger } from "../../runtime/logger.ts";
 import { VERSION } from "../../runtime/version.ts";
 import { type Catalog, DATA_SUFFIX } from "../store/catalog.ts";
+import { plainText } from "./plain_text.ts";
 
 const log = getLogger("dfserver");
 
@@ -23,7 +24,7 @@ export function localControl(catalog: Catalog, limit: HostLimit): Hono {
     const dataDir = c.req.header("dataDir") ?? catalog.dataDir;
     const total = Number(c.req.header("totalLimit") ?? "0");
     if (Number.isSafeInteger(total) && total > 0) limit.totalLimit = total;
-    if (name !== basename(name)) return c.text("invalid task file name", 400);
+    if (name !== basename(name)) return plainText(400, "invalid task file name");
     if (!catalog.get(name)) {
       catalog.add({
         name,
@@ -41,7 +42,7 @@ export function localControl(catalog: Catalog, limit: HostLimit): Hono {
 
   app.get("/rate/:name{.+}", (c) => {
     const asked = c.req.header("rateLimit") ?? "";
-    if (!/^\d+$/.test(asked)) return c.text(`invalid rateLimit: ${asked}`, 400);
+    if (!/^\d+$/.test(asked)) return plainText(400, `invalid rateLimit: ${asked}`);
     const entry = catalog.get(c.req.param("name"));
     if (entry) entry.touchedMs = Date.now();
     if (limit.totalLimit <= 0) return octets(asked);

@@ -3,6 +3,7 @@ import { parseRange } from "../../protocol/piece_range.ts";
 import { MAX_PIECE_SIZE } from "../../protocol/piece_size.ts";
 import { isMissing } from "../../runtime/config_file.ts";
 import type { Catalog, CatalogEntry } from "../store/catalog.ts";
+import { plainText } from "./plain_text.ts";
 
 /** What a peer asks for (protocol §2): `Range`, `pieceNum`, `pieceSize` and `cdnSource` headers. */
 interface PieceRequest {
@@ -27,7 +28,7 @@ export async function sendPiece(
   headers: Headers,
 ): Promise<Response> {
   const request = parsePieceRequest(headers);
-  if (typeof request === "string") return text(400, request);
+  if (typeof request === "string") return plainText(400, request);
   const { offset, length, framed, pieceSize } = request;
 
   const { file } = entry;
@@ -35,8 +36,10 @@ export async function sendPiece(
   let readInto: (target: Uint8Array, at: number) => Promise<void>;
   if (file && !file.closed) {
     // Between what has been written there may be holes: only pieces that are here are handed out.
-    if (!file.has(request.piece)) return text(404, `no piece ${request.piece} here`);
-    size = file.layout.length >= 0 ? file.layout.length : offset + length;
+    const known = file.layout.length;
+    if (!file.has(request.piece) && (known < 0 || !isBeyond(offset, known)))
+      return plainText(404, `no piece ${request.piece} here`);
+    size = known >= 0 ? known : offset + length;
     readInto = (target, at) => file.readInto(target, at);
   } else {
     try {
@@ -48,19 +51,21 @@ export async function sendPiece(
       };
     } catch (error) {
       return isMissing(error)
-        ? text(404, "the file is gone")
-        : text(500, "the file cannot be read");
+        ? plainText(404, "the file is gone")
+        : plainText(500, "the file cannot be read");
     }
   }
-  if (offset > size || (offset === size && size > 0))
-    return text(416, "the range lies beyond the end");
+  if (isBeyond(offset, size)) return plainText(416, "the range lies beyond the end");
 
   const content = Math.min(length, size - offset);
+  const largest = Math.min(pieceSize, MAX_PIECE_SIZE);
+  if (content + (framed ? FRAME_BYTES : 0) > largest)
+    return plainText(400, `invalid range: more than a piece of ${largest} bytes`);
   const body = Buffer.allocUnsafe(framed ? content + FRAME_BYTES : content);
   try {
     await readInto(framed ? body.subarray(HEAD_BYTES, HEAD_BYTES + content) : body, offset);
   } catch {
-    return text(404, "the file cannot be read any more");
+    return plainText(404, "the file cannot be read any more");
   }
   if (framed) {
     body.set(frameHead(content, pieceSize), 0);
@@ -73,6 +78,11 @@ export async function sendPiece(
       "content-length": String(body.byteLength),
     },
   });
+}
+
+/** Whether a file of `size` bytes has nothing at `offset`; an empty one has its one empty piece at 0. */
+function isBeyond(offset: number, size: number): boolean {
+  return offset > size || (offset === size && size > 0);
 }
 
 /** Reads the headers; a text says what is wrong with them. */
@@ -88,19 +98,10 @@ function parsePieceRequest(headers: Headers): PieceRequest | string {
   const wireLength = range.end - range.start + 1;
   const frame = framed ? FRAME_BYTES : 0;
   const offset = range.start - frame * piece;
-  if (wireLength > MAX_PIECE_SIZE)
-    return `invalid range: more than a piece of ${MAX_PIECE_SIZE} bytes`;
   if (wireLength < frame || offset < 0) return `invalid range: ${rangeText} for piece ${piece}`;
   return { offset, length: wireLength - frame, piece, pieceSize, framed };
 }
 
 function wholeNumber(value: string | null): number | undefined {
   return value !== null && /^\d{1,10}$/.test(value) ? Number(value) : undefined;
-}
-
-function text(status: number, message: string): Response {
-  return new Response(`${message}\n`, {
-    status,
-    headers: { "content-type": "text/plain; charset=utf-8" },
-  });
 }

@@ -6,7 +6,7 @@ import { createPeerSchema, type PeerAnswer, type TaskAnswer } from "../../protoc
 import { redactUrl } from "../../runtime/redact_url.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
 import type { PieceErrorReport } from "../tasks/client_desk.ts";
-import { type Peer, type Task, taskPieceCount, wireLength } from "../tasks/task.ts";
+import { type Peer, shownCdnStatus, type Task, taskPieceCount, wireLength } from "../tasks/task.ts";
 import type { TaskStore } from "../tasks/task_store.ts";
 
 export interface ApiV1Options {
@@ -136,7 +136,7 @@ function peerAnswer(peer: Peer): PeerAnswer {
 function taskAnswer(task: Task): TaskAnswer {
   return {
     ID: task.id,
-    cdnStatus: task.cdnStatus,
+    cdnStatus: shownCdnStatus(task),
     ...(task.cdnSource === "supernode" ? { fileLength: wireLength(task) } : {}),
     httpFileLength: task.length,
     pieceSize: task.pieceSize,

@@ -69,7 +69,7 @@ export function legacyRoutes({ registry, desk, observer }: LegacyOptions): Hono<
 
   app.get("/peer/piece/error", (c) => {
     desk.pieceError(pieceErrorSchema.parse(c.req.query()));
-    return c.body(null);
+    return c.body(null, 200, { "content-length": "0" });
   });
 
   // v1.0.6 answers these with nothing in them.

@@ -64,6 +64,14 @@ export function hasFailed(task: Task): boolean {
   return task.cdnStatus === "FAILED" || task.cdnStatus === "SOURCE_ERROR";
 }
 
+/**
+ * How far our own copy is, as operators see it: where none was asked for (CDN pattern `source`) there is
+ * nothing to wait for, and v1 says `SUCCESS` from the start.
+ */
+export function shownCdnStatus({ cdnSource, cdnStatus }: Task): CdnStatus {
+  return cdnSource === "source" && cdnStatus === "WAITING" ? "SUCCESS" : cdnStatus;
+}
+
 /** How the pieces of a task lie in its file. */
 export function taskLayout(task: Task): PieceLayout {
   return {

@@ -1,8 +1,11 @@
 import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 
-/** Ports of the programs under test as people run them: left alone, somebody may be there. */
-const WELL_KNOWN = new Set([8001, 8002, 15001, 65001]);
+/**
+ * Left alone: the ports of the programs under test as people run them, where somebody may be, and those
+ * of the recorded exchanges (`tests/conformance/`).
+ */
+const WELL_KNOWN = new Set([8001, 8002, 15001, 65001, 18080, 18090, 28001, 28002]);
 
 const given = new Set<string>();
 

@@ -1,0 +1,164 @@
+import type { Answer } from "./answer.ts";
+import type { Found } from "./diff.ts";
+
+/**
+ * - `moment`: a value of the moment or of the machine, which must differ; its form is checked.
+ * - `words`: our own words in a text for people, which no program reads.
+ * - `better`: v1's answer is wrong, or weaker than it could be without any v1 program noticing.
+ */
+export type Kind = "moment" | "words" | "better";
+
+/** One place where our programs may say something else than v1's, and what they say there. */
+export interface Difference {
+  kind: Kind;
+  /** What was compared: `<scenario> <method> <path>`, `<scenario> pieces`, `<scenario> printed`. */
+  of: RegExp;
+  /** Where in it, as `diff.ts` names places. */
+  at: RegExp;
+  reason: string;
+  /** Whether what we say there is what we mean to say. */
+  holds(found: Found): boolean;
+}
+
+const bothTexts = ({ recorded, ours }: Found) =>
+  typeof recorded === "string" && typeof ours === "string" && ours !== "";
+const says = (value: unknown) => (found: Found) => Object.is(found.ours, value);
+const isForm =
+  (form: RegExp) =>
+  ({ recorded, ours }: Found) =>
+    form.test(String(recorded)) && form.test(String(ours));
+
+/** Our supernode, its file port and our peer server, spoken to as the Go programs spoke to theirs. */
+export const SERVER_DIFFERENCES: readonly Difference[] = [
+  {
+    kind: "words",
+    of: /GET \/peer\/task/,
+    at: /^body\.msg$/,
+    reason:
+      "the text of codes 500, 501, 502 and 602: clients go by the code, v1 prints Go's errors",
+    holds: bothTexts,
+  },
+  {
+    kind: "words",
+    of: /(POST \/peer\/registry|GET \/peer\/piece\/suc|GET \/peer\/service\/down)/,
+    at: /^body\.message$/,
+    reason: "the text of a refusal, which the Go client only writes to its log",
+    holds: bothTexts,
+  },
+  {
+    kind: "words",
+    of: /raw-peer GET \/(peer\/file|rate)\//,
+    at: /^body$/,
+    reason: "the text of a refusal by the peer server, which no client reads",
+    holds: bothTexts,
+  },
+  {
+    kind: "moment",
+    of: /GET \/download\//,
+    at: /^headers\.content-range$/,
+    reason: "the bytes in the cache file at this moment: clients read start and end only",
+    holds: ({ recorded, ours }) =>
+      String(recorded).split("/")[0] === String(ours).split("/")[0] && ours !== undefined,
+  },
+  {
+    kind: "moment",
+    of: /raw-api GET \/version/,
+    at: /^body\.(Version|GoVersion|Arch)$/,
+    reason: "the recorded programs were built without a version, and by Go",
+    holds: ({ ours }) => typeof ours === "string" && ours !== "",
+  },
+  {
+    kind: "moment",
+    of: /raw-peer GET \/check\/x1/,
+    at: /^body$/,
+    reason: "the recorded programs were built without a version",
+    holds: isForm(/^x1@[\w.-]*$/),
+  },
+  {
+    kind: "moment",
+    of: /raw-api GET \/api\/v1\/peers/,
+    at: /^headers\.content-length$/,
+    reason: "v1 sends the longer ones of its JSON texts chunked",
+    holds: says("that of the body"),
+  },
+  {
+    kind: "moment",
+    of: /raw-peer GET \/metrics/,
+    at: /^(headers\.content-length|body\.(length|md5|last4_hex|first8_hex))$/,
+    reason: "counters and times; names and labels are compared in our_servers.test.ts",
+    holds: () => true,
+  },
+  {
+    kind: "moment",
+    of: /raw-api POST \/api\/v1\/peers/,
+    at: /^body\.ID$/,
+    reason: "holds the time in nanoseconds",
+    holds: isForm(/^h8-127\.0\.0\.8-\d{19}$/),
+  },
+  {
+    kind: "moment",
+    of: /raw-api GET \/preheats$/,
+    at: /^body\[0\]\.(StartTime|FinishTime)$/,
+    reason: "times in ms since the epoch",
+    holds: isForm(/^\d{13}$/),
+  },
+  {
+    kind: "better",
+    of: /raw-api GET \/preheats$/,
+    at: /^body\[0\]\.(Status|ErrorMsg)$/,
+    reason:
+      "v1 preheats files with /usr/local/bin/dfget, which a supernode's host lacks; ours needs none",
+    holds: ({ at, ours }) => ours === (at.endsWith("Status") ? "SUCCESS" : ""),
+  },
+  {
+    kind: "better",
+    of: /raw-peer GET \/peer\/file\//,
+    at: /^(status|headers\.content-(type|length))$/,
+    reason: "beyond the end of the file v1 sends 206 and a frame of garbage, ours 416 and a reason",
+    holds: ({ at, recorded, ours }) =>
+      at === "status" ? recorded === 206 && ours === 416 : ours !== undefined,
+  },
+  {
+    kind: "moment",
+    of: /kill-midway pieces/,
+    at: /^pieces\[\d+\]\.server$/,
+    reason:
+      "two nodes hold every piece, and are equally busy: which one serves is chosen at random",
+    holds: isForm(/^(127\.0\.0\.[23])-[\d.-]+ \1:15001 \/peer\/file\/big(-second)?-big-[\d.-]+$/),
+  },
+  {
+    kind: "better",
+    of: /raw-api GET \/api\/v1\/peers/,
+    at: /^body\.127\.0\.0\.1:28001$/,
+    reason: "v1 counts its own file port among the peers, which it is not",
+    holds: says(undefined),
+  },
+];
+
+/** Answers that say the same in another way, and what they say. */
+const MEANINGS: readonly { of: RegExp; reason: string; meaning(answer: Answer): Answer }[] = [
+  {
+    of: /raw-api GET \/api\/v1\/peers$/,
+    reason:
+      "v1 lists a node once for every registration, ours once; ids and dates are of the moment",
+    meaning: (answer) => ({
+      ...answer,
+      body: Object.fromEntries(
+        (answer.body as Record<string, unknown>[]).map(({ ID, created, ...peer }) => [
+          `${peer.IP}:${peer.port}`,
+          {
+            ...peer,
+            ID: String(ID).replace(/-\d{19}$/, "-<ns>"),
+            created: String(created).replace(/^[\d-]{10}T[\d:]{8}\.\d{3}Z$/, "<time>"),
+          },
+        ]),
+      ),
+    }),
+  },
+];
+
+/** Turns an answer about `subject` into one that is compared by its meaning. */
+export function meaning(subject: string): (answer: Answer) => Answer {
+  const entry = MEANINGS.find(({ of }) => of.test(subject));
+  return entry ? entry.meaning : (answer) => answer;
+}
