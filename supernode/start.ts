@@ -4,6 +4,7 @@ import { ConfigError } from "../runtime/config_file.ts";
 import { HttpClient } from "../runtime/http_client.ts";
 import { firstAddress } from "../runtime/local_address.ts";
 import { type ConnectionEnv, type RunningServer, serve } from "../runtime/serve.ts";
+import { answerUnknownPaths } from "../runtime/unknown_paths.ts";
 import { createSupernode } from "./app.ts";
 import { GarbageCollector } from "./collect_garbage.ts";
 import { type SupernodeConfig, withDefaults } from "./config.ts";
@@ -89,7 +90,10 @@ export async function startSupernode(
   const files = new Hono<Env>();
   const oneServer = config.downloadPort === config.listenPort;
   (oneServer ? api : files).route("/", core.filePort);
-  for (const app of [api, files]) answerUnknownPaths(app);
+  for (const app of [api, files]) {
+    answerUnknownPaths(app);
+    app.onError((_error, c) => c.json({ code: 500, message: "internal error" }, 500));
+  }
 
   const servers: RunningServer[] = [];
   const close = async (graceMs = DRAIN_MS) => {
@@ -122,18 +126,4 @@ export async function startSupernode(
     await close(0);
     throw error;
   }
-}
-
-/** As Go's router answers: 405 for a known path asked in another way, else 404. */
-function answerUnknownPaths(app: Hono<Env>): void {
-  const answers = (method: string, path: string) =>
-    app.router.match(method, path)[0].some(([[, route]]) => !route.path.includes("*"));
-  app.notFound((c) => {
-    const { method, path } = c.req;
-    const others = answers(method, path) ? [] : ["GET", "POST", "DELETE"];
-    return others.some((other) => answers(other, path))
-      ? c.body(null, 405, { "content-length": "0" })
-      : c.text("404 page not found\n", 404, { "content-type": "text/plain; charset=utf-8" });
-  });
-  app.onError((_error, c) => c.json({ code: 500, message: "internal error" }, 500));
 }
