@@ -36,6 +36,9 @@ const ExitCode = { prepare: 1102 % 256, download: 1104 % 256, needAuth: 608 % 25
 /** v1's default of `--locallimit`, bytes a second (protocol §4). */
 const LOCAL_LIMIT = 20 * 1024 * 1024;
 
+/** Milliseconds between two looks at what rate this download may have. */
+const SHARE_MS = 1000;
+
 const log = getLogger("dfclient");
 
 /**
@@ -97,18 +100,24 @@ class DfgetJob {
   readonly #plan: DownloadPlan;
   readonly #tools: DownloadTools;
   readonly #server: HostServer | undefined;
+  /** Bytes a second that this download wants for itself; 0: any number. */
+  readonly #wantedRate: number;
+  readonly #limiter: RateLimiter;
   readonly #say: (line: string) => void;
 
   private constructor(
     request: DownloadRequest,
     plan: DownloadPlan,
-    tools: DownloadTools,
+    tools: Omit<DownloadTools, "limiters">,
+    wantedRate: number,
     server: HostServer | undefined,
     say: (line: string) => void,
   ) {
     this.#request = request;
     this.#plan = plan;
-    this.#tools = tools;
+    this.#limiter = new RateLimiter(wantedRate);
+    this.#tools = { ...tools, limiters: [this.#limiter] };
+    this.#wantedRate = wantedRate;
     this.#server = server;
     this.#say = say;
   }
@@ -131,8 +140,6 @@ class DfgetJob {
     const server = serves
       ? await HostServer.find({ http, ip, home, taskFileName: name, settings })
       : undefined;
-    const wanted = settings.localLimit ?? LOCAL_LIMIT;
-    const rate = server ? await server.rate(wanted) : wanted;
     const taskUrl = filterUrl(request.url, parseFilter(request.filter));
     const { md5, identifier, headers } = request;
     const id = taskId({ taskUrl, md5, identifier, headers });
@@ -160,17 +167,19 @@ class DfgetJob {
       backToSource: request.backToSource ? "always" : "never",
       sourceOnly,
     };
-    const tools: DownloadTools = {
+    const tools = {
       http,
       supernodes,
-      limiters: [new RateLimiter(rate)],
       minRate: settings.minRate,
       maxInFlight: settings.clientQueueSize,
     };
-    return new DfgetJob(request, plan, tools, server, say);
+    return new DfgetJob(request, plan, tools, settings.localLimit ?? LOCAL_LIMIT, server, say);
   }
 
   async run(startedMs: number, timeoutMs: number): Promise<number> {
+    await this.#takeShare();
+    // Downloads that begin or end later change the share of this one.
+    const shares = setInterval(() => void this.#takeShare(), SHARE_MS);
     const download = new Download(this.#plan, this.#tools);
     let announced = false;
     download.onMember = ({ supernode }) => {
@@ -219,9 +228,15 @@ class DfgetJob {
       return exit;
     } finally {
       clearTimeout(timer);
+      clearInterval(shares);
       this.#tools.http.close();
       process.off("SIGINT", stop).off("SIGTERM", stop);
     }
+  }
+
+  /** Asks the host's peer server what part of `--totallimit` is ours now. */
+  async #takeShare(): Promise<void> {
+    if (this.#server) this.#limiter.setRate(await this.#server.rate(this.#wantedRate));
   }
 
   async #toStdout(download: Download): Promise<void> {

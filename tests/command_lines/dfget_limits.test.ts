@@ -1,0 +1,165 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { freshAddress } from "../support/addresses.ts";
+import { dfgetHost, startDfget } from "../support/dfget.ts";
+import { MB } from "../support/image.ts";
+import { Scratch } from "../support/scratch.ts";
+import { Source } from "../support/source.ts";
+import { startSupernode } from "../support/supernode.ts";
+import { ScriptedSupernode } from "./scripted_supernode.ts";
+
+let scratch: Scratch;
+let source: Source;
+beforeAll(async () => {
+  scratch = await Scratch.open("dfget-limits");
+  source = await Source.start(scratch);
+});
+afterAll(() => scratch?.close());
+
+/** Runs `action` and says how many seconds it took. */
+async function seconds(action: () => Promise<unknown>): Promise<number> {
+  const startedMs = performance.now();
+  await action();
+  return (performance.now() - startedMs) / 1000;
+}
+
+/** Serves by `handler` on an address of its own. */
+async function serveBy(
+  handler: (request: IncomingMessage, response: ServerResponse) => unknown,
+): Promise<{ address: string; port: number }> {
+  const address = freshAddress();
+  const server = createServer((request, response) => void handler(request, response));
+  await new Promise<void>((resolve) => server.listen(0, address, resolve));
+  scratch.defer(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return { address, port: (server.address() as AddressInfo).port };
+}
+
+describe("dfget's limits of rate", () => {
+  let node: string;
+  beforeAll(async () => {
+    node = (await startSupernode(scratch, { cdnPattern: "local" })).node;
+  });
+
+  it.each([
+    ["--locallimit", ["-n"]],
+    ["--locallimit without p2p", ["-p", "source", "-n"]],
+  ])("%s: so many bytes a second, for one download", async (name, flags) => {
+    const file = source.add(name.replace(/\W/g, "_"), 5 * MB);
+    const host = await dfgetHost(scratch);
+    const args = ["-u", file.url, "-o", "out", "-s", "1M", ...flags, node];
+    const taken = await seconds(async () => {
+      const finished = await startDfget(scratch, host, args).finished();
+      expect(finished, finished.output).toMatchObject({ code: 0 });
+    });
+    expect(taken).toBeGreaterThan(5 / 1 / 2);
+  });
+
+  it("--totallimit: for all downloads of a host, also those that begin later", async () => {
+    const host = await dfgetHost(scratch);
+    const names = ["a", "b", "c"];
+    const taken = await seconds(async () => {
+      const running = names.map((name) => {
+        const file = source.add(`total-${name}`, 2 * MB);
+        const args = ["-u", file.url, "-o", join(host.home, name), "-n", node];
+        return startDfget(scratch, host, [...args, "--totallimit", "1M"]);
+      });
+      for (const program of running) {
+        const finished = await program.finished();
+        expect(finished, finished.output).toMatchObject({ code: 0 });
+      }
+    });
+    expect(taken).toBeGreaterThan((names.length * 2) / 1 / 2);
+  });
+});
+
+/** A supernode with a file of `pieces` pieces of 1 MiB, all at one peer; it asks for the source's help after a failure. */
+function swarmOf(pieces: number, peer: { address: string; port: number; path: string }) {
+  const pieceSize = MB;
+  return ScriptedSupernode.start(scratch, (target) => {
+    const query = target.searchParams;
+    if (target.pathname === "/peer/registry") {
+      const data = { taskId: "t", fileLength: pieces * pieceSize, pieceSize, cdnSource: "source" };
+      return { body: { code: 200, data } };
+    }
+    if (target.pathname !== "/peer/task") return { body: { code: 611 } };
+    if (query.get("result") === "500") return { body: { code: 610, msg: "it failed" } };
+    const data = Array.from({ length: pieces }, (_, pieceNum) => ({
+      range: `${pieceNum * pieceSize}-${(pieceNum + 1) * pieceSize - 1}`,
+      pieceNum,
+      pieceSize,
+      pieceMd5: "",
+      cid: "peer",
+      peerIp: peer.address,
+      peerPort: peer.port,
+      path: peer.path,
+    }));
+    return { body: { code: 601, data } };
+  });
+}
+
+describe("dfget's patience", () => {
+  it("--timeout ends a download that takes longer, by code 80", async () => {
+    const file = source.add("slow", 10 * MB, { bytesPerSecond: MB / 4 });
+    const host = await dfgetHost(scratch);
+    const args = ["-u", file.url, "-o", "out", "-p", "source", "-e", "1s"];
+    const finished = await startDfget(scratch, host, args).finished();
+    expect(finished, finished.output).toMatchObject({ code: 80 });
+    expect(finished.output).toContain("not done within 1000 ms");
+    expect(file.sent()).toBeLessThan(file.size);
+  });
+
+  it("--minrate gives a peer up that is slower", async () => {
+    // At 64 KiB/s, the default, this peer would have more time than --timeout leaves.
+    const peer = await serveBy(async (_request, response) => {
+      response.writeHead(206, { "Content-Length": MB });
+      while (!response.destroyed) {
+        response.write(Buffer.alloc(1024));
+        await sleep(100);
+      }
+    });
+    const supernode = await swarmOf(1, { ...peer, path: "/peer/file/slow" });
+    const file = source.add("quick", MB);
+    const host = await dfgetHost(scratch);
+    const args = ["-u", file.url, "-o", "out", "-n", supernode.node];
+    const finished = await startDfget(scratch, host, [
+      ...args,
+      "--minrate=1G",
+      "-e",
+      "16s",
+    ]).finished();
+    expect(finished, finished.output).toMatchObject({ code: 0 });
+    expect(finished.stdout.toString()).toMatch(/SUCCESS .* reason:10\n/);
+  });
+
+  it.each([
+    ["1", 1],
+    ["3", 3],
+    ["0", 6],
+  ])("--clientqueue %s: %i pieces at once", async (queue, expected) => {
+    let atOnce = 0;
+    let most = 0;
+    const peer = await serveBy(async (_request, response) => {
+      most = Math.max(most, ++atOnce);
+      // Long enough for all others that may come.
+      await sleep(500);
+      atOnce--;
+      response.writeHead(206, { "Content-Length": MB }).end(Buffer.alloc(MB));
+    });
+    const supernode = await swarmOf(8, { ...peer, path: "/peer/file/x" });
+    const host = await dfgetHost(scratch);
+    const url = source.add(`queue-${queue}`, MB).url;
+    const args = ["-u", url, "-o", "out", "-n", supernode.node, "--clientqueue", queue];
+    // The script never says finished: what counts is how many were asked for together.
+    const dfget = startDfget(scratch, host, args);
+    await dfget.until("all are asked for", () => most >= expected);
+    await sleep(700);
+    await dfget.stop();
+    expect(most).toBe(expected);
+  });
+});
