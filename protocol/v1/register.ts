@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { caseBlind } from "../case_blind.ts";
+import { joinAnswerSchema, joinRequestSchema } from "../swarm/messages.ts";
 
 /** `POST /peer/registry`: the first call of every download (protocol §1). */
 const httpUrl = z.string().regex(/^https?:\/\/\S+$/i, "must be an http or https URL");
@@ -47,6 +48,8 @@ export const registerRequestSchema = caseBlind(
     fileLength: looseNumber.default(0),
     asSeed: looseBoolean.default(false),
     pattern: z.enum(["p2p", "cdn", "source", ""]).default("p2p"),
+    /** Ours: absent from v1's clients, and of no account where it cannot be read. */
+    swarm: joinRequestSchema.optional().catch(undefined),
   }),
 );
 export type RegisterRequest = z.infer<typeof registerRequestSchema>;
@@ -64,6 +67,8 @@ export const registerDataSchema = caseBlind(
     cdnSource: z.enum(["supernode", "source"]).catch("supernode"),
     asSeed: z.boolean().default(false),
     seedTaskID: z.string().default(""),
+    /** Ours: only for a client that asked with one. */
+    swarm: joinAnswerSchema.optional().catch(undefined),
   }),
 );
 export type RegisterData = z.infer<typeof registerDataSchema>;

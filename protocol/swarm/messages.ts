@@ -1,0 +1,130 @@
+import { z } from "zod";
+
+/**
+ * What our own programs say to the supernode about a swarm. It begins with v1's registration, in which
+ * a node of ours sends one field more, `swarm`; a supernode of ours answers with one more. Programs of
+ * v1 neither send nor see it, and a supernode of v1 ignores it: then the node goes on as a v1 client.
+ */
+export const SWARM_VERSION = 1;
+
+/** Bytes of a zone's name at most. */
+const MAX_ZONE = 128;
+/** How many blocks a node names as starved at most, the first ones in its file. */
+export const MAX_STARVED = 16;
+/** Tasks in one heartbeat at most; a node with more sends several. */
+export const MAX_HEARTBEAT_TASKS = 256;
+
+const count = z.number().int().nonnegative();
+
+/** Consecutive blocks. */
+export const blockRunSchema = z.object({ first: count, count: z.number().int().positive() });
+
+/** `swarm` in the body of `POST /peer/registry`: this node takes part in our swarm. */
+export const joinRequestSchema = z.object({
+  version: z.number().int().positive(),
+  /** The rack, room or data centre that the node is in, as its operator calls it. */
+  zone: z.string().max(MAX_ZONE).default(""),
+  /** Blocks held already: a node that comes back, or meets a new supernode. */
+  held: count.default(0),
+});
+export type JoinRequest = z.infer<typeof joinRequestSchema>;
+
+/** A node that another is told of. */
+export const neighbourSchema = z.object({
+  /** Its client id for this task (`cid`). */
+  id: z.string().min(1),
+  ip: z.ipv4(),
+  port: z.number().int().min(1).max(65535),
+  /** `/peer/file/<taskFileName>`. */
+  path: z.string(),
+  /** Whether it is in the same zone. */
+  near: z.boolean(),
+});
+export type Neighbour = z.infer<typeof neighbourSchema>;
+
+/** The right to fetch a run of blocks from the source, until it is done or taken back. */
+export const leaseSchema = blockRunSchema.extend({ id: count });
+export type LeaseGrant = z.infer<typeof leaseSchema>;
+
+/** `swarm` in the data of the answer to `POST /peer/registry`. */
+export const joinAnswerSchema = z.object({
+  version: z.number().int().positive(),
+  /** Bytes of a block. */
+  blockBytes: z.number().int().positive(),
+  neighbours: z.array(neighbourSchema),
+  leases: z.array(leaseSchema),
+  /** Milliseconds until the first heartbeat is due. */
+  heartbeatMs: z.number().positive(),
+});
+export type JoinAnswer = z.infer<typeof joinAnswerSchema>;
+
+/** How far a lease has come. */
+export const leaseProgressSchema = z.object({
+  id: count,
+  /** Blocks fetched, from the first one on. */
+  done: count,
+  /** The source does not give the next block to this node: others may try. */
+  failed: z.boolean().default(false),
+  /** sha256 in base64 of each block fetched since the last report, in order. */
+  digests: z.array(z.string().length(44)).default([]),
+});
+export type LeaseProgress = z.infer<typeof leaseProgressSchema>;
+
+/** What a node says of one task. */
+export const taskReportSchema = z.object({
+  taskId: z.string().min(1),
+  cid: z.string().min(1),
+  /** Blocks held. */
+  held: count,
+  /** Bytes a second that arrived, and that were handed on, since the last heartbeat. */
+  downRate: z.number().nonnegative().default(0),
+  upRate: z.number().nonnegative().default(0),
+  leases: z.array(leaseProgressSchema).default([]),
+  /** How many more leases it could work on now. */
+  wantsLeases: count.default(0),
+  /** Blocks that it lacks and none of its neighbours has. */
+  starved: z.array(count).max(MAX_STARVED).default([]),
+  /** Neighbours that it has dropped since the last heartbeat: silent, failing or slow. */
+  dropped: z.array(z.string()).default([]),
+  /** Neighbours it has now. */
+  neighbours: count,
+  /** It goes, and serves this task no longer. */
+  leaving: z.boolean().default(false),
+});
+export type TaskReport = z.infer<typeof taskReportSchema>;
+
+/** `POST /swarm/heartbeat`: all tasks of a node at once. Also sent at once where a lease is done. */
+export const heartbeatRequestSchema = z.object({
+  version: z.number().int().positive(),
+  tasks: z.array(taskReportSchema).max(MAX_HEARTBEAT_TASKS),
+});
+export type HeartbeatRequest = z.infer<typeof heartbeatRequestSchema>;
+
+/** What a node is told about one task. */
+export const taskAdviceSchema = z.object({
+  taskId: z.string(),
+  /** `false`: the supernode does not know this client (any more); it must register again. */
+  known: z.boolean(),
+  /** Nodes to exchange blocks with from now on, besides those it has. */
+  neighbours: z.array(neighbourSchema).default([]),
+  /** All leases it holds from now on: one that is missing has been taken back, one may be shorter. */
+  leases: z.array(leaseSchema).default([]),
+});
+export type TaskAdvice = z.infer<typeof taskAdviceSchema>;
+
+export const heartbeatAnswerSchema = z.object({
+  /** Milliseconds until the next heartbeat is due. */
+  heartbeatMs: z.number().positive(),
+  tasks: z.array(taskAdviceSchema),
+});
+export type HeartbeatAnswer = z.infer<typeof heartbeatAnswerSchema>;
+
+/**
+ * `POST /swarm/digests`: what blocks hash to, as the nodes that fetched them from the source said
+ * first. Asked only where a whole file has come out wrong, to find the blocks that are.
+ */
+export const digestsRequestSchema = z.object({ taskId: z.string().min(1), cid: z.string().min(1) });
+export const digestsAnswerSchema = z.object({
+  /** sha256 in base64 by block; empty where nobody has said. */
+  digests: z.array(z.union([z.literal(""), z.string().length(44)])),
+});
