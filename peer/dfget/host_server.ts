@@ -9,7 +9,7 @@ import { writeFileAtomically } from "../../runtime/files.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import { selfCommand } from "../../runtime/self.ts";
-import type { Membership } from "../download/swarm.ts";
+import type { Membership } from "../download/swarm_types.ts";
 import type { DfgetSettings } from "./settings.ts";
 
 /** `<home>/meta/host.meta`: on which port this host's peer server listens. */

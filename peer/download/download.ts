@@ -17,8 +17,9 @@ import type { SupernodeList } from "../supernode/supernode_list.ts";
 import { fetchAllFromSource } from "./back_to_source.ts";
 import { MIN_RATE } from "./fetch_piece.ts";
 import type { Source } from "./fetch_source.ts";
+import { joinSwarm } from "./join_swarm.ts";
 import { RunningDigest } from "./running_digest.ts";
-import { CLIENT_QUEUE, joinSwarm, type Membership, type SwarmIdentity } from "./swarm.ts";
+import { CLIENT_QUEUE, type Membership, type SwarmIdentity } from "./swarm_types.ts";
 
 /** What a download is to bring, and how. */
 export interface DownloadPlan {

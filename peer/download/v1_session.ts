@@ -1,185 +1,36 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ClientStatus, Code, PieceResult } from "../../protocol/codes.ts";
 import { FRAME_BYTES } from "../../protocol/piece_frame.ts";
-import {
-  type PieceLayout,
-  pieceContent,
-  pieceCount,
-  wireRange,
-} from "../../protocol/piece_range.ts";
-import { MAX_PIECE_SIZE } from "../../protocol/piece_size.ts";
+import { pieceContent, pieceCount, wireRange } from "../../protocol/piece_range.ts";
 import { type FinishedData, type PieceTask, parsePieceMd5 } from "../../protocol/v1/pull_piece.ts";
-import type { RegisterData } from "../../protocol/v1/register.ts";
 import { BacksourceReason, PieceErrorType } from "../../protocol/v1/report.ts";
-import { headersToWire } from "../../protocol/wire_headers.ts";
 import { isDiskFull } from "../../runtime/files.ts";
-import type { HttpClient } from "../../runtime/http_client.ts";
 import { getLogger } from "../../runtime/logger.ts";
-import type { RateLimiter } from "../../runtime/rate_limiter.ts";
-import { VERSION } from "../../runtime/version.ts";
-import type { Origin } from "../contract.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import {
   type PieceOutcome,
   type PullAnswer,
-  RegisterRefusedError,
-  type SupernodeClient,
   SupernodeLostError,
 } from "../supernode/supernode_client.ts";
-import type { SupernodeList } from "../supernode/supernode_list.ts";
 import { fetchPiece, PieceError } from "./fetch_piece.ts";
-import { fetchSourceRange, type Source } from "./fetch_source.ts";
+import { fetchSourceRange } from "./fetch_source.ts";
+import { registerClient } from "./register_client.ts";
+import type { Membership, SwarmOptions, SwarmOutcome } from "./swarm_types.ts";
 
-/** Who this client is in the swarm. */
-export interface SwarmIdentity {
-  cid: string;
-  ip: string;
-  hostName: string;
-  /** Port of the peer server; 0: cannot serve. */
-  port: number;
-  /** `/peer/file/<taskFileName>`. */
-  path: string;
-  md5?: string | undefined;
-  identifier?: string | undefined;
-  callSystem?: string | undefined;
-  dfdaemon?: boolean | undefined;
-  pattern?: string | undefined;
-}
-
-/** A registered client. */
-export interface Membership {
-  taskId: string;
-  cid: string;
-  supernode: SupernodeClient;
-}
-
-export interface SwarmOptions {
-  identity: SwarmIdentity;
-  source: Source;
-  taskUrl: string;
-  expectedLength?: number | undefined;
-  http: HttpClient;
-  supernodes: SupernodeList;
-  limiters: readonly RateLimiter[];
-  /** Bytes a second below which a peer is given up. */
-  minRate: number;
-  /** Pieces in the works at once. */
-  maxInFlight: number;
-  signal: AbortSignal;
-  /** Gives the file to fill once the layout is known; it may hold pieces already. */
-  openFile(layout: PieceLayout, taskId: string): Promise<TaskFile>;
-  onMember(membership: Membership): void;
-  /** Keeps a piece's content; resolves when it is on disk. */
-  onPiece(piece: number, content: Uint8Array, origin: Origin): Promise<void>;
-}
-
-/** All pieces are here, or why p2p ended before. */
-export type SwarmOutcome =
-  | { finished: true }
-  | { finished: false; reason: number; error?: string; needAuth?: boolean };
-
-/** Milliseconds to wait for a registration, in which the supernode asks the source for the length. */
-const REGISTER_MS = 3000;
 /** Milliseconds between pulls that found nothing to do: from, to (protocol §1, code 602). */
 const WAIT_MS = { first: 50, most: 800 };
-/** Milliseconds without any piece, and none on its way, after which p2p is given up: longer than the
- * supernode takes to give the lease of a dead node to another. */
+/**
+ * Milliseconds without any piece, and none on its way, after which p2p is given up: longer than the
+ * supernode takes to give the lease of a dead node to another.
+ */
 const STALL_MS = 15_000;
 /** Failed pieces in a row after which p2p is given up. */
 const MAX_FAILURES = 10;
-/** v1's default of `--clientqueue`: pieces in the works at once. */
-export const CLIENT_QUEUE = 6;
 
 const log = getLogger("dfclient");
 
-/**
- * Takes part in the swarm of a task until this client has all its pieces, as a v1 client does:
- * register, pull, fetch, report (protocol §1).
- *
- * @throws the file system's errors, and the signal's reason; all else is an outcome
- */
-export async function joinSwarm(options: SwarmOptions): Promise<SwarmOutcome> {
-  if (options.supernodes.size === 0) return { finished: false, reason: BacksourceReason.nodeEmpty };
-  const registered = await register(options);
-  if ("error" in registered) {
-    return { finished: false, reason: BacksourceReason.registerFailed, ...registered };
-  }
-  const { data, supernode } = registered;
-  const { expectedLength } = options;
-  if (data.fileLength >= 0 && expectedLength !== undefined && data.fileLength !== expectedLength) {
-    return {
-      finished: false,
-      reason: BacksourceReason.registerFailed,
-      error: `the supernode says ${data.fileLength} bytes, the source ${expectedLength}`,
-    };
-  }
-  const layout: PieceLayout = {
-    pieceSize: data.pieceSize,
-    framed: data.cdnSource !== "source",
-    length: data.fileLength >= 0 ? data.fileLength : (expectedLength ?? -1),
-  };
-  const file = await options.openFile(layout, data.taskId);
-  const session = new SwarmSession(options, file, {
-    taskId: data.taskId,
-    cid: options.identity.cid,
-    supernode,
-  });
-  return session.run();
-}
-
-async function register(
-  options: SwarmOptions,
-): Promise<
-  { data: RegisterData; supernode: SupernodeClient } | { error: string; needAuth: boolean }
-> {
-  const { identity, source } = options;
-  let error = "no supernode answers";
-  let needAuth = false;
-  for (const supernode of options.supernodes.candidates(Date.now(), Math.random)) {
-    try {
-      const data = await supernode.register(
-        {
-          rawUrl: source.url,
-          taskUrl: options.taskUrl,
-          cid: identity.cid,
-          ip: identity.ip,
-          hostName: identity.hostName,
-          port: identity.port,
-          path: identity.path,
-          version: VERSION,
-          md5: identity.md5 || undefined,
-          identifier: identity.identifier || undefined,
-          callSystem: identity.callSystem || undefined,
-          headers: headersToWire(source.headers),
-          dfdaemon: identity.dfdaemon || undefined,
-          insecure: source.tls?.insecure || undefined,
-          rootCAs: source.tls?.ca?.map((pem) => Buffer.from(pem).toString("base64")),
-          pattern: identity.pattern,
-        },
-        REGISTER_MS,
-        options.signal,
-      );
-      options.supernodes.answered(supernode);
-      if (data.pieceSize > MAX_PIECE_SIZE) {
-        throw new RegisterRefusedError(
-          Code.unknownError,
-          `a piece size of ${data.pieceSize} bytes`,
-        );
-      }
-      return { data, supernode };
-    } catch (failure) {
-      options.signal.throwIfAborted();
-      if (failure instanceof SupernodeLostError) options.supernodes.lost(supernode, Date.now());
-      else if (!(failure instanceof RegisterRefusedError)) throw failure;
-      else needAuth = failure.code === Code.needAuth;
-      error = `supernode ${supernode.name}: ${(failure as Error).message}`;
-    }
-  }
-  return { error, needAuth };
-}
-
-/** One registered client at work. */
-class SwarmSession {
+/** A registered client at work as a v1 client is: pull, fetch, report (protocol §1). */
+export class V1Session {
   readonly #options: SwarmOptions;
   readonly #file: TaskFile;
   #member: Membership;
@@ -285,7 +136,7 @@ class SwarmSession {
   async #registerAgain(): Promise<boolean> {
     if (this.#registrations > this.#options.supernodes.size + 1) return false;
     this.#registrations += 1;
-    const registered = await register(this.#options);
+    const registered = await registerClient(this.#options);
     if ("error" in registered) return false;
     const { data, supernode } = registered;
     const { layout } = this.#file;

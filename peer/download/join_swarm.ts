@@ -1,0 +1,40 @@
+import type { PieceLayout } from "../../protocol/piece_range.ts";
+import { BacksourceReason } from "../../protocol/v1/report.ts";
+import { registerClient } from "./register_client.ts";
+import type { SwarmOptions, SwarmOutcome } from "./swarm_types.ts";
+import { V1Session } from "./v1_session.ts";
+
+/**
+ * Takes part in the swarm of a task until this client has all its pieces, as a v1 client does:
+ * register, pull, fetch, report (protocol §1).
+ *
+ * @throws the file system's errors, and the signal's reason; all else is an outcome
+ */
+export async function joinSwarm(options: SwarmOptions): Promise<SwarmOutcome> {
+  if (options.supernodes.size === 0) return { finished: false, reason: BacksourceReason.nodeEmpty };
+  const registered = await registerClient(options);
+  if ("error" in registered) {
+    return { finished: false, reason: BacksourceReason.registerFailed, ...registered };
+  }
+  const { data, supernode } = registered;
+  const { expectedLength } = options;
+  if (data.fileLength >= 0 && expectedLength !== undefined && data.fileLength !== expectedLength) {
+    return {
+      finished: false,
+      reason: BacksourceReason.registerFailed,
+      error: `the supernode says ${data.fileLength} bytes, the source ${expectedLength}`,
+    };
+  }
+  const layout: PieceLayout = {
+    pieceSize: data.pieceSize,
+    framed: data.cdnSource !== "source",
+    length: data.fileLength >= 0 ? data.fileLength : (expectedLength ?? -1),
+  };
+  const file = await options.openFile(layout, data.taskId);
+  const session = new V1Session(options, file, {
+    taskId: data.taskId,
+    cid: options.identity.cid,
+    supernode,
+  });
+  return session.run();
+}

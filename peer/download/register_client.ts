@@ -1,0 +1,70 @@
+import { Code } from "../../protocol/codes.ts";
+import { MAX_PIECE_SIZE } from "../../protocol/piece_size.ts";
+import type { RegisterData } from "../../protocol/v1/register.ts";
+import { headersToWire } from "../../protocol/wire_headers.ts";
+import { VERSION } from "../../runtime/version.ts";
+import {
+  RegisterRefusedError,
+  type SupernodeClient,
+  SupernodeLostError,
+} from "../supernode/supernode_client.ts";
+import type { SwarmOptions } from "./swarm_types.ts";
+
+/** Milliseconds to wait for a registration, in which the supernode asks the source for the length. */
+const REGISTER_MS = 3000;
+/** What the supernode that took a client in has said, or why none did. */
+export type Registered =
+  | { data: RegisterData; supernode: SupernodeClient }
+  | { error: string; needAuth: boolean };
+
+/**
+ * Registers a client with the first supernode that takes it in (protocol §1, POST /peer/registry).
+ *
+ * @throws the signal's reason
+ */
+export async function registerClient(options: SwarmOptions): Promise<Registered> {
+  const { identity, source } = options;
+  let error = "no supernode answers";
+  let needAuth = false;
+  for (const supernode of options.supernodes.candidates(Date.now(), Math.random)) {
+    try {
+      const data = await supernode.register(
+        {
+          rawUrl: source.url,
+          taskUrl: options.taskUrl,
+          cid: identity.cid,
+          ip: identity.ip,
+          hostName: identity.hostName,
+          port: identity.port,
+          path: identity.path,
+          version: VERSION,
+          md5: identity.md5 || undefined,
+          identifier: identity.identifier || undefined,
+          callSystem: identity.callSystem || undefined,
+          headers: headersToWire(source.headers),
+          dfdaemon: identity.dfdaemon || undefined,
+          insecure: source.tls?.insecure || undefined,
+          rootCAs: source.tls?.ca?.map((pem) => Buffer.from(pem).toString("base64")),
+          pattern: identity.pattern,
+        },
+        REGISTER_MS,
+        options.signal,
+      );
+      options.supernodes.answered(supernode);
+      if (data.pieceSize > MAX_PIECE_SIZE) {
+        throw new RegisterRefusedError(
+          Code.unknownError,
+          `a piece size of ${data.pieceSize} bytes`,
+        );
+      }
+      return { data, supernode };
+    } catch (failure) {
+      options.signal.throwIfAborted();
+      if (failure instanceof SupernodeLostError) options.supernodes.lost(supernode, Date.now());
+      else if (!(failure instanceof RegisterRefusedError)) throw failure;
+      else needAuth = failure.code === Code.needAuth;
+      error = `supernode ${supernode.name}: ${(failure as Error).message}`;
+    }
+  }
+  return { error, needAuth };
+}

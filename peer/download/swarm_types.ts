@@ -1,0 +1,59 @@
+import type { PieceLayout } from "../../protocol/piece_range.ts";
+import type { HttpClient } from "../../runtime/http_client.ts";
+import type { RateLimiter } from "../../runtime/rate_limiter.ts";
+import type { Origin } from "../contract.ts";
+import type { TaskFile } from "../store/task_file.ts";
+import type { SupernodeClient } from "../supernode/supernode_client.ts";
+import type { SupernodeList } from "../supernode/supernode_list.ts";
+import type { Source } from "./fetch_source.ts";
+
+/** Who this client is in the swarm. */
+export interface SwarmIdentity {
+  cid: string;
+  ip: string;
+  hostName: string;
+  /** Port of the peer server; 0: cannot serve. */
+  port: number;
+  /** `/peer/file/<taskFileName>`. */
+  path: string;
+  md5?: string | undefined;
+  identifier?: string | undefined;
+  callSystem?: string | undefined;
+  dfdaemon?: boolean | undefined;
+  pattern?: string | undefined;
+}
+
+/** A registered client. */
+export interface Membership {
+  taskId: string;
+  cid: string;
+  supernode: SupernodeClient;
+}
+
+export interface SwarmOptions {
+  identity: SwarmIdentity;
+  source: Source;
+  taskUrl: string;
+  expectedLength?: number | undefined;
+  http: HttpClient;
+  supernodes: SupernodeList;
+  limiters: readonly RateLimiter[];
+  /** Bytes a second below which a peer is given up. */
+  minRate: number;
+  /** Pieces in the works at once. */
+  maxInFlight: number;
+  signal: AbortSignal;
+  /** Gives the file to fill once the layout is known; it may hold pieces already. */
+  openFile(layout: PieceLayout, taskId: string): Promise<TaskFile>;
+  onMember(membership: Membership): void;
+  /** Keeps a piece's content; resolves when it is on disk. */
+  onPiece(piece: number, content: Uint8Array, origin: Origin): Promise<void>;
+}
+
+/** All pieces are here, or why p2p ended before. */
+export type SwarmOutcome =
+  | { finished: true }
+  | { finished: false; reason: number; error?: string; needAuth?: boolean };
+
+/** v1's default of `--clientqueue`: pieces in the works at once. */
+export const CLIENT_QUEUE = 6;
