@@ -1,0 +1,243 @@
+import {
+  DEFAULT_NEIGHBOUR_LIMITS,
+  isNear,
+  Neighbourhood,
+  type NeighbourLimits,
+  type Resident,
+} from "./neighbours.ts";
+import {
+  DEFAULT_LEASE_LIMITS,
+  type Lease,
+  type LeaseLimits,
+  type SourceBudget,
+  SourceLeases,
+} from "./source_leases.ts";
+
+export interface SwarmTaskOptions {
+  /** Blocks of the file. */
+  blocks: number;
+  /** What all tasks of the same registry share. */
+  budget: SourceBudget;
+  /** Uniform in [0, 1). */
+  random: () => number;
+  neighbours?: NeighbourLimits;
+  leases?: LeaseLimits;
+}
+
+/** Who comes. */
+export interface Newcomer {
+  /** Its client id. */
+  id: string;
+  zone: string;
+  subnet: string;
+  /** Whether others can be sent to it. */
+  serves: boolean;
+  /** Blocks it holds. */
+  held: number;
+}
+
+/** What a member says; see `taskReportSchema` (protocol/swarm/messages.ts), where each is explained. */
+export interface MemberReport {
+  held: number;
+  leases: readonly { id: number; done: number; failed: boolean }[];
+  wantsLeases: number;
+  starved: readonly number[];
+  dropped: readonly string[];
+}
+
+/** What a member is told. */
+export interface MemberAdvice {
+  /** Its new neighbours. */
+  neighbours: readonly { id: string; near: boolean }[];
+  /** All leases it holds from now on. */
+  leases: readonly { id: number; first: number; count: number }[];
+  /** Milliseconds until it should report again. */
+  heartbeatMs: number;
+}
+
+interface Member extends Resident<Member> {
+  readonly id: string;
+  serves: boolean;
+  held: number;
+  lastSeenMs: number;
+  /** What it was told of when to report again, ms. */
+  heartbeatMs: number;
+  gone: boolean;
+}
+
+/** Milliseconds between the heartbeats of those who fetch from the source. */
+const RUNNER_HEARTBEAT_MS = 500;
+/** … of the others who download: longer with many of them. */
+const HEARTBEAT_MS = { least: 1000, most: 2000 };
+/** Reports a second of one task that the supernode aims at. */
+const HEARTBEATS_PER_SECOND = 5000;
+/** … of those who have the whole file. */
+const SEED_HEARTBEAT_MS = 10_000;
+/** A runner that is silent for so long is dead; its leases go to others, ms. */
+const RUNNER_SILENCE_MS = 1500;
+/** Heartbeats that may fail to come before a member counts as gone. */
+const MISSED = 3;
+/** A block that was fetched so recently is still on its way to the others, ms. */
+const SPREADING_MS = 1000;
+/** Starved blocks that are looked at in a report. */
+const STARVED_PER_REPORT = 4;
+
+/**
+ * One task's swarm, as the supernode sees it: who its members are, who of them are neighbours, and who
+ * fetches what from the source. Which block comes from whom is the members' own affair, so that a
+ * member costs one join and a heartbeat every second or two, however large the file is. Pure: clock
+ * and randomness come from outside.
+ */
+export class SwarmTask {
+  readonly #random: () => number;
+  readonly #blocks: number;
+  readonly #members = new Map<string, Member>();
+  readonly #neighbourhood: Neighbourhood<Member>;
+  readonly #leases: SourceLeases<Member>;
+  /** Since when blocks whose fetcher is gone are missed, ms. */
+  readonly #missed = new Map<number, number>();
+
+  constructor(options: SwarmTaskOptions) {
+    this.#random = options.random;
+    this.#blocks = options.blocks;
+    this.#neighbourhood = new Neighbourhood(
+      options.neighbours ?? DEFAULT_NEIGHBOUR_LIMITS,
+      options.random,
+    );
+    this.#leases = new SourceLeases(
+      options.blocks,
+      options.leases ?? DEFAULT_LEASE_LIMITS,
+      options.budget,
+    );
+  }
+
+  get size(): number {
+    return this.#members.size;
+  }
+
+  /** Nodes that fetch from the source now. */
+  get runners(): number {
+    return this.#leases.runners;
+  }
+
+  /** A node takes part; one that is known starts afresh. */
+  join(newcomer: Newcomer, nowMs: number): MemberAdvice {
+    this.leave(newcomer.id);
+    const { id, zone, subnet, serves, held } = newcomer;
+    const member: Member = {
+      id,
+      zone,
+      subnet,
+      serves,
+      held,
+      neighbours: new Set(),
+      lastSeenMs: nowMs,
+      heartbeatMs: 0,
+      gone: false,
+    };
+    this.#members.set(id, member);
+    const neighbours = this.#neighbourhood.welcome(member);
+    if (serves) this.#neighbourhood.add(member);
+    return this.#advise(member, neighbours, DEFAULT_LEASE_LIMITS.perRunner, nowMs);
+  }
+
+  /** A member says how it is doing; `undefined` where it is not known (any more). */
+  report(id: string, report: MemberReport, nowMs: number): MemberAdvice | undefined {
+    const member = this.#members.get(id);
+    if (!member) return undefined;
+    member.lastSeenMs = nowMs;
+    member.held = report.held;
+    let failed = false;
+    for (const lease of report.leases) {
+      this.#leases.progress(member, lease.id, lease.done, nowMs);
+      failed ||= lease.failed;
+    }
+    if (failed) this.#leases.release(member);
+    for (const other of report.dropped) this.#part(member, other);
+    const neighbours = this.#neighbourhood.replenish(member);
+    this.#feed(member, report.starved, neighbours, nowMs);
+    return this.#advise(member, neighbours, failed ? 0 : report.wantsLeases, nowMs);
+  }
+
+  /** A member is gone: its leases go to others, and nobody is sent to it any more. */
+  leave(id: string): void {
+    const member = this.#members.get(id);
+    if (!member) return;
+    member.gone = true;
+    this.#members.delete(id);
+    this.#leases.release(member);
+    this.#neighbourhood.remove(member);
+  }
+
+  /**
+   * Finds those who are silent. To be called a few times a second, after all reports that have come
+   * in have been told.
+   */
+  expire(nowMs: number): void {
+    this.#leases.expire(nowMs, (holder) => nowMs - holder.lastSeenMs > RUNNER_SILENCE_MS);
+    for (const member of this.#members.values()) {
+      if (nowMs - member.lastSeenMs > MISSED * member.heartbeatMs) this.leave(member.id);
+    }
+  }
+
+  #advise(member: Member, given: readonly Member[], wantsLeases: number, nowMs: number) {
+    if (member.held < this.#blocks) {
+      for (let wanted = wantsLeases; wanted > 0; wanted--) {
+        if (!this.#leases.grant(member, nowMs)) break;
+      }
+    }
+    const leases = this.#leases.of(member);
+    member.heartbeatMs = this.#heartbeatMs(member, leases);
+    return {
+      neighbours: given.map((other) => ({ id: other.id, near: isNear(member, other) })),
+      leases: leases.map(({ id, first, count }) => ({ id, first, count })),
+      heartbeatMs: member.heartbeatMs,
+    };
+  }
+
+  #heartbeatMs(member: Member, leases: readonly Lease<Member>[]): number {
+    if (leases.length > 0) return RUNNER_HEARTBEAT_MS;
+    const usual =
+      member.held === this.#blocks
+        ? SEED_HEARTBEAT_MS
+        : Math.min(
+            HEARTBEAT_MS.most,
+            Math.max(HEARTBEAT_MS.least, (this.#members.size / HEARTBEATS_PER_SECOND) * 1000),
+          );
+    // Those who came together should not report together.
+    return Math.round(usual * (0.8 + 0.4 * this.#random()));
+  }
+
+  #part(member: Member, otherId: string): void {
+    const other = this.#members.get(otherId);
+    if (other) this.#neighbourhood.unlink(member, other);
+  }
+
+  /** Leads a member to blocks that none of its neighbours has. */
+  #feed(member: Member, starved: readonly number[], given: Member[], nowMs: number): void {
+    for (const block of starved.slice(0, STARVED_PER_REPORT)) {
+      const fetched = this.#leases.fetched(block);
+      if (!fetched || nowMs - fetched.sinceMs < SPREADING_MS) continue;
+      const { by } = fetched;
+      if (by === member) {
+        this.#leases.again(block);
+      } else if (!by.gone) {
+        if (by.serves && this.#neighbourhood.link(member, by)) given.push(by);
+      } else if (this.#isMissed(block, nowMs)) {
+        this.#leases.again(block);
+      }
+    }
+  }
+
+  /** Whether a block whose fetcher is gone does not turn up with others either. */
+  #isMissed(block: number, nowMs: number): boolean {
+    const sinceMs = this.#missed.get(block);
+    if (sinceMs === undefined || nowMs - sinceMs > 10 * SPREADING_MS) {
+      this.#missed.set(block, nowMs);
+      return false;
+    }
+    if (nowMs - sinceMs < SPREADING_MS) return false;
+    this.#missed.delete(block);
+    return true;
+  }
+}
