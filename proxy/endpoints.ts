@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import type { Peer } from "../peer/mod.ts";
 import { redactUrl } from "../runtime/redact_url.ts";
+import { answerUnknownPaths } from "../runtime/unknown_paths.ts";
 import { runtimeName, VERSION } from "../runtime/version.ts";
 import type { ProxyMetrics } from "./metrics.ts";
 
@@ -35,6 +36,7 @@ export function createEndpoints(options: EndpointOptions): Hono {
   app.get("/debug/version", (c) => c.json({ Version: VERSION, Runtime: runtimeName() }));
   app.get("/args", (c) => c.text(`${options.args.map(redactArgument).join(" ")}\n`));
   app.get("/env", (c) => c.text(`${describeEnvironment(options.env).join("\n")}\n`));
+  answerUnknownPaths(app);
   return app;
 }
 

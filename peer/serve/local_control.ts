@@ -1,11 +1,27 @@
-import { basename, join } from "node:path";
-import { Hono } from "hono";
+import { basename, join, resolve } from "node:path";
+import { Hono, type MiddlewareHandler } from "hono";
 import { getLogger } from "../../runtime/logger.ts";
+import type { ConnectionEnv } from "../../runtime/serve.ts";
 import { VERSION } from "../../runtime/version.ts";
 import { type Catalog, DATA_SUFFIX } from "../store/catalog.ts";
 import { plainText } from "./plain_text.ts";
 
+type Env = { Bindings: Partial<ConnectionEnv> };
+
+/** `<base name of the output>-<pid>-<unix seconds>`, by which dfget names its files (protocol §2). */
+const SIGNED_NAME = /-\d+-\d+(\.\d+)?$/;
+/** Longest name that a file can have, less our suffixes. */
+const MAX_NAME = 240;
+
 const log = getLogger("dfserver");
+
+/** v1 takes these requests from anywhere; they are of use on this host only, and others may misuse them. */
+const onlyThisHost: MiddlewareHandler<Env> = async (c, next) => {
+  const { remoteAddress, localAddress } = c.env?.incoming?.socket ?? {};
+  if (remoteAddress !== localAddress && !/^(::ffff:)?127\.|^::1$/.test(remoteAddress ?? ""))
+    return plainText(403, "only for downloads of this host");
+  await next();
+};
 
 /** What the downloads of a host share: the limit on all of them together, bytes a second. */
 export interface HostLimit {
@@ -16,15 +32,20 @@ export interface HostLimit {
  * The paths by which the downloads of this host use one peer server together (protocol §2): announce
  * a file, ask for a share of the rate, tell that a download is over.
  */
-export function localControl(catalog: Catalog, limit: HostLimit): Hono {
-  const app = new Hono();
+export function localControl(catalog: Catalog, limit: HostLimit): Hono<Env> {
+  const app = new Hono<Env>();
+  for (const path of ["/check/*", "/rate/*", "/client/finish"]) app.use(path, onlyThisHost);
 
   app.get("/check/:name{.+}", (c) => {
     const name = c.req.param("name");
-    const dataDir = c.req.header("dataDir") ?? catalog.dataDir;
+    const dataDir = resolve(c.req.header("dataDir") ?? catalog.dataDir);
+    if (name !== basename(name) || /\p{Cc}/u.test(name) || name.length > MAX_NAME)
+      return plainText(400, "invalid task file name");
+    // Files announced here are handed out, and deleted when they expire: elsewhere only what dfget names.
+    if (dataDir !== resolve(catalog.dataDir) && !SIGNED_NAME.test(name))
+      return plainText(400, "invalid task file name: it must end in <pid>-<seconds>");
     const total = Number(c.req.header("totalLimit") ?? "0");
     if (Number.isSafeInteger(total) && total > 0) limit.totalLimit = total;
-    if (name !== basename(name)) return plainText(400, "invalid task file name");
     if (!catalog.get(name)) {
       catalog.add({
         name,
@@ -42,7 +63,7 @@ export function localControl(catalog: Catalog, limit: HostLimit): Hono {
 
   app.get("/rate/:name{.+}", (c) => {
     const asked = c.req.header("rateLimit") ?? "";
-    if (!/^\d+$/.test(asked)) return plainText(400, `invalid rateLimit: ${asked}`);
+    if (!/^\d{1,15}$/.test(asked)) return plainText(400, `invalid rateLimit: ${asked}`);
     const entry = catalog.get(c.req.param("name"));
     if (entry) entry.touchedMs = Date.now();
     if (limit.totalLimit <= 0) return octets(asked);

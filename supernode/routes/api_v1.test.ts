@@ -8,7 +8,7 @@ import { apiV1Routes } from "./api_v1.ts";
 
 const NOW = Date.parse("2026-11-24T09:41:04.680Z");
 const notFound = (id: string) => ({
-  code: 500,
+  code: 404,
   message: `failed to get key ${id} from map: {"Code":0,"Msg":"data not found"}`,
 });
 
@@ -75,19 +75,19 @@ test("peers are listed by age, a page at a time", async () => {
   expect(await ports("")).toEqual([15001, 15002, 15003]);
   expect(await ports("?pageNum=0&pageSize=2")).toEqual([15001, 15002]);
   expect(await ports("?pageNum=1&pageSize=2")).toEqual([15003]);
-  expect((await ask("GET", "/peers?pageNum=x")).status).toBe(500);
+  expect((await ask("GET", "/peers?pageNum=x")).status).toBe(400);
 });
 
 test("a peer with a wrong address is refused", async () => {
   const { status, body } = await ask("POST", "/peers", { IP: "x", port: 80 });
-  expect(status).toBe(500);
+  expect(status).toBe(400);
   expect((body as { message: string }).message).toMatch(/^validation failure list:\nIP in body/);
 });
 
-test("unknown peers and tasks are answered as v1 does", async () => {
-  expect(await ask("GET", "/peers/nope")).toEqual({ status: 500, body: notFound("nope") });
-  expect(await ask("DELETE", "/peers/nope")).toEqual({ status: 500, body: notFound("nope") });
-  expect(await ask("GET", "/tasks/nope")).toEqual({ status: 500, body: notFound("nope") });
+test("unknown peers and tasks are answered in v1's words", async () => {
+  expect(await ask("GET", "/peers/nope")).toEqual({ status: 404, body: notFound("nope") });
+  expect(await ask("DELETE", "/peers/nope")).toEqual({ status: 404, body: notFound("nope") });
+  expect(await ask("GET", "/tasks/nope")).toEqual({ status: 404, body: notFound("nope") });
   expect(await ask("DELETE", "/tasks/nope")).toEqual({ status: 200, body: "" });
 });
 
@@ -149,7 +149,7 @@ test("a piece error names the culprit by its peer, in the query or in a body", a
     200,
   );
   expect(await send(`?dstPid=${peer.id}&srcCid=c2&errorType=FILE_NOT_EXIST`)).toBe(200);
-  expect(await send("")).toBe(500);
+  expect(await send("")).toBe(400);
   await server.close();
   const report = { taskId: "t1", range: "0-4194303", dstCid: "c1" };
   expect(reports).toEqual([report, report]);

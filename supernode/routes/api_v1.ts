@@ -8,6 +8,7 @@ import type { ConnectionEnv } from "../../runtime/serve.ts";
 import type { PieceErrorReport } from "../tasks/client_desk.ts";
 import { type Peer, shownCdnStatus, type Task, taskPieceCount, wireLength } from "../tasks/task.ts";
 import type { TaskStore } from "../tasks/task_store.ts";
+import { BodyError, limitBody, readJson } from "./request_body.ts";
 
 export interface ApiV1Options {
   store: TaskStore;
@@ -27,19 +28,18 @@ export function apiV1Routes({ store, pieceError }: ApiV1Options): Hono<Env> {
 
   app.get("/peers", (c) => {
     const paging = pagingSchema.safeParse(c.req.query());
-    if (!paging.success) return fail(c, `invalid pageNum or pageSize: ${INVALID_VALUE}`);
+    if (!paging.success) return refuse(c, `invalid pageNum or pageSize: ${INVALID_VALUE}`);
     const { pageNum, pageSize } = paging.data;
     const peers = [...store.peers()].sort((a, b) => a.createdMs - b.createdMs);
     const shown = pageSize ? peers.slice(pageNum * pageSize, (pageNum + 1) * pageSize) : peers;
     return c.json(shown.map(peerAnswer));
   });
 
-  app.post("/peers", async (c) => {
-    const body = await c.req.json().catch(() => undefined);
-    const request = createPeerSchema.safeParse(body);
+  app.post("/peers", limitBody(MAX_BODY_BYTES), async (c) => {
+    const request = createPeerSchema.safeParse(await readJson(c));
     if (!request.success) {
       const lines = request.error.issues.map((i) => `${i.path.join(".")} in body: ${i.message}`);
-      return fail(c, `validation failure list:\n${lines.join("\n")}: ${INVALID_VALUE}`);
+      return refuse(c, `validation failure list:\n${lines.join("\n")}: ${INVALID_VALUE}`);
     }
     const { IP: ip, hostName, port, version } = request.data;
     return c.json({ ID: store.addPeer({ ip, hostName, port, version }).id }, 201);
@@ -66,11 +66,11 @@ export function apiV1Routes({ store, pieceError }: ApiV1Options): Hono<Env> {
   });
 
   app.get("/tasks/:id/pieces/:pieceRange/error", async (c) => {
-    const body = c.env?.incoming ? await readJson(c.env.incoming) : {};
+    const body = c.env?.incoming ? await readBodyOfGet(c.env.incoming) : {};
     const report = peerErrorSchema.safeParse({ ...c.req.query(), ...body });
-    if (!report.success) return fail(c, `malformed report: ${INVALID_VALUE}`);
+    if (!report.success) return refuse(c, `malformed report: ${INVALID_VALUE}`);
     const { dstPid } = report.data;
-    if (!dstPid) return fail(c, 'dstPid: {"Code":1,"Msg":"value is empty"}');
+    if (!dstPid) return refuse(c, 'dstPid: {"Code":1,"Msg":"value is empty"}');
     const taskId = report.data.taskId || c.req.param("id");
     const range = report.data.range || c.req.param("pieceRange");
     for (const client of store.clientsOfTask(taskId)) {
@@ -79,6 +79,10 @@ export function apiV1Routes({ store, pieceError }: ApiV1Options): Hono<Env> {
     return empty(c);
   });
 
+  app.onError((error, c) => {
+    if (error instanceof BodyError) return refuse(c, error.message);
+    throw error;
+  });
   return app;
 }
 
@@ -97,7 +101,7 @@ const peerErrorSchema = caseBlind(
 );
 
 /** v1 clients of this route send a body with a GET, which web-standard requests do not carry. */
-async function readJson(incoming: IncomingMessage): Promise<object> {
+async function readBodyOfGet(incoming: IncomingMessage): Promise<object> {
   const length = Number(incoming.headers["content-length"] ?? 0);
   if (length === 0 || length > MAX_BODY_BYTES) return {};
   const chunks: Buffer[] = [];
@@ -113,12 +117,13 @@ function empty(c: Context) {
   return c.body(null, 200, { "content-length": "0" });
 }
 
-function fail(c: Context, message: string) {
-  return c.json({ code: 500, message }, 500);
+function refuse(c: Context, message: string, code: 400 | 404 = 400) {
+  return c.json({ code, message }, code);
 }
 
+/** v1 says 500 here, which no program depends on: these routes are for people and their scripts. */
 function notFound(c: Context, id: string) {
-  return fail(c, `failed to get key ${id} from map: ${DATA_NOT_FOUND}`);
+  return refuse(c, `failed to get key ${id} from map: ${DATA_NOT_FOUND}`, 404);
 }
 
 function peerAnswer(peer: Peer): PeerAnswer {

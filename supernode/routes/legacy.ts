@@ -14,6 +14,7 @@ import type { SupernodeObserver } from "../observer.ts";
 import { RegisterError } from "../tasks/admission.ts";
 import { type ClientDesk, UnknownClientError } from "../tasks/client_desk.ts";
 import type { Registry } from "../tasks/register.ts";
+import { BodyError, limitBody, readJson, readText } from "./request_body.ts";
 
 export interface LegacyOptions {
   registry: Registry;
@@ -28,13 +29,21 @@ const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
 /**
  * The routes by which v1 clients download (protocol §1), to be mounted also under `/v1.0` and the
- * like. An error outside the envelope is HTTP 500 with `{"code": 500, "message": …}`, as in v1.
+ * like. An error outside the envelope is HTTP 500 with `{"code": 500, "message": …}`, as in v1, where a
+ * client of v1 may cause it.
  */
 export function legacyRoutes({ registry, desk, observer }: LegacyOptions): Hono<Env> {
   const app = new Hono<Env>();
 
-  app.post("/peer/registry", async (c) => {
-    const request = registerRequestSchema.safeParse(await readBody(c));
+  app.post("/peer/registry", limitBody(MAX_BODY_BYTES), async (c) => {
+    let fields: unknown;
+    try {
+      fields = await readFields(c);
+    } catch (error) {
+      if (!(error instanceof BodyError)) throw error;
+      return fail(c, `failed to register: ${error.message}`);
+    }
+    const request = registerRequestSchema.safeParse(fields);
     if (!request.success) return fail(c, `failed to register: ${complaints(request.error)}`);
     try {
       const data = await registry.register(request.data);
@@ -55,14 +64,14 @@ export function legacyRoutes({ registry, desk, observer }: LegacyOptions): Hono<
 
   app.get("/peer/piece/suc", (c) => {
     const request = pieceSuccessSchema.safeParse(c.req.query());
-    if (!request.success) return fail(c, complaints(request.error));
+    if (!request.success) return refuse(c, complaints(request.error));
     const { taskId, cid, pieceRange } = request.data;
     return reported(c, Code.pieceReported, () => desk.pieceStored(taskId, cid, pieceRange));
   });
 
   app.get("/peer/service/down", (c) => {
     const request = serviceDownSchema.safeParse(c.req.query());
-    if (!request.success) return fail(c, complaints(request.error));
+    if (!request.success) return refuse(c, complaints(request.error));
     const { taskId, cid } = request.data;
     return reported(c, Code.serviceDownReported, () => desk.serviceDown(taskId, cid));
   });
@@ -76,15 +85,17 @@ export function legacyRoutes({ registry, desk, observer }: LegacyOptions): Hono<
   app.post("/peer/network", (c) => c.json({ nodes: null }));
   app.post("/peer/heartbeat", (c) => c.json({ seedTaskIDs: null }));
 
-  app.post("/task/metrics", async (c) => {
+  app.post("/task/metrics", limitBody(MAX_BODY_BYTES), async (c) => {
     // JSON under any content type, unlike a registration.
-    const metrics = taskMetricsSchema.safeParse(parseJson(await readText(c)));
-    if (!metrics.success) return fail(c, complaints(metrics.error));
+    const metrics = taskMetricsSchema.safeParse(await readJson(c));
+    if (!metrics.success) return refuse(c, complaints(metrics.error));
     observer.downloadReported(metrics.data);
     return c.json(null);
   });
 
-  app.onError((_error, c) => fail(c, "internal error"));
+  app.onError((error, c) =>
+    error instanceof BodyError ? refuse(c, error.message) : fail(c, "internal error"),
+  );
   return app;
 }
 
@@ -92,44 +103,38 @@ function reported(c: Context, code: Code, report: () => void) {
   try {
     report();
   } catch (error) {
-    if (error instanceof UnknownClientError || error instanceof RangeError)
-      return fail(c, error.message);
+    if (error instanceof UnknownClientError) return fail(c, error.message);
+    if (error instanceof RangeError) return refuse(c, error.message);
     throw error;
   }
   return c.json({ code });
 }
 
+/** v1's answer to all that went wrong: its clients then go to the source. */
 function fail(c: Context, message: string) {
   return c.json({ code: Code.systemError, message }, 500);
 }
 
-/** A body as JSON where it says so, else as a form, as v1 reads it. */
-async function readBody(c: Context): Promise<unknown> {
-  const text = await readText(c);
-  if (/^application\/json\b/i.test(c.req.header("content-type") ?? "")) return parseJson(text);
+/** What no client of v1 sends. */
+function refuse(c: Context, message: string) {
+  return c.json({ code: 400, message }, 400);
+}
+
+/**
+ * A body as JSON where it says so, else as a form, as v1 reads it.
+ *
+ * @throws {BodyError}
+ */
+async function readFields(c: Context): Promise<unknown> {
+  if (/^application\/json\b/i.test(c.req.header("content-type") ?? "")) return readJson(c);
   const form: Record<string, string | string[]> = {};
-  for (const [name, value] of new URLSearchParams(text)) {
+  for (const [name, value] of new URLSearchParams(await readText(c))) {
     if (/^(headers|rootCAs)$/i.test(name)) {
       const earlier = form[name];
       form[name] = Array.isArray(earlier) ? [...earlier, value] : [value];
     } else form[name] = value;
   }
   return form;
-}
-
-/** The body as text; empty where it is longer than anybody's would be. */
-async function readText(c: Context): Promise<string> {
-  if (Number(c.req.header("content-length") ?? 0) > MAX_BODY_BYTES) return "";
-  return c.req.text();
-}
-
-/** The value of a JSON text; `undefined`, which no schema takes, where it is none. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function complaints(error: z.ZodError): string {

@@ -1,3 +1,4 @@
+import { VERSION } from "../../runtime/version.ts";
 import type { Answer } from "./answer.ts";
 import type { Found } from "./diff.ts";
 
@@ -69,13 +70,6 @@ export const SERVER_DIFFERENCES: readonly Difference[] = [
   },
   {
     kind: "moment",
-    of: /raw-peer GET \/check\/x1/,
-    at: /^body$/,
-    reason: "the recorded programs were built without a version",
-    holds: isForm(/^x1@[\w.-]*$/),
-  },
-  {
-    kind: "moment",
     of: /raw-api GET \/api\/v1\/peers/,
     at: /^headers\.content-length$/,
     reason: "v1 sends the longer ones of its JSON texts chunked",
@@ -128,6 +122,21 @@ export const SERVER_DIFFERENCES: readonly Difference[] = [
   },
   {
     kind: "better",
+    of: /raw-api (GET|DELETE) \/api\/v1\/(peers|tasks)\/nope/,
+    at: /^(status|body\.code)$/,
+    reason: "v1 says 500 of an unknown peer or task, ours 404: no v1 program asks for one",
+    holds: ({ recorded, ours }) => recorded === 500 && ours === 404,
+  },
+  {
+    kind: "better",
+    of: /raw-peer GET \/check\/x1/,
+    at: /^(status|headers\.content-type|body)$/,
+    reason:
+      "v1 takes any file of its host on, ours in another data directory only what dfget names",
+    holds: ({ at, ours }) => at !== "status" || ours === 400,
+  },
+  {
+    kind: "better",
     of: /raw-api GET \/api\/v1\/peers/,
     at: /^body\.127\.0\.0\.1:28001$/,
     reason: "v1 counts its own file port among the peers, which it is not",
@@ -162,3 +171,49 @@ export function meaning(subject: string): (answer: Answer) => Answer {
   const entry = MEANINGS.find(({ of }) => of.test(subject));
   return entry ? entry.meaning : (answer) => answer;
 }
+
+/** Our dfget, answered as v1's was. */
+export const DFGET_DIFFERENCES: readonly Difference[] = [
+  {
+    kind: "moment",
+    of: /POST \/(peer\/registry|task\/metrics)/,
+    at: /^body\.port$/,
+    reason: "the port of the peer server: any free one here, 15001 in the recordings",
+    holds: ({ ours }) => Number(ours) >= 15000 && Number(ours) <= 65000,
+  },
+  {
+    kind: "moment",
+    of: /POST \/peer\/registry/,
+    at: /^body\.hostName$/,
+    reason: "the host's name",
+    holds: bothTexts,
+  },
+  {
+    kind: "moment",
+    of: /POST \/peer\/registry/,
+    at: /^body\.version$/,
+    reason: "the recorded programs were built without a version",
+    holds: says(VERSION),
+  },
+  {
+    kind: "moment",
+    of: /GET \/(download|peer\/file)\//,
+    at: /^headers\.user-agent$/,
+    reason: "the recorded programs were built without a version",
+    holds: says(`dfget/${VERSION}`),
+  },
+  {
+    kind: "moment",
+    of: / (GET|POST) \/(peer\/(registry|task|piece\/suc)|task\/metrics)/,
+    at: /^headers\.user-agent$/,
+    reason: "the name of Go's HTTP library, which no supernode reads",
+    holds: ({ recorded, ours }) => recorded === "fasthttp" && ours === undefined,
+  },
+  {
+    kind: "moment",
+    of: /POST \/task\/metrics/,
+    at: /^body\.duration$/,
+    reason: "seconds that the download took",
+    holds: isForm(/^\d+(\.\d+)?$/),
+  },
+];
