@@ -86,7 +86,9 @@ export class BlockChooser {
   /** Whom it was asked of, too. */
   readonly #flightSecond = new Int16Array(MOST_IN_FLIGHT);
   readonly #flightMs = new Float64Array(MOST_IN_FLIGHT);
+  /** How long it was expected to take, and what of that was its neighbour's extra. */
   readonly #flightExpectedMs = new Float64Array(MOST_IN_FLIGHT);
+  readonly #flightExtraMs = new Float64Array(MOST_IN_FLIGHT);
   #flights = 0;
 
   constructor({ blocks, slots, random }: ChooseOptions) {
@@ -123,6 +125,16 @@ export class BlockChooser {
     return this.#flights;
   }
 
+  /** Whether one more block may be asked for, where a neighbour has one. */
+  get hasRoom(): boolean {
+    return this.#openCount > 0 && this.#flights < this.window.size;
+  }
+
+  /** Whether all that is missing is on its way. */
+  get atTheEnd(): boolean {
+    return this.#openCount === 0;
+  }
+
   holds(block: number): boolean {
     return bit(this.#held, 0, block);
   }
@@ -130,6 +142,8 @@ export class BlockChooser {
   /** A block is held without having been asked for: it was here before, or came from the source. */
   hold(block: number): void {
     if (this.holds(block)) return;
+    const flight = this.#flightOf[block]!;
+    if (flight !== NOBODY) this.#land(flight);
     this.#close(block);
     setBit(this.#held, 0, block);
     this.#missing -= 1;
@@ -221,10 +235,9 @@ export class BlockChooser {
    * @returns whether there is one; then it is in {@link slot} and {@link block}
    */
   next(nowMs: number): boolean {
-    const { size } = this.window;
-    if (this.#openCount === 0 || this.#flights >= size) return false;
+    if (!this.hasRoom) return false;
     for (;;) {
-      const slot = this.#shortestQueue(size);
+      const slot = this.#shortestQueue(this.window.size);
       if (slot === NOBODY) return false;
       const block = this.#rareBlock(slot);
       if (block === NOBODY) {
@@ -239,6 +252,7 @@ export class BlockChooser {
       this.#flightSecond[flight] = NOBODY;
       this.#flightMs[flight] = nowMs;
       this.#flightExpectedMs[flight] = this.#waitMs(slot) + this.#blockMs[slot]!;
+      this.#flightExtraMs[flight] = this.#extraMs[slot]!;
       this.#ask(slot, block);
       return true;
     }
@@ -251,7 +265,7 @@ export class BlockChooser {
    * @returns whether there is one; then it is in {@link slot} and {@link block}
    */
   again(nowMs: number): boolean {
-    const atTheEnd = this.#openCount === 0;
+    const { atTheEnd } = this;
     for (let flight = 0; flight < this.#flights; flight++) {
       if (this.#flightSecond[flight] !== NOBODY) continue;
       const first = this.#flightSlot[flight]!;
@@ -275,30 +289,28 @@ export class BlockChooser {
   /**
    * A block that a neighbour was asked for has come.
    *
+   * @param slot -1 where that neighbour has been removed since
    * @returns whom it was asked of, too, and need not send it any more; -1 where nobody
    */
   arrived(slot: number, block: number, nowMs: number): number {
-    this.#answered(slot);
     const flight = this.#flightOf[block]!;
     if (flight === NOBODY) {
       this.hold(block);
       return NOBODY;
     }
     const first = this.#flightSlot[flight]!;
-    const second = this.#flightSecond[flight]!;
-    const tookMs = nowMs - this.#flightMs[flight]!;
     if (slot === first) {
-      const extraMs = Math.max(0, tookMs - this.#flightExpectedMs[flight]!);
+      const tookMs = nowMs - this.#flightMs[flight]!;
+      const expectedMs = this.#flightExpectedMs[flight]!;
       // A neighbour whose speed was not known yet has not promised anything.
-      if (this.#flightExpectedMs[flight]! > 0)
+      if (expectedMs > 0) {
+        const extraMs = Math.max(0, tookMs - expectedMs + this.#flightExtraMs[flight]!);
         this.#extraMs[slot]! += (extraMs - this.#extraMs[slot]!) * SMOOTHING;
+      }
       this.window.arrived(tookMs, nowMs);
     }
-    this.#land(flight);
-    setBit(this.#held, 0, block);
-    this.#missing -= 1;
-    const other = slot === first ? second : first;
-    if (other !== NOBODY) this.#answered(other);
+    const other = slot === first ? this.#flightSecond[flight]! : first;
+    this.hold(block);
     return other;
   }
 
@@ -308,18 +320,18 @@ export class BlockChooser {
     if (flight === NOBODY) return;
     if (this.#flightSecond[flight] === slot) {
       this.#flightSecond[flight] = NOBODY;
+      this.#answered(slot);
     } else if (this.#flightSlot[flight] === slot) {
       const second = this.#flightSecond[flight]!;
-      this.#flightSlot[flight] = second;
-      this.#flightSecond[flight] = NOBODY;
       if (second === NOBODY) {
         this.#land(flight);
         this.#reopen(block);
+        return;
       }
-    } else {
-      return;
+      this.#flightSlot[flight] = second;
+      this.#flightSecond[flight] = NOBODY;
+      this.#answered(slot);
     }
-    this.#answered(slot);
   }
 
   /** The first blocks that are missing, not on their way, and held by no neighbour. */
@@ -346,7 +358,7 @@ export class BlockChooser {
   }
 
   #answered(slot: number): void {
-    if (this.#outstanding[slot]! > 0) this.#outstanding[slot]! -= 1;
+    if (slot !== NOBODY && this.#outstanding[slot]! > 0) this.#outstanding[slot]! -= 1;
   }
 
   /** What a new request to a neighbour would wait for before its turn, ms. */
@@ -434,8 +446,10 @@ export class BlockChooser {
     return best;
   }
 
-  /** A block is on its way no more. */
+  /** A block is on its way no more: neither of those asked owes it any longer. */
   #land(flight: number): void {
+    this.#answered(this.#flightSlot[flight]!);
+    this.#answered(this.#flightSecond[flight]!);
     const last = --this.#flights;
     this.#flightOf[this.#flightBlock[flight]!] = NOBODY;
     if (last === flight) return;
@@ -444,6 +458,7 @@ export class BlockChooser {
     this.#flightSecond[flight] = this.#flightSecond[last]!;
     this.#flightMs[flight] = this.#flightMs[last]!;
     this.#flightExpectedMs[flight] = this.#flightExpectedMs[last]!;
+    this.#flightExtraMs[flight] = this.#flightExtraMs[last]!;
     this.#flightOf[this.#flightBlock[flight]!] = flight;
   }
 
