@@ -7,9 +7,11 @@ import type { ConnectionEnv } from "../runtime/serve.ts";
 import { SILENT, type SupernodeObserver } from "./observer.ts";
 import { filePortRoutes } from "./routes/file_port.ts";
 import { legacyRoutes } from "./routes/legacy.ts";
+import { swarmRoutes } from "./routes/swarm.ts";
 import { DEFAULT_LIMITS, type TaskSchedule } from "./schedule/v1_scheduler.ts";
 import { SeedCache } from "./seed/cache.ts";
 import { Seeder } from "./seed/seeder.ts";
+import { SwarmDesk } from "./swarm/swarm_desk.ts";
 import { ClientDesk, type PieceErrorReport } from "./tasks/client_desk.ts";
 import { Registry } from "./tasks/register.ts";
 import { SourceAccess } from "./tasks/task.ts";
@@ -64,6 +66,8 @@ export interface Supernode {
   readonly cache: SeedCache;
   /** The routes by which clients download; mount them also under a version prefix. */
   readonly legacy: App;
+  /** The routes of our own swarm. */
+  readonly swarm: App;
   /** The routes of the file port. */
   readonly filePort: App;
   /** Says on which ports the routes are served, where the configuration left them open. */
@@ -93,8 +97,12 @@ export function createSupernode(options: SupernodeOptions): Supernode {
     maxDownloads: config.schedulerCorePoolSize,
     observer,
   });
+  const swarms = new SwarmDesk({ store, schedules, now, random });
   store.onRemoval({
-    clientRemoved: ({ taskId, cid }) => schedules.get(taskId)?.leave(cid),
+    clientRemoved: ({ taskId, cid }) => {
+      swarms.leave(taskId, cid);
+      schedules.get(taskId)?.leave(cid);
+    },
     taskRemoved: ({ id, cdnStatus }) => {
       seeder.stop(id);
       // From now on its copy is idle. Nobody waits for this, and it cannot fail.
@@ -107,6 +115,7 @@ export function createSupernode(options: SupernodeOptions): Supernode {
     store,
     schedules,
     seeder,
+    swarms,
     http,
     limits: {
       peerDownLimit: config.peerDownLimit,
@@ -129,10 +138,12 @@ export function createSupernode(options: SupernodeOptions): Supernode {
     advertiseIp: config.advertiseIp,
     downloadPort: () => downloadPort,
   });
+  swarms.start();
   return {
     store,
     cache,
     legacy: legacyRoutes({ registry, desk, observer }),
+    swarm: swarmRoutes(swarms),
     filePort: filePortRoutes({ cache, observer }),
     listening(ports) {
       downloadPort = ports.downloadPort;
@@ -149,6 +160,7 @@ export function createSupernode(options: SupernodeOptions): Supernode {
     },
     pieceError: (report) => desk.pieceError(report),
     async close() {
+      swarms.stop();
       await seeder.close();
       http.close();
     },

@@ -83,6 +83,7 @@ export async function startSupernode(
     api.route(prefix, core.legacy);
     api.route(prefix, system);
   }
+  api.route("/", core.swarm);
   api.route("/api/v1", apiV1Routes({ store: core.store, pieceError: core.pieceError }));
   const preheat = preheatRoutes(jobs);
   api.route("/", preheat);

@@ -115,6 +115,10 @@ export class SwarmTask {
     return this.#members.size;
   }
 
+  has(id: string): boolean {
+    return this.#members.has(id);
+  }
+
   /** Nodes that fetch from the source now. */
   get runners(): number {
     return this.#leases.runners;

@@ -62,6 +62,7 @@ export class TaskSchedule {
   #seedEnd = 0;
   readonly #eliminated = (member: Member) =>
     member.failuresAsServer >= this.#limits.eliminationLimit;
+  #sourceHeld = false;
   #seedState: "absent" | "fetching" | "complete" | "failed" = "absent";
   #pieceTotal: number | undefined;
 
@@ -163,6 +164,14 @@ export class TaskSchedule {
   seedFailed(): void {
     this.#seedState = "failed";
     this.#seedHas.clear();
+  }
+
+  /**
+   * Keeps clients off the source, or lets them at it again: while our own swarm brings the same file,
+   * its members will have it soon (CDN pattern `source`).
+   */
+  holdSource(held: boolean): void {
+    this.#sourceHeld = held;
   }
 
   /** A client asks what to fetch next. */
@@ -310,7 +319,8 @@ export class TaskSchedule {
 
   /** Takes the lease on a piece for a client, if the source may be asked for it. */
   #lease(client: Member, piece: number, takeOver: boolean, nowMs: number): boolean {
-    if (this.#pattern !== "source" || this.#seedState === "fetching") return false;
+    if (this.#pattern !== "source" || this.#seedState === "fetching" || this.#sourceHeld)
+      return false;
     if (this.#transfers.used("source") >= this.#limits.sourceFetchLimit) return false;
     const holder = this.#leases.holder(piece);
     if (holder && holder !== client) {

@@ -12,8 +12,16 @@ import { type ScheduleLimits, TaskSchedule } from "../schedule/v1_scheduler.ts";
 import type { Probe } from "../seed/probe_source.ts";
 import { isSameVersion } from "../seed/revalidate.ts";
 import type { Seeder } from "../seed/seeder.ts";
+import type { SwarmDesk } from "../swarm/swarm_desk.ts";
 import { Admission, RegisterError, type TaskRequest } from "./admission.ts";
-import { hasFailed, SourceAccess, type Task, taskPieceCount, type Validators } from "./task.ts";
+import {
+  type Client,
+  hasFailed,
+  SourceAccess,
+  type Task,
+  taskPieceCount,
+  type Validators,
+} from "./task.ts";
 import type { TaskStore } from "./task_store.ts";
 
 export interface RegisterOptions {
@@ -22,6 +30,7 @@ export interface RegisterOptions {
   store: TaskStore;
   schedules: Map<string, TaskSchedule>;
   seeder: Seeder;
+  swarms: SwarmDesk;
   http: HttpClient;
   limits: ScheduleLimits;
   /** How long a source that refused is not asked again, ms. */
@@ -52,7 +61,7 @@ export class Registry {
    * @throws {RegisterError}
    */
   async register(request: RegisterRequest): Promise<RegisterData> {
-    const { store, now, observer } = this.#options;
+    const { store, now, observer, swarms } = this.#options;
     if (request.md5 && request.identifier)
       throw new RegisterError(Code.badParameter, "md5 and identifier exclude each other");
     const { task, schedule } = await this.task({
@@ -71,7 +80,7 @@ export class Registry {
       port: request.port,
       version: request.version,
     });
-    store.addClient({
+    const client: Client = {
       cid: request.cID,
       taskId: task.id,
       peerId: peer.id,
@@ -85,7 +94,8 @@ export class Registry {
       rawUrl: request.rawURL,
       state: "WAITING",
       lastAccessMs: now(),
-    });
+    };
+    store.addClient(client);
     const serves = request.port > 0 && request.path !== "" && request.pattern !== "cdn";
     schedule.join(request.cID, serves, now());
     observer.clientRegistered(request.callSystem);
@@ -100,6 +110,7 @@ export class Registry {
       cdnSource: task.cdnSource,
       asSeed: false,
       seedTaskID: "",
+      swarm: swarms.join(client, task, request.swarm),
     };
   }
 

@@ -1,0 +1,248 @@
+import { blobDigest, formatDigest } from "../../protocol/digest.ts";
+import { BLOCK_BYTES, blockCount } from "../../protocol/swarm/blocks.ts";
+import {
+  type HeartbeatAnswer,
+  type HeartbeatRequest,
+  type JoinAnswer,
+  type JoinRequest,
+  type Neighbour,
+  SWARM_VERSION,
+  type TaskAdvice,
+  type TaskReport,
+} from "../../protocol/swarm/messages.ts";
+import { subnetOf } from "../schedule/neighbours.ts";
+import { DEFAULT_REGISTRY_CONNECTIONS, type SourceBudget } from "../schedule/source_leases.ts";
+import { type MemberAdvice, SwarmTask } from "../schedule/swarm_task.ts";
+import type { TaskSchedule } from "../schedule/v1_scheduler.ts";
+import { type Client, type Task, taskPieceCount } from "../tasks/task.ts";
+import type { TaskStore } from "../tasks/task_store.ts";
+
+export interface SwarmDeskOptions {
+  store: TaskStore;
+  schedules: ReadonlyMap<string, TaskSchedule>;
+  /** ms since the epoch. */
+  now: () => number;
+  /** Uniform in [0, 1). */
+  random: () => number;
+}
+
+/** One file's swarm, over all the URLs and repositories that lead to the file. */
+interface Swarm {
+  readonly key: string;
+  readonly blocks: number;
+  readonly task: SwarmTask;
+  readonly members: Map<string, SwarmMember>;
+}
+
+interface SwarmMember {
+  readonly client: Client;
+  complete: boolean;
+}
+
+/** Milliseconds between two looks at who is silent. */
+const EXPIRE_INTERVAL_MS = 250;
+/** Milliseconds between heartbeats of a node whose tasks are all unknown here. */
+const LOST_HEARTBEAT_MS = 1000;
+/** A v1 client that was heard of within this time is still at its task, ms. */
+const ACTIVE_MS = 60_000;
+
+/**
+ * Speaks with the nodes of our own swarm (docs/protocol.md, The swarm): one join and a heartbeat every
+ * second or two, whatever the number of pieces. Knows who is where; who does what is decided in
+ * `schedule/swarm_task.ts`.
+ */
+export class SwarmDesk {
+  readonly #options: SwarmDeskOptions;
+  readonly #swarms = new Map<string, Swarm>();
+  /** By task and client id. */
+  readonly #membership = new Map<string, Swarm>();
+  /** What the tasks of one registry share, by its host. */
+  readonly #budgets = new Map<string, SourceBudget>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: SwarmDeskOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Takes a registered client into the swarm of its file.
+   *
+   * @returns `undefined` where it must go on as a v1 client: it is no node of ours, or v1 clients are
+   *   at the task, with whom it then shares v1's schedule
+   */
+  join(client: Client, task: Task, request: JoinRequest | undefined): JoinAnswer | undefined {
+    if (request?.version !== SWARM_VERSION) return undefined;
+    if (task.cdnSource !== "source" || task.length <= 0) return undefined;
+    // A copy of our own (preheated) is handed out by v1's schedule.
+    if (task.cdnStatus !== "WAITING") return undefined;
+    if (client.port === 0 || client.pattern === "cdn") return undefined;
+    if (this.#hasV1Clients(task)) return undefined;
+    const swarm = this.#swarmOf(task);
+    const advice = swarm.task.join(
+      {
+        id: client.cid,
+        zone: request.zone,
+        subnet: subnetOf(client.ip),
+        serves: true,
+        held: request.held,
+      },
+      this.#options.now(),
+    );
+    swarm.members.set(client.cid, { client, complete: false });
+    this.#membership.set(memberKey(client.taskId, client.cid), swarm);
+    this.#holdSource(swarm);
+    return {
+      version: SWARM_VERSION,
+      blockBytes: BLOCK_BYTES,
+      neighbours: this.#neighbours(swarm, advice),
+      leases: [...advice.leases],
+      heartbeatMs: advice.heartbeatMs,
+    };
+  }
+
+  /** Answers POST /swarm/heartbeat. */
+  heartbeat(request: HeartbeatRequest): HeartbeatAnswer {
+    const tasks: TaskAdvice[] = [];
+    let heartbeatMs = Number.POSITIVE_INFINITY;
+    for (const report of request.tasks) {
+      const advice = this.#report(report);
+      if (!advice) {
+        tasks.push({ taskId: report.taskId, known: false, neighbours: [], leases: [] });
+        continue;
+      }
+      heartbeatMs = Math.min(heartbeatMs, advice.heartbeatMs);
+      tasks.push({ taskId: report.taskId, known: true, ...advice });
+    }
+    return {
+      heartbeatMs: Number.isFinite(heartbeatMs) ? heartbeatMs : LOST_HEARTBEAT_MS,
+      tasks,
+    };
+  }
+
+  /** A client is gone. */
+  leave(taskId: string, cid: string): void {
+    const swarm = this.#membership.get(memberKey(taskId, cid));
+    if (!swarm) return;
+    this.#membership.delete(memberKey(taskId, cid));
+    swarm.members.delete(cid);
+    swarm.task.leave(cid);
+    this.#holdSource(swarm, taskId);
+    if (swarm.members.size === 0) this.#swarms.delete(swarm.key);
+  }
+
+  /** Begins to look after those who fall silent. */
+  start(): void {
+    this.#timer = setInterval(() => {
+      // A turn later: reports that have come in meanwhile are heard first.
+      setImmediate(() => this.expire());
+    }, EXPIRE_INTERVAL_MS);
+    this.#timer.unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Lets go of members that are silent. */
+  expire(): void {
+    const nowMs = this.#options.now();
+    for (const swarm of this.#swarms.values()) {
+      swarm.task.expire(nowMs);
+      if (swarm.task.size === swarm.members.size) continue;
+      for (const { client } of [...swarm.members.values()]) {
+        if (!swarm.task.has(client.cid)) this.leave(client.taskId, client.cid);
+      }
+    }
+  }
+
+  #report(report: TaskReport): Omit<TaskAdvice & MemberAdvice, "taskId" | "known"> | undefined {
+    const { store, now } = this.#options;
+    const swarm = this.#membership.get(memberKey(report.taskId, report.cid));
+    const member = swarm?.members.get(report.cid);
+    if (!swarm || !member) return undefined;
+    if (report.leaving) {
+      store.removeClient(report.taskId, report.cid);
+      return undefined;
+    }
+    const advice = swarm.task.report(report.cid, report, now());
+    if (!advice) {
+      this.leave(report.taskId, report.cid);
+      return undefined;
+    }
+    store.touch(member.client);
+    if (report.held >= swarm.blocks && !member.complete) this.#completed(swarm, member);
+    else if (member.client.state === "WAITING") member.client.state = "RUNNING";
+    const { heartbeatMs, leases } = advice;
+    return { heartbeatMs, leases: [...leases], neighbours: this.#neighbours(swarm, advice) };
+  }
+
+  /** From now on v1 clients of the same task can be sent to it as well. */
+  #completed(swarm: Swarm, member: SwarmMember): void {
+    const { schedules, store, now } = this.#options;
+    member.complete = true;
+    const { client } = member;
+    client.state = "SUCCESS";
+    const task = store.task(client.taskId);
+    const schedule = schedules.get(client.taskId);
+    if (task && schedule) {
+      const pieces = taskPieceCount(task) ?? 0;
+      for (let piece = 0; piece < pieces; piece++) {
+        schedule.succeeded(client.cid, piece, true, now());
+      }
+    }
+    this.#holdSource(swarm);
+  }
+
+  /** v1 clients keep off the source while the swarm brings the file: they get it from its members. */
+  #holdSource(swarm: Swarm, leftTask?: string): void {
+    const downloading = [...swarm.members.values()].some(({ complete }) => !complete);
+    const tasks = new Set([...swarm.members.values()].map(({ client }) => client.taskId));
+    if (leftTask) tasks.add(leftTask);
+    for (const taskId of tasks) this.#options.schedules.get(taskId)?.holdSource(downloading);
+  }
+
+  #hasV1Clients(task: Task): boolean {
+    const sinceMs = this.#options.now() - ACTIVE_MS;
+    for (const client of this.#options.store.clientsOfTask(task.id)) {
+      const atIt = client.state === "RUNNING" && client.lastAccessMs > sinceMs;
+      if (atIt && !this.#membership.has(memberKey(task.id, client.cid))) return true;
+    }
+    return false;
+  }
+
+  #swarmOf(task: Task): Swarm {
+    // A part of a blob is another file than the blob.
+    const digest = task.access.headers.Range ? undefined : blobDigest(task.taskUrl);
+    const key = digest ? `${formatDigest(digest)} ${task.length}` : task.id;
+    let swarm = this.#swarms.get(key);
+    if (!swarm) {
+      const blocks = blockCount(task.length);
+      const { random } = this.#options;
+      const budget = this.#budgetOf(task);
+      swarm = { key, blocks, task: new SwarmTask({ blocks, budget, random }), members: new Map() };
+      this.#swarms.set(key, swarm);
+    }
+    return swarm;
+  }
+
+  #budgetOf(task: Task): SourceBudget {
+    const { host } = new URL(task.taskUrl);
+    let budget = this.#budgets.get(host);
+    if (!budget)
+      this.#budgets.set(host, (budget = { most: DEFAULT_REGISTRY_CONNECTIONS, used: 0 }));
+    return budget;
+  }
+
+  #neighbours(swarm: Swarm, advice: MemberAdvice): Neighbour[] {
+    return advice.neighbours.flatMap(({ id, near }) => {
+      const member = swarm.members.get(id);
+      if (!member) return [];
+      const { ip, port, path } = member.client;
+      return [{ id, ip, port, path, near }];
+    });
+  }
+}
+
+function memberKey(taskId: string, cid: string): string {
+  return `${taskId} ${cid}`;
+}
