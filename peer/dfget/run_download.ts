@@ -133,8 +133,7 @@ class DfgetJob {
     const sourceOnly = request.pattern === "source";
     const supernodes = new SupernodeList(sourceOnly ? [] : settings.supernodes, http);
     const ip = settings.ip ?? (await ownAddress(settings.supernodes[0]));
-    const outputName = request.toStdout ? "stdout" : basename(request.output);
-    const name = taskFileName(outputName.replace(/[^\w.-]/g, "_"), sign);
+    const name = taskFileName(outputName(request).replace(/[^\w.-]/g, "_"), sign);
     // Only who takes from peers gives to them.
     const serves = request.pattern === "p2p" && settings.supernodes.length > 0;
     const server = serves
@@ -188,8 +187,13 @@ class DfgetJob {
       this.#say(`client:${this.#plan.identity.ip} connected to node:${supernode.name}`);
       this.#say("start download by dragonfly...");
     };
-    download.onBackToSource = () =>
-      this.#say(`start download ${this.#plan.name} from the source station`);
+    download.onBackToSource = () => {
+      if (download.membership)
+        this.#say(
+          `failed to download by dragonfly: failed to download with p2p pattern, reason: ${download.reason}, and start try to download from source`,
+        );
+      this.#say(`start download ${outputName(this.#request)} from the source station`);
+    };
     let stoppedBy: NodeJS.Signals | undefined;
     const stop = (signal: NodeJS.Signals) => {
       stoppedBy = signal;
@@ -287,6 +291,10 @@ class DfgetJob {
     await rm(this.#plan.path, { force: true });
     await rm(indexPath(this.#plan.path), { force: true });
   }
+}
+
+function outputName({ output, toStdout }: DownloadRequest): string {
+  return toStdout ? "stdout" : basename(output);
 }
 
 function explain(error: Error): { code: number; exit: number; message: string } {

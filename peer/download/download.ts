@@ -60,6 +60,8 @@ export interface DownloadTools {
   onBytes?: ((origin: Origin, bytes: number) => void) | undefined;
 }
 
+/** Added to the reason where the user forbids the source that it calls for, as v1 does. */
+const SOURCE_FORBIDDEN = 1000;
 /** Free disk space that a download leaves, bytes. */
 const SPARE_BYTES = 16 * 1024 * 1024;
 
@@ -160,7 +162,8 @@ export class Download {
     else if (await this.#bySwarm()) return;
     const { backToSource } = this.plan;
     if (backToSource === "never") {
-      throw new DownloadError(`download fail and not back source: ${1000 + this.reason}`);
+      this.reason += SOURCE_FORBIDDEN;
+      throw new DownloadError(`download fail and not back source: ${this.reason}`);
     }
     if (backToSource === "joined" && !this.#file) throw new DownloadError(this.#whyNoSwarm);
     log.info("{name}: to the source, reason {reason}", {
@@ -302,6 +305,7 @@ export class Download {
     log.warn("{name}: {wrong}; fetching it again from the source", { name: this.plan.name, wrong });
     this.reason = BacksourceReason.md5Mismatch;
     this.#digest = undefined;
+    this.onBackToSource();
     await this.#bySource();
     const still = await this.#mismatch();
     if (still) {
