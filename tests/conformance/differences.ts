@@ -24,6 +24,7 @@ export interface Difference {
 const bothTexts = ({ recorded, ours }: Found) =>
   typeof recorded === "string" && typeof ours === "string" && ours !== "";
 const says = (value: unknown) => (found: Found) => Object.is(found.ours, value);
+const upToError = (line: unknown) => String(line).split(" error:")[0]!;
 const isForm =
   (form: RegExp) =>
   ({ recorded, ours }: Found) =>
@@ -184,13 +185,6 @@ export const DFGET_DIFFERENCES: readonly Difference[] = [
   {
     kind: "moment",
     of: /POST \/peer\/registry/,
-    at: /^body\.hostName$/,
-    reason: "the host's name",
-    holds: bothTexts,
-  },
-  {
-    kind: "moment",
-    of: /POST \/peer\/registry/,
     at: /^body\.version$/,
     reason: "the recorded programs were built without a version",
     holds: says(VERSION),
@@ -215,5 +209,94 @@ export const DFGET_DIFFERENCES: readonly Difference[] = [
     at: /^body\.duration$/,
     reason: "seconds that the download took",
     holds: isForm(/^\d+(\.\d+)?$/),
+  },
+  {
+    kind: "words",
+    of: /(missing|auth-none|notbs|md5-wrong) printed/,
+    at: /^\[\d\]$/,
+    reason:
+      "why a download failed: in plain words, with the URL, where v1 prints Go's error as JSON",
+    holds: ({ recorded, ours }) =>
+      / error:\{"Code":1104,/.test(String(recorded)) &&
+      / error:[^{]/.test(String(ours)) &&
+      upToError(recorded) === upToError(ours),
+  },
+  {
+    kind: "better",
+    of: /local-md5-wrong printed/,
+    at: /^\[8\]$/,
+    reason: "the length of a file that was not kept: none, as for every other download that failed",
+    holds: ({ ours }) => upToError(ours).endsWith("length:-1 reason:3"),
+  },
+  {
+    kind: "better",
+    of: /filter printed/,
+    at: /^\[0\]$/,
+    reason: "query strings may hold credentials: ours are not printed",
+    holds: ({ ours }) => /tiny\?(.*=)?(\*+|…|<hidden>|REDACTED|redacted)/.test(String(ours)),
+  },
+  {
+    kind: "better",
+    of: /filter POST \/peer\/registry/,
+    at: /^body\.path$/,
+    reason: "v1 names the file that peers ask for after the output, `?` and `&` included",
+    holds: says("/peer/file/filter-tiny_sign_1_key_2_x_3-<sign>"),
+  },
+  {
+    kind: "words",
+    of: /auth-ok POST \/peer\/registry/,
+    at: /^body\.headers\[0\]$/,
+    reason:
+      "the space after the colon, which the supernode trims (v1's dfdaemon sends none either)",
+    holds: says("Authorization:Basic dTpw"),
+  },
+  {
+    kind: "better",
+    of: /pattern-cdn POST \/peer\/registry/,
+    at: /^body\.(pattern|port)$/,
+    reason: "v1 keeps --pattern to itself: ours says it, and that it serves nobody",
+    holds: ({ at, ours }) => ours === (at === "body.pattern" ? "cdn" : undefined),
+  },
+  {
+    kind: "better",
+    of: /pattern-cdn POST \/task\/metrics/,
+    at: /^body\.port$/,
+    reason: "with --pattern cdn there is no peer server",
+    holds: says(undefined),
+  },
+  {
+    kind: "better",
+    of: /(md5-wrong|pattern-cdn) GET \/peer\/service\/down/,
+    at: /^$/,
+    reason: "who does not keep the file says so: v1 leaves the supernode to find out",
+    holds: ({ ours }) => ours !== undefined,
+  },
+  {
+    kind: "moment",
+    of: /big(-second)? POST \/task\/metrics/,
+    at: /^$/,
+    reason: "of the longest downloads only the first 40 exchanges were kept",
+    holds: ({ ours }) => ours !== undefined,
+  },
+  {
+    kind: "better",
+    of: /local-md5-wrong POST \/task\/metrics/,
+    at: /^$/,
+    reason: "v1 counts only downloads that went well, though it has a metric for the others",
+    holds: ({ ours }) => ours !== undefined,
+  },
+  {
+    kind: "better",
+    of: /source-md5-wrong POST \/task\/metrics/,
+    at: /^body\.(backsourceReason|duration|fileLength|success)$/,
+    reason: "v1 takes a wrong file for a success in pattern `source`: ours reports that it failed",
+    holds: ({ at, ours }) => ours === (at === "body.backsourceReason" ? "2" : undefined),
+  },
+  {
+    kind: "better",
+    of: /source-md5-wrong printed/,
+    at: /^\[\d\]$/,
+    reason: "v1 says SUCCESS and exits with 0 for a wrong md5 in pattern `source`, without a file",
+    holds: ({ ours }) => !/SUCCESS|exit 0/.test(String(ours)),
   },
 ];

@@ -1,0 +1,103 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ourProgram } from "../support/our_programs.ts";
+import { run } from "../support/process.ts";
+import { Scratch } from "../support/scratch.ts";
+import { type Call, printedForm, readCall } from "./dfget_scenarios.ts";
+import { diff } from "./diff.ts";
+import { DFGET_DIFFERENCES } from "./differences.ts";
+import { Ledger } from "./ledger.ts";
+import { Origin, sourceFile } from "./origin.ts";
+import { RecordedSupernode } from "./recorded_supernode.ts";
+import { purpose, recordedForm, recordedPurposes, sentForm } from "./request_form.ts";
+import { type Pattern, readTranscript, type Transcript } from "./transcript.ts";
+
+const SCENARIOS = [
+  "tiny",
+  "cold-three",
+  "second-three",
+  "empty",
+  "p4m",
+  "p4m5",
+  "p4m1",
+  "big",
+  "big-second",
+  "kill-midway",
+  "missing",
+  "auth-none",
+  "auth-ok",
+  "md5-wrong",
+  "md5-right",
+  "identifier",
+  "filter",
+  "pattern-cdn",
+  "no-supernode",
+  "notbs",
+];
+
+const ledger = new Ledger(DFGET_DIFFERENCES);
+let scratch: Scratch;
+let origin: Origin;
+beforeAll(async () => {
+  scratch = await Scratch.open("conformance-dfget");
+  origin = await Origin.start();
+  scratch.defer(() => origin.close());
+});
+afterAll(() => scratch?.close());
+
+/** Runs our dfget as the Go one was run, with the recorded hosts where ours are. */
+async function dfget(pattern: Pattern, call: Call, supernode: RecordedSupernode | undefined) {
+  const { address, url, name, flags } = call;
+  const home = await scratch.directory(pattern, address);
+  const output = join(home, name);
+  const aliases = [`127.0.0.1=${origin.address}`];
+  for (const peer of ["127.0.0.2", "127.0.0.3"])
+    if (peer !== address) aliases.push(`${peer}=${supernode?.peersAddress ?? origin.address}`);
+  const finished = await run(scratch, [
+    ...ourProgram("dfget"),
+    ...["--url", url, "--output", output, "--home", home, "--ip", address],
+    ...["--node", "127.0.0.1:28002", "--locallimit", "10G", ...flags],
+    ...aliases.flatMap((alias) => ["--host-alias", alias]),
+  ]);
+  return { finished, output };
+}
+
+describe.each<Pattern>(["local", "source"])(
+  "our dfget speaks to a v1 supernode as v1's does, CDN pattern %s",
+  (pattern) => {
+    it.each(SCENARIOS)("%s", async (scenario) => {
+      await play(pattern, readTranscript(`${pattern}-${scenario}`));
+    });
+  },
+);
+
+async function play(pattern: Pattern, transcript: Transcript): Promise<void> {
+  const { scenario, exchanges, dfget_stdout } = transcript;
+  const call = readCall(transcript);
+  const content = sourceFile(call.url) ?? Buffer.alloc(0);
+  const supernode =
+    exchanges.length > 0
+      ? await RecordedSupernode.start(transcript, content, origin.address)
+      : undefined;
+  const { finished, output } = await dfget(pattern, call, supernode);
+  supernode?.close();
+
+  const lines = finished.stdout.toString().trimEnd().split("\n");
+  const printed = [...lines, `exit ${finished.code}`];
+  ledger.enter(`${scenario} printed`, diff(printedForm(dfget_stdout), printedForm(printed)));
+  for (const request of supernode?.requests ?? []) {
+    const subject = `${scenario} ${request.method} ${request.path}`;
+    ledger.enter(subject, diff(recordedForm(transcript, request), sentForm(request)));
+  }
+  const done = new Set((supernode?.requests ?? []).map(purpose));
+  const undone = [...recordedPurposes(transcript)].filter((it) => !done.has(it));
+  expect(undone, "what the Go client did, and ours did not").toEqual([]);
+  if (finished.code === 0) expect((await readFile(output)).equals(content)).toBe(true);
+  else await expect(readFile(output)).rejects.toThrow("ENOENT");
+  ledger.expectNothingElse();
+}
+
+it("meets every difference on the list", () => {
+  expect(ledger.unmet()).toEqual([]);
+});
