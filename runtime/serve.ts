@@ -2,7 +2,7 @@ import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import https from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { getRequestListener } from "@hono/node-server";
+import { getRequestListener, RequestError } from "@hono/node-server";
 
 /** What a handler can reach of the connection a request came by (Hono's `c.env`). */
 export interface ConnectionEnv {
@@ -60,7 +60,10 @@ export class ListenError extends Error {
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const app = getRequestListener(options.fetch as Parameters<typeof getRequestListener>[0], {
     overrideGlobalObjects: !("Deno" in globalThis),
-    errorHandler: () => new Response("internal error\n", { status: 500 }),
+    errorHandler: (error) =>
+      error instanceof RequestError
+        ? new Response(`${error.message}\n`, { status: 400 })
+        : new Response("internal error\n", { status: 500 }),
   });
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     if (!options.onRequest?.(incoming, outgoing)) void app(incoming, outgoing);
@@ -86,15 +89,18 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   };
   server.on(options.tls ? "secureConnection" : "connection", track);
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
-    if (error.code === "ECONNRESET" || !socket.writable) return socket.destroy();
+    if (error.code === "ECONNRESET" || !socket.writable) {
+      socket.destroy();
+      return;
+    }
     const status =
       error.code === "HPE_HEADER_OVERFLOW"
         ? "431 Request Header Fields Too Large"
         : "400 Bad Request";
-    return socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    endWith(socket, status);
   });
   if (options.tls) server.on("tlsClientError", (_error: Error, socket: Socket) => socket.destroy());
-  if (options.onConnect) server.on("connect", options.onConnect);
+  server.on("connect", options.onConnect ?? refuseConnect);
 
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
@@ -128,4 +134,13 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       for (const socket of connections) socket.destroy();
     },
   };
+}
+
+function refuseConnect(_request: IncomingMessage, socket: Duplex): void {
+  socket.on("error", () => {});
+  endWith(socket, "405 Method Not Allowed");
+}
+
+function endWith(socket: Duplex, status: string): void {
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }

@@ -3,7 +3,13 @@ import { caseBlind } from "../case_blind.ts";
 import { joinAnswerSchema, joinRequestSchema } from "../swarm/messages.ts";
 
 /** `POST /peer/registry`: the first call of every download (protocol §1). */
-const httpUrl = z.string().regex(/^https?:\/\/\S+$/i, "must be an http or https URL");
+const httpUrl = z
+  .string()
+  .max(64 * 1024, "must be no longer than 64 KiB")
+  .regex(/^https?:\/\/\S+$/i, "must be an http or https URL");
+
+/** Names and ids; they are kept for every client, so nobody may fill the memory with them. */
+const shortText = z.string().max(1024, "must be no longer than 1024 characters");
 
 /** Ports on which a peer may serve; 0 or absent: it cannot serve (protocol §1). */
 export const servingPort = z.union([z.literal(0), z.number().int().min(15000).max(65000)]);
@@ -24,20 +30,20 @@ const looseNumber = z.union([
 export const registerRequestSchema = caseBlind(
   z.object({
     /** The supernode's address as this client sees it. */
-    superNodeIp: z.string().default(""),
+    superNodeIp: shortText.default(""),
     rawURL: httpUrl,
     /** `rawURL` without the `--filter` parameters; absent means the same. */
     taskURL: z.union([z.literal(""), httpUrl]).optional(),
-    cID: z.string().min(1),
+    cID: shortText.min(1),
     IP: z.ipv4(),
-    hostName: z.string().default(""),
+    hostName: shortText.default(""),
     port: looseNumber.pipe(servingPort).default(0),
     /** `/peer/file/<taskFileName>`. */
-    path: z.string().default(""),
-    version: z.string().default(""),
-    md5: z.string().default(""),
-    identifier: z.string().default(""),
-    callSystem: z.string().default(""),
+    path: shortText.default(""),
+    version: shortText.default(""),
+    md5: shortText.default(""),
+    identifier: shortText.default(""),
+    callSystem: shortText.default(""),
     /** `"Name:value"` each. */
     headers: z.array(z.string()).default([]),
     dfdaemon: looseBoolean.default(false),

@@ -8,7 +8,7 @@ import type { ConnectionEnv } from "../../runtime/serve.ts";
 import type { PieceErrorReport } from "../tasks/client_desk.ts";
 import { type Peer, shownCdnStatus, type Task, taskPieceCount, wireLength } from "../tasks/task.ts";
 import type { TaskStore } from "../tasks/task_store.ts";
-import { BodyError, limitBody, readJson } from "./request_body.ts";
+import { BodyError, readJson } from "./request_body.ts";
 
 export interface ApiV1Options {
   store: TaskStore;
@@ -35,8 +35,8 @@ export function apiV1Routes({ store, pieceError }: ApiV1Options): Hono<Env> {
     return c.json(shown.map(peerAnswer));
   });
 
-  app.post("/peers", limitBody(MAX_BODY_BYTES), async (c) => {
-    const request = createPeerSchema.safeParse(await readJson(c));
+  app.post("/peers", async (c) => {
+    const request = createPeerSchema.safeParse(await readJson(c, MAX_BODY_BYTES));
     if (!request.success) {
       const lines = request.error.issues.map((i) => `${i.path.join(".")} in body: ${i.message}`);
       return refuse(c, `validation failure list:\n${lines.join("\n")}: ${INVALID_VALUE}`);
@@ -80,7 +80,7 @@ export function apiV1Routes({ store, pieceError }: ApiV1Options): Hono<Env> {
   });
 
   app.onError((error, c) => {
-    if (error instanceof BodyError) return refuse(c, error.message);
+    if (error instanceof BodyError) return refuse(c, error.message, error.status);
     throw error;
   });
   return app;
@@ -117,7 +117,7 @@ function empty(c: Context) {
   return c.body(null, 200, { "content-length": "0" });
 }
 
-function refuse(c: Context, message: string, code: 400 | 404 = 400) {
+function refuse(c: Context, message: string, code: 400 | 404 | 413 = 400) {
   return c.json({ code, message }, code);
 }
 

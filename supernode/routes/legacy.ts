@@ -14,7 +14,7 @@ import type { SupernodeObserver } from "../observer.ts";
 import { RegisterError } from "../tasks/admission.ts";
 import { type ClientDesk, UnknownClientError } from "../tasks/client_desk.ts";
 import type { Registry } from "../tasks/register.ts";
-import { BodyError, limitBody, readJson, readText } from "./request_body.ts";
+import { BodyError, readJson, readText } from "./request_body.ts";
 
 export interface LegacyOptions {
   registry: Registry;
@@ -35,12 +35,12 @@ const MAX_BODY_BYTES = 4 * 1024 * 1024;
 export function legacyRoutes({ registry, desk, observer }: LegacyOptions): Hono<Env> {
   const app = new Hono<Env>();
 
-  app.post("/peer/registry", limitBody(MAX_BODY_BYTES), async (c) => {
+  app.post("/peer/registry", async (c) => {
     let fields: unknown;
     try {
       fields = await readFields(c);
     } catch (error) {
-      if (!(error instanceof BodyError)) throw error;
+      if (!(error instanceof BodyError) || error.status === 413) throw error;
       return fail(c, `failed to register: ${error.message}`);
     }
     const request = registerRequestSchema.safeParse(fields);
@@ -85,16 +85,16 @@ export function legacyRoutes({ registry, desk, observer }: LegacyOptions): Hono<
   app.post("/peer/network", (c) => c.json({ nodes: null }));
   app.post("/peer/heartbeat", (c) => c.json({ seedTaskIDs: null }));
 
-  app.post("/task/metrics", limitBody(MAX_BODY_BYTES), async (c) => {
+  app.post("/task/metrics", async (c) => {
     // JSON under any content type, unlike a registration.
-    const metrics = taskMetricsSchema.safeParse(await readJson(c));
+    const metrics = taskMetricsSchema.safeParse(await readJson(c, MAX_BODY_BYTES));
     if (!metrics.success) return refuse(c, complaints(metrics.error));
     observer.downloadReported(metrics.data);
     return c.json(null);
   });
 
   app.onError((error, c) =>
-    error instanceof BodyError ? refuse(c, error.message) : fail(c, "internal error"),
+    error instanceof BodyError ? refuse(c, error.message, error.status) : fail(c, "internal error"),
   );
   return app;
 }
@@ -116,8 +116,8 @@ function fail(c: Context, message: string) {
 }
 
 /** What no client of v1 sends. */
-function refuse(c: Context, message: string) {
-  return c.json({ code: 400, message }, 400);
+function refuse(c: Context, message: string, code: 400 | 413 = 400) {
+  return c.json({ code, message }, code);
 }
 
 /**
@@ -126,9 +126,10 @@ function refuse(c: Context, message: string) {
  * @throws {BodyError}
  */
 async function readFields(c: Context): Promise<unknown> {
-  if (/^application\/json\b/i.test(c.req.header("content-type") ?? "")) return readJson(c);
+  if (/^application\/json\b/i.test(c.req.header("content-type") ?? ""))
+    return readJson(c, MAX_BODY_BYTES);
   const form: Record<string, string | string[]> = {};
-  for (const [name, value] of new URLSearchParams(await readText(c))) {
+  for (const [name, value] of new URLSearchParams(await readText(c, MAX_BODY_BYTES))) {
     if (/^(headers|rootCAs)$/i.test(name)) {
       const earlier = form[name];
       form[name] = Array.isArray(earlier) ? [...earlier, value] : [value];

@@ -3,7 +3,7 @@ import type { PreheatAnswer } from "../../protocol/v1/preheat.ts";
 import { preheatRequestSchema } from "../../protocol/v1/preheat.ts";
 import { parseImageUrl } from "../preheat/image.ts";
 import type { PreheatJob, PreheatJobs } from "../preheat/preheat.ts";
-import { BodyError, limitBody, readJson } from "./request_body.ts";
+import { BodyError, readJson } from "./request_body.ts";
 
 /** Requests hold a URL and a few headers; this is more than any needs. */
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -12,9 +12,9 @@ const MAX_BODY_BYTES = 1024 * 1024;
 export function preheatRoutes(jobs: PreheatJobs): Hono {
   const app = new Hono();
 
-  app.post("/preheats", limitBody(MAX_BODY_BYTES), async (c) => {
+  app.post("/preheats", async (c) => {
     // v1 reads JSON whatever the content type says.
-    const body = await readJson(c);
+    const body = await readJson(c, MAX_BODY_BYTES);
     const request = preheatRequestSchema.safeParse(body);
     if (!request.success) return refuse(c, 400, validationText(body, request.error.issues));
     if (request.data.type === "image" && !parseImageUrl(request.data.url)) {
@@ -40,13 +40,13 @@ export function preheatRoutes(jobs: PreheatJobs): Hono {
   });
 
   app.onError((error, c) => {
-    if (error instanceof BodyError) return refuse(c, 400, error.message);
+    if (error instanceof BodyError) return refuse(c, error.status, error.message);
     throw error;
   });
   return app;
 }
 
-function refuse(c: Context, code: 400 | 404, message: string) {
+function refuse(c: Context, code: 400 | 404 | 413, message: string) {
   return c.json({ code, message }, code);
 }
 

@@ -1,43 +1,52 @@
-import type { Context, MiddlewareHandler } from "hono";
-import { bodyLimit } from "hono/body-limit";
+import type { Context } from "hono";
 
-/** Refuses bodies of more than `maxBytes`, announced or not, with 413. */
-export function limitBody(maxBytes: number): MiddlewareHandler {
-  return bodyLimit({
-    maxSize: maxBytes,
-    onError: (c) =>
-      c.json({ code: 413, message: `the body is longer than ${maxBytes} bytes` }, 413),
-  });
-}
-
-/** A body that cannot be read as what it should be. */
+/** A body that cannot be taken, and the status that says so. */
 export class BodyError extends Error {
   override name = "BodyError";
+  readonly status: 400 | 413;
+  constructor(message: string, status: 400 | 413 = 400) {
+    super(message);
+    this.status = status;
+  }
 }
 
 /**
- * The body as text.
- *
- * @throws {BodyError} where it is not UTF-8
+ * Bytes of an overlong body that are read and thrown away, so that its sender is ready to hear the
+ * answer; with more, the connection is cut.
  */
-export async function readText(c: Context): Promise<string> {
+const DISCARD_BYTES = 64 * 1024 * 1024;
+
+/**
+ * The body as text, of at most `maxBytes`.
+ *
+ * @throws {BodyError} where it is longer, or not UTF-8
+ */
+export async function readText(c: Context, maxBytes: number): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let total = 0;
+  for await (const chunk of (c.req.raw.body ?? []) as AsyncIterable<Uint8Array>) {
+    total += chunk.byteLength;
+    if (total <= maxBytes) chunks.push(chunk);
+    else if (total > DISCARD_BYTES) break;
+  }
+  if (total > maxBytes) throw new BodyError(`the body is longer than ${maxBytes} bytes`, 413);
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(await c.req.arrayBuffer());
-  } catch (error) {
-    throw new BodyError("the body is not UTF-8", { cause: error });
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
+  } catch {
+    throw new BodyError("the body is not UTF-8");
   }
 }
 
 /**
  * The body as JSON, whatever its content type says.
  *
- * @throws {BodyError} where it is none
+ * @throws {BodyError} where it is too long, or no JSON
  */
-export async function readJson(c: Context): Promise<unknown> {
-  const text = await readText(c);
+export async function readJson(c: Context, maxBytes: number): Promise<unknown> {
+  const text = await readText(c, maxBytes);
   try {
     return JSON.parse(text);
-  } catch (error) {
-    throw new BodyError("the body is not JSON", { cause: error });
+  } catch {
+    throw new BodyError("the body is not JSON");
   }
 }
