@@ -1,0 +1,93 @@
+import { BlockChooser } from "../../peer/swarm/choose_blocks.ts";
+import { blockCount } from "../../protocol/swarm/blocks.ts";
+
+/** Neighbours for which a node has room; the supernode gives it no more than 40. */
+const SLOTS = 48;
+
+/** A lease as its holder sees it. */
+export interface HeldLease {
+  id: number;
+  first: number;
+  count: number;
+  done: number;
+}
+
+/** Another participant that is told what this one has. */
+export interface Listener {
+  readonly participant: Participant;
+  /** Which of its slots this one is in. */
+  readonly slot: number;
+}
+
+/** One node's share in the swarm of one layer. */
+export class Participant {
+  readonly index: number;
+  readonly node: number;
+  readonly task: number;
+  readonly id: string;
+  readonly blocks: number;
+  readonly chooser: BlockChooser;
+
+  /** The neighbour in each slot. */
+  readonly neighbours: (Participant | undefined)[] = new Array(SLOTS).fill(undefined);
+  /** Who hears of what this one has: those in its rack, and the others. */
+  readonly listeners: readonly [Listener[], Listener[]] = [[], []];
+  /** Blocks in the order in which they came. */
+  readonly log: Int32Array;
+  logged = 0;
+  /** How many of them near, and other, neighbours have heard of. */
+  readonly told: [number, number] = [0, 0];
+  /** The load that was told last, ms. */
+  readonly load = { queueMs: 0, blockMs: 0 };
+  lastTellMs = Number.NEGATIVE_INFINITY;
+  willTell = false;
+
+  /** The transfer under way for each block, and second ones. */
+  readonly transferOf: Int32Array;
+  readonly secondOf = new Map<number, number>();
+
+  leases: HeldLease[] = [];
+  lastLeaseId = 0;
+  /** Leases done since the last report. */
+  finished: HeldLease[] = [];
+  fetching = false;
+  /** Neighbours dropped since the last report. */
+  dropped: string[] = [];
+  joined = false;
+  doneMs = Number.POSITIVE_INFINITY;
+
+  constructor(index: number, node: number, task: number, length: number, random: () => number) {
+    this.index = index;
+    this.node = node;
+    this.task = task;
+    this.id = String(node);
+    this.blocks = blockCount(length);
+    this.chooser = new BlockChooser({ blocks: this.blocks, slots: SLOTS, random });
+    this.log = new Int32Array(this.blocks);
+    this.transferOf = new Int32Array(this.blocks);
+  }
+
+  get neighbourCount(): number {
+    let count = 0;
+    for (const neighbour of this.neighbours) if (neighbour) count += 1;
+    return count;
+  }
+}
+
+/** Ends what two participants have to do with each other. */
+export function part(a: Participant, b: Participant): void {
+  for (const [one, other] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    const slot = one.neighbours.indexOf(other);
+    if (slot >= 0) {
+      one.chooser.removeNeighbour(slot);
+      one.neighbours[slot] = undefined;
+    }
+    for (const listeners of one.listeners) {
+      const place = listeners.findIndex(({ participant }) => participant === other);
+      if (place >= 0) listeners.splice(place, 1);
+    }
+  }
+}
