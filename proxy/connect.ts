@@ -89,7 +89,7 @@ function decrypt(socket: Duplex, head: Buffer, secureContext: SecureContext): TL
 
 /** Reads `host:port` or `[v6]:port`; `undefined` where malformed. */
 export function parseAuthority(text: string): { host: string; port: number } | undefined {
-  const match = /^(?:\[([0-9a-f:.]+)\]|([^\s:/?#@[\]]+)):(\d{1,5})$/i.exec(text);
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^\s:/?#@[\]%]+)):(\d{1,5})$/i.exec(text);
   const port = Number(match?.[3]);
   if (!match || port < 1 || port > 65535) return undefined;
   return { host: match[1] ?? match[2]!, port };

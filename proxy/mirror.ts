@@ -24,7 +24,7 @@ export function mirrorUpstream(mirror: MirrorRule, target: string): Upstream | u
     const prefix = mirror.remote.pathname.replace(/\/$/, "");
     return { url: `${mirror.remote.origin}${prefix}${rest}`, isRemote: true };
   }
-  if (!/^(\[[0-9a-f:.]+\]|[\w.-]+)(:\d{1,5})?$/i.test(ns)) return undefined;
+  if (!/^(\[[0-9a-f:.]+\]|[\w.-]{1,255})(:\d{1,5})?$/i.test(ns)) return undefined;
   const host = DOCKER_HUB.includes(ns.toLowerCase()) ? DOCKER_HUB_REGISTRY : ns.toLowerCase();
   return { url: `https://${host}${rest}`, isRemote: false };
 }

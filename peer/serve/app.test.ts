@@ -13,6 +13,7 @@ let folder: string;
 let server: RunningServer;
 let catalog: Catalog;
 const limit = { totalLimit: 0 };
+const PIECE_HEADERS = { range: `bytes=0-${PIECE - 1}`, pieceNum: "0", pieceSize: String(PIECE) };
 
 /** The file `three` of the transcripts' origin: byte i is bits 16…23 of a linear congruence. */
 function three(): Buffer {
@@ -184,6 +185,32 @@ describe("local control", () => {
 
   it("takes no file name that leads elsewhere", async () => {
     expect((await get("/check/a/..%2f..%2fetc%2fpasswd", { dataDir: folder })).status).toBe(400);
+  });
+
+  it.each([
+    ["/check/x1", 403],
+    ["/rate/x1", 403],
+    ["/client/finish?taskFileName=a&cid=b&taskID=c", 403],
+    ["/server/ping", 200],
+    ["/peer/file/three-1", 206],
+  ])("%s of another host: %i", async (path, status) => {
+    const asked = async (remoteAddress: string) => {
+      const headers = { ...PIECE_HEADERS, rateLimit: "1" };
+      const socket = { remoteAddress, localAddress: "10.64.0.11" };
+      const request = new Request(`http://10.64.0.11:15001${path}`, { headers });
+      return (await peerServerApp({ catalog, limit }).fetch(request, { incoming: { socket } }))
+        .status;
+    };
+    expect(await asked("10.64.0.12")).toBe(status);
+    for (const own of ["10.64.0.11", "127.0.0.1", "::1"])
+      expect(await asked(own)).toBeLessThan(300);
+  });
+
+  it("takes on a file elsewhere only by such a name as dfget gives", async () => {
+    const elsewhere = { dataDir: "/etc/systemd/system" };
+    expect((await get("/check/sshd", elsewhere)).status).toBe(400);
+    expect((await get("/check/sshd-17-1795513305.994", elsewhere)).status).toBe(200);
+    expect((await get("/check/sshd", { dataDir: `${folder}/.` })).status).toBe(200);
   });
 
   it("shares the host's rate among the downloads under way", async () => {

@@ -25,7 +25,7 @@ export function peerServerApp(options: PeerServerOptions): Hono {
     await next();
   });
 
-  app.get(`${PREFIX}*`, async (c) => {
+  app.get(`${PREFIX}:name{.+}`, async (c) => {
     const url = new URL(c.req.url);
     const name = safeDecode(url.pathname.slice(PREFIX.length));
     // v1 names files after URLs, query included.
