@@ -172,6 +172,8 @@ function startServer(options: FindServerOptions): Promise<number> {
   args.push("--home", home, "--data", join(home, "data"), "--meta", metaPath(home));
   if (settings.expireMs !== undefined) args.push("--expiretime", formatDuration(settings.expireMs));
   if (settings.aliveMs !== undefined) args.push("--alivetime", formatDuration(settings.aliveMs));
+  for (const [name, address] of Object.entries(settings.hostAliases ?? {}))
+    args.push("--host-alias", `${name}=${address}`);
   if (settings.verbose) args.push("--verbose");
   const child = spawn(self.command, args, { detached: true, stdio: ["ignore", "pipe", "ignore"] });
   return new Promise((resolve, reject) => {

@@ -2,7 +2,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { durationSchema } from "../../protocol/duration.ts";
-import { createCommand, UsageError } from "../../runtime/command_line.ts";
+import { collect, createCommand, UsageError } from "../../runtime/command_line.ts";
 import { HttpClient } from "../../runtime/http_client.ts";
 import { closeLogging, configureLogging, getLogger } from "../../runtime/logger.ts";
 import { ownAddress } from "../../runtime/own_address.ts";
@@ -10,7 +10,7 @@ import { startPeerServer } from "../serve/peer_server.ts";
 import { Catalog } from "../store/catalog.ts";
 import { ALIVE_MS, EXPIRE_MS } from "../store/expiry.ts";
 import { SupernodeList } from "../supernode/supernode_list.ts";
-import { parseFlag, parseIp, parsePort } from "./settings.ts";
+import { parseAliases, parseFlag, parseIp, parsePort } from "./settings.ts";
 
 interface ServerFlags {
   ip?: string;
@@ -20,6 +20,7 @@ interface ServerFlags {
   meta?: string;
   expiretime?: string;
   alivetime?: string;
+  hostAlias?: string[];
   verbose?: boolean;
 }
 
@@ -36,6 +37,11 @@ export function createServerCommand(onEnd: (exitCode: number) => Promise<void>):
     .option("--meta <path>", "file that tells dfget which port this server has")
     .option("--expiretime <duration>", "delete a file this long after its last use (default: 3m0s)")
     .option("--alivetime <duration>", "end this long after the last request (default: 5m0s)")
+    .option(
+      "--host-alias <name=address>",
+      "use this address for that host name (repeatable)",
+      collect,
+    )
     .option("--verbose", "log more")
     .action(async (flags: ServerFlags, command: Command) => {
       // Flags that both commands know are taken by the one they stand behind first.
@@ -54,7 +60,7 @@ async function runServer(flags: ServerFlags): Promise<void> {
     files: { dfserver: join(home, "logs", "dfserver.log") },
     verbose: flags.verbose ?? false,
   });
-  const http = new HttpClient();
+  const http = new HttpClient({ hostAliases: parseAliases(flags.hostAlias ?? []) });
   const catalog = new Catalog(flags.data ? resolve(flags.data) : join(home, "data"));
   await catalog.load();
   let end!: (reason: string) => void;

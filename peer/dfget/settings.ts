@@ -135,7 +135,8 @@ export function parsePort(text: string): number {
   throw new UsageError(`invalid value "${text}" for --port: expected 0, or 15000 to 65000`);
 }
 
-function parseAliases(values: readonly string[]): Record<string, string> {
+/** `--host-alias name=address`, as often as given. */
+export function parseAliases(values: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     values.map((value) => {
       const [name, address] = value.split("=", 2);
