@@ -1,6 +1,7 @@
 import { VERSION } from "../../runtime/version.ts";
 import type { Answer } from "./answer.ts";
 import type { Found } from "./diff.ts";
+import { LAYER_DIGEST } from "./origin.ts";
 
 /**
  * - `moment`: a value of the moment or of the machine, which must differ; its form is checked.
@@ -298,5 +299,87 @@ export const DFGET_DIFFERENCES: readonly Difference[] = [
     at: /^\[\d\]$/,
     reason: "v1 says SUCCESS and exits with 0 for a wrong md5 in pattern `source`, without a file",
     holds: ({ ours }) => !/SUCCESS|exit 0/.test(String(ours)),
+  },
+];
+
+/** Our dfdaemon, asked as v1's was. */
+export const DFDAEMON_DIFFERENCES: readonly Difference[] = [
+  {
+    kind: "better",
+    of: /ns=docker\.io/,
+    at: /^/,
+    reason:
+      "v1 asks the configured registry for the layer of another one that `ns` names; ours asks that one (which the test does not have)",
+    holds: ({ at, ours }) => at !== "status" || ours === 502,
+  },
+  {
+    kind: "better",
+    of: /\/blobs\//,
+    at: /^headers\.content-disposition$/,
+    reason: "v1 shows where it keeps the file",
+    holds: says(undefined),
+  },
+  {
+    kind: "better",
+    of: /\/blobs\//,
+    at: /^headers\.last-modified$/,
+    reason: "v1 gives the date of its own copy, ours what the registry gives: nothing here",
+    holds: says(undefined),
+  },
+  {
+    kind: "better",
+    of: /\/blobs\//,
+    at: /^headers\.(docker-content-digest|etag)$/,
+    reason: "v1 loses the registry's headers",
+    holds: ({ at, ours }) => ours === (at.endsWith("etag") ? '"e"' : LAYER_DIGEST),
+  },
+  {
+    kind: "better",
+    of: /Range: bytes=100-199/,
+    at: /^(status|headers\.content-range)$/,
+    reason: "v1 sends a part of the file as if it were the whole",
+    holds: ({ at, ours }) => ours === (at === "status" ? 206 : "bytes 100-199/9000000"),
+  },
+  {
+    kind: "moment",
+    of: /\/(metrics|args|debug\/version)$/,
+    at: /^(headers\.content-length|body\.(length|sha256))$/,
+    reason: "counters, command line and version of another program",
+    holds: ({ ours }) => ours !== undefined,
+  },
+  {
+    kind: "better",
+    of: /\/debug\/version$/,
+    at: /^headers\.content-type$/,
+    reason: "v1 calls its JSON text",
+    holds: says("application/json"),
+  },
+  {
+    kind: "moment",
+    of: /registration/,
+    at: /^(port|superNodeIp)$/,
+    reason: "addresses of the moment",
+    holds: isForm(/^(\d{5}|127(\.\d+){3})$/),
+  },
+  {
+    kind: "moment",
+    of: /registration/,
+    at: /^path$/,
+    reason: "v1 invents a name for each file, ours takes the layer's digest",
+    holds: isForm(/^\/peer\/file\/([\da-f-]{36}|[\da-f]{64})-<sign>$/),
+  },
+  {
+    kind: "moment",
+    of: /registration/,
+    at: /^version$/,
+    reason: "the recorded programs were built without a version",
+    holds: says(VERSION),
+  },
+  {
+    kind: "better",
+    of: /registration/,
+    at: /^headers\[3\]$/,
+    reason: "v1 tells registry and supernode which of the node's users asks (X-Forwarded-For)",
+    holds: says(undefined),
   },
 ];

@@ -2,16 +2,16 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ourProgram } from "../support/our_programs.ts";
-import { run } from "../support/process.ts";
+import { run, until } from "../support/process.ts";
 import { Scratch } from "../support/scratch.ts";
-import { type Call, printedForm, readCall } from "./dfget_scenarios.ts";
+import { type Call, printedForm, readCall, SIGN } from "./dfget_scenarios.ts";
 import { diff } from "./diff.ts";
 import { DFGET_DIFFERENCES } from "./differences.ts";
 import { Ledger } from "./ledger.ts";
 import { Origin, sourceFile } from "./origin.ts";
 import { RecordedSupernode } from "./recorded_supernode.ts";
 import { purpose, recordedForm, recordedPurposes, sentForm } from "./request_form.ts";
-import { type Pattern, readTranscript, type Transcript } from "./transcript.ts";
+import { type Pattern, parameters, readTranscript, type Transcript } from "./transcript.ts";
 
 const SCENARIOS = [
   "tiny",
@@ -36,6 +36,9 @@ const SCENARIOS = [
   "notbs",
 ];
 
+/** The task of `identifier`. */
+const IDENTIFIER_TASK = "97d64f30d35168c45d26c2914052cfc27cdcb0aba6e54c3bf39e139ac2a8ab3f";
+
 const ledger = new Ledger(DFGET_DIFFERENCES);
 let scratch: Scratch;
 let origin: Origin;
@@ -47,9 +50,9 @@ beforeAll(async () => {
 afterAll(() => scratch?.close());
 
 /** Runs our dfget as the Go one was run, with the recorded hosts where ours are. */
-async function dfget(pattern: Pattern, call: Call, supernode: RecordedSupernode | undefined) {
+async function dfget(hosts: string, call: Call, supernode: RecordedSupernode | undefined) {
   const { address, url, name, flags } = call;
-  const home = await scratch.directory(pattern, address);
+  const home = await scratch.directory(hosts, address);
   const output = join(home, name);
   const aliases = [`127.0.0.1=${origin.address}`];
   for (const peer of ["127.0.0.2", "127.0.0.3"])
@@ -97,6 +100,29 @@ async function play(pattern: Pattern, transcript: Transcript): Promise<void> {
   else await expect(readFile(output)).rejects.toThrow("ENOENT");
   ledger.expectNothingElse();
 }
+
+it("our peer server takes back what it served when it ends, as v1's does", async () => {
+  const transcript = readTranscript("local-identifier");
+  const call = readCall(transcript);
+  const supernode = await RecordedSupernode.start(
+    transcript,
+    sourceFile(call.url)!,
+    origin.address,
+  );
+  scratch.defer(() => supernode.close());
+  call.flags.push("--alivetime", "1s");
+  const { finished } = await dfget("idle", call, supernode);
+  expect(finished, finished.output).toMatchObject({ code: 0 });
+  const down = () => supernode.requests.find(({ path }) => path.startsWith("/peer/service/down"));
+  await until("the peer server has ended", () => down() !== undefined);
+  const { unanswered } = readTranscript("local-idle-shutdown");
+  const recorded = unanswered.find(({ path }) => path.includes(`taskId=${IDENTIFIER_TASK}`))!;
+  expect(sentForm(down()!)).toMatchObject({ method: recorded.method, route: "/peer/service/down" });
+  const unsigned = ([name, value]: [string, string]) => [name, value.replace(SIGN, "<sign>")];
+  expect([...parameters(down()!.path)].map(unsigned)).toEqual(
+    [...parameters(recorded.path)].map(unsigned),
+  );
+});
 
 it("meets every difference on the list", () => {
   expect(ledger.unmet()).toEqual([]);

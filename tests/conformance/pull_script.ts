@@ -138,7 +138,9 @@ function readSteps({ exchanges }: Transcript, peerPort: number): { steps: Step[]
           }))
         : answer.data;
       const mapped = data === undefined ? answer : { ...answer, data };
-      steps.push({ answer: mapped, needs: new Set(reported) });
+      // A client that is given up drops what it was fetching: let it end that first, as v1's did.
+      const goesOn = answer.code === Code.continue;
+      steps.push({ answer: mapped, needs: goesOn ? new Set(reported) : reported });
     }
   }
   return { steps, waits };

@@ -36,6 +36,8 @@ export interface Transcript {
   /** The last line is `exit <code>`. */
   dfget_stdout: string[];
   exchanges: Exchange[];
+  /** What was sent when the supernode was gone. */
+  unanswered: Pick<Exchange, "method" | "path">[];
   /** Whether the recording ends in the middle of the download. */
   cut: boolean;
 }
@@ -49,10 +51,10 @@ export type Pattern = "local" | "source";
 export function readTranscript(name: string): Transcript {
   const read = JSON.parse(transcriptText(`${name}.json`)) as Partial<Transcript>;
   const { exchanges = [], dfget_stdout = [] } = read;
-  // Requests that nobody answered, for the supernode was gone, say `error` instead.
   return {
     scenario: name,
     exchanges: exchanges.filter((exchange) => !("error" in exchange)),
+    unanswered: exchanges.filter((exchange) => "error" in exchange),
     dfget_stdout,
     cut: exchanges.length === CUT_AT,
   };
