@@ -4,6 +4,7 @@ import type { Catalog } from "../store/catalog.ts";
 import { type HostLimit, localControl } from "./local_control.ts";
 import { plainText } from "./plain_text.ts";
 import { sendPiece } from "./send_piece.ts";
+import { V1Version } from "./v1_version.ts";
 
 export interface PeerServerOptions {
   catalog: Catalog;
@@ -20,6 +21,7 @@ const PREFIX = "/peer/file/";
 export function peerServerApp(options: PeerServerOptions): Hono {
   const { catalog } = options;
   const app = new Hono();
+  const v1Version = new V1Version();
   app.use(async (_c, next) => {
     options.onRequest?.();
     await next();
@@ -32,6 +34,7 @@ export function peerServerApp(options: PeerServerOptions): Hono {
     const entry = catalog.get(name) ?? catalog.get(name + url.search);
     if (!entry) return plainText(500, `failed to get taskPath: ${name}`);
     entry.touchedMs = Date.now();
+    v1Version.heard(c.req.raw.headers.get("user-agent"));
     const response = await sendPiece(catalog, entry, c.req.raw.headers);
     if (response.status === 206) {
       options.onServed?.(Number(response.headers.get("content-length")));
@@ -39,7 +42,7 @@ export function peerServerApp(options: PeerServerOptions): Hono {
     return response;
   });
 
-  app.route("/", localControl(catalog, options.limit));
+  app.route("/", localControl(catalog, options.limit, v1Version));
   answerUnknownPaths(app);
   app.onError(() => plainText(500, "internal error"));
   return app;

@@ -2,9 +2,9 @@ import { basename, join, resolve } from "node:path";
 import { Hono, type MiddlewareHandler } from "hono";
 import { getLogger } from "../../runtime/logger.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
-import { VERSION } from "../../runtime/version.ts";
 import { type Catalog, DATA_SUFFIX } from "../store/catalog.ts";
 import { plainText } from "./plain_text.ts";
+import type { V1Version } from "./v1_version.ts";
 
 type Env = { Bindings: Partial<ConnectionEnv> };
 
@@ -32,7 +32,7 @@ export interface HostLimit {
  * The paths by which the downloads of this host use one peer server together (protocol §2): announce
  * a file, ask for a share of the rate, tell that a download is over.
  */
-export function localControl(catalog: Catalog, limit: HostLimit): Hono<Env> {
+export function localControl(catalog: Catalog, limit: HostLimit, v1Version: V1Version): Hono<Env> {
   const app = new Hono<Env>();
   for (const path of ["/check/*", "/rate/*", "/client/finish"]) app.use(path, onlyThisHost);
 
@@ -58,7 +58,7 @@ export function localControl(catalog: Catalog, limit: HostLimit): Hono<Env> {
         touchedMs: Date.now(),
       });
     }
-    return octets(`${name}@${VERSION}`);
+    return octets(`${name}@${v1Version.answer(name)}`);
   });
 
   app.get("/rate/:name{.+}", (c) => {
