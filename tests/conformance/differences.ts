@@ -1,3 +1,4 @@
+import { SWARM_VERSION } from "../../protocol/swarm/messages.ts";
 import { VERSION } from "../../runtime/version.ts";
 import type { Answer } from "./answer.ts";
 import type { Found } from "./diff.ts";
@@ -6,9 +7,10 @@ import { LAYER_DIGEST } from "./origin.ts";
 /**
  * - `moment`: a value of the moment or of the machine, which must differ; its form is checked.
  * - `words`: our own words in a text for people, which no program reads.
+ * - `extension`: a word of our own that v1's programs ignore (docs/protocol.md, Extensions).
  * - `better`: v1's answer is wrong, or weaker than it could be without any v1 program noticing.
  */
-export type Kind = "moment" | "words" | "better";
+export type Kind = "moment" | "words" | "extension" | "better";
 
 /** One place where our programs may say something else than v1's, and what they say there. */
 export interface Difference {
@@ -20,6 +22,8 @@ export interface Difference {
   reason: string;
   /** Whether what we say there is what we mean to say. */
   holds(found: Found): boolean;
+  /** Not said by every build or on every host: the suite does not insist on meeting it. */
+  optional?: boolean;
 }
 
 const bothTexts = ({ recorded, ours }: Found) =>
@@ -374,6 +378,14 @@ export const DFDAEMON_DIFFERENCES: readonly Difference[] = [
     at: /^version$/,
     reason: "the recorded programs were built without a version",
     holds: says(VERSION),
+  },
+  {
+    kind: "extension",
+    of: /registration/,
+    at: /^swarm$/,
+    reason: "a node that can take part in our own swarm says so; v1's supernode ignores it",
+    holds: ({ ours }) => (ours as { version?: unknown } | undefined)?.version === SWARM_VERSION,
+    optional: true,
   },
   {
     kind: "better",

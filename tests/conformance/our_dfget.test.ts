@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ourProgram } from "../support/our_programs.ts";
@@ -63,7 +63,7 @@ async function dfget(hosts: string, call: Call, supernode: RecordedSupernode | u
     ...["--node", "127.0.0.1:28002", "--locallimit", "10G", ...flags],
     ...aliases.flatMap((alias) => ["--host-alias", alias]),
   ]);
-  return { finished, output };
+  return { finished, output, home };
 }
 
 describe.each<Pattern>(["local", "source"])(
@@ -83,7 +83,7 @@ async function play(pattern: Pattern, transcript: Transcript): Promise<void> {
     exchanges.length > 0
       ? await RecordedSupernode.start(transcript, content, origin.address)
       : undefined;
-  const { finished, output } = await dfget(pattern, call, supernode);
+  const { finished, output, home } = await dfget(pattern, call, supernode);
   supernode?.close();
 
   const lines = finished.stdout.toString().trimEnd().split("\n");
@@ -98,6 +98,9 @@ async function play(pattern: Pattern, transcript: Transcript): Promise<void> {
   expect(undone, "what the Go client did, and ours did not").toEqual([]);
   if (finished.code === 0) expect((await readFile(output)).equals(content)).toBe(true);
   else await expect(readFile(output)).rejects.toThrow("ENOENT");
+  // The long ones would fill a small disk.
+  await rm(output, { force: true });
+  await rm(join(home, "data"), { recursive: true });
   ledger.expectNothingElse();
 }
 

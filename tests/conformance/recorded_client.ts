@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
@@ -205,7 +205,9 @@ export class RecordedClient {
     if (ip !== HOST_A || !content) return;
     const name = path!.slice("/peer/file/".length);
     const { dataDir } = this.#servers.peerA;
-    await writeFile(join(dataDir, `${name}.service`), content);
+    const file = join(dataDir, `${name}.service`);
+    await writeFile(file, isHollow(content) ? "" : content);
+    await truncate(file, content.length);
     const check = {
       ...exchange,
       method: "GET",
@@ -237,6 +239,11 @@ export class RecordedClient {
     const server = { supernode, cdn }[exchange.to] ?? peerA;
     return replay(exchange, server);
   }
+}
+
+/** Whether a file takes no space on disk: it is long, and nothing but zeroes. */
+function isHollow(content: Buffer): boolean {
+  return content.length > 100_000_000 && content.every((byte) => byte === 0);
 }
 
 /** Whether a request is a registered client's question for pieces. */
