@@ -15,8 +15,11 @@ export interface Wiring {
 
 const NONE = -1;
 
+/** How far a request has come. */
+const State = { asked: 0, waiting: 1, sent: 2, cancelled: 3 } as const;
+
 /**
- * Carries blocks between nodes. A node's uplink serves the requests that it gets one after the other,
+ * Carries blocks between nodes. A node's uplink serves the requests that it gets one after the other, urgent ones first,
  * each at full capacity; so does its downlink with what arrives, and a thin line between two racks.
  * All of them work on a block at the same time (cut-through), and it is there when the slowest of them
  * is done with it.
@@ -37,14 +40,15 @@ export class Network {
   readonly block: Int32Array;
   readonly #bytes: Int32Array;
   readonly #next: Int32Array;
-  readonly #cancelled: Uint8Array;
+  readonly #state: Uint8Array;
   readonly #sentMs: Float64Array;
   readonly #free: Int32Array;
   #freeCount: number;
 
   // Nodes.
-  readonly #head: Int32Array;
-  readonly #tail: Int32Array;
+  /** First and last of the requests that wait for a node's uplink: the urgent ones, and the others. */
+  readonly #head: readonly [Int32Array, Int32Array];
+  readonly #tail: readonly [Int32Array, Int32Array];
   readonly #waitingBytes: Float64Array;
   readonly #busy: Uint8Array;
   readonly #upFreeMs: Float64Array;
@@ -65,12 +69,13 @@ export class Network {
     this.block = ids();
     this.#bytes = ids();
     this.#next = ids();
-    this.#cancelled = new Uint8Array(transfers);
+    this.#state = new Uint8Array(transfers);
     this.#sentMs = new Float64Array(transfers);
     this.#free = ids().map((_, index) => transfers - 1 - index);
     this.#freeCount = transfers;
-    this.#head = new Int32Array(nodes).fill(NONE);
-    this.#tail = new Int32Array(nodes).fill(NONE);
+    const none = () => new Int32Array(nodes).fill(NONE);
+    this.#head = [none(), none()];
+    this.#tail = [none(), none()];
     this.#waitingBytes = new Float64Array(nodes);
     this.#busy = new Uint8Array(nodes);
     this.#upFreeMs = new Float64Array(nodes);
@@ -102,14 +107,17 @@ export class Network {
     this.block[id] = block;
     this.tag[id] = tag;
     this.#bytes[id] = bytes;
-    this.#cancelled[id] = 0;
+    this.#state[id] = State.asked;
     this.#queue.push(this.#queue.nowMs + this.latencyMs(to, from), Kind.requestArrives, id);
     return id;
   }
 
   /** A request is not needed any more; has no effect once the block is being sent. */
   cancel(id: number): void {
-    this.#cancelled[id] = 1;
+    if (this.#state[id] === State.waiting) {
+      this.#waitingBytes[this.from[id]!]! -= this.#bytes[id]!;
+    }
+    if (this.#state[id] !== State.sent) this.#state[id] = State.cancelled;
   }
 
   /** What a new request to a node would wait for, as the node itself measures it, ms. */
@@ -131,10 +139,10 @@ export class Network {
     return (this.#downFreeMs[node] = startMs + tookMs);
   }
 
-  /** A request has come to a node; `false` where it is dead. */
-  requestArrives(id: number): boolean {
+  /** A request has come to a node; `false` where it is dead. Urgent ones are served first. */
+  requestArrives(id: number, urgent: boolean): boolean {
     const node = this.from[id]!;
-    if (!this.isAlive(node)) {
+    if (this.#state[id] === State.cancelled || !this.isAlive(node)) {
       this.release(id);
       return false;
     }
@@ -142,11 +150,13 @@ export class Network {
       this.#send(node, id);
       return true;
     }
+    const kind = urgent ? 0 : 1;
+    this.#state[id] = State.waiting;
     this.#next[id] = NONE;
-    const tail = this.#tail[node]!;
-    if (tail === NONE) this.#head[node] = id;
+    const tail = this.#tail[kind][node]!;
+    if (tail === NONE) this.#head[kind][node] = id;
     else this.#next[tail] = id;
-    this.#tail[node] = id;
+    this.#tail[kind][node] = id;
     this.#waitingBytes[node]! += this.#bytes[id]!;
     return true;
   }
@@ -156,17 +166,20 @@ export class Network {
     this.#busy[node] = 0;
     this.#measured[node] = 1;
     if (!this.isAlive(node)) return;
-    for (;;) {
-      const id = this.#head[node]!;
-      if (id === NONE) return;
-      this.#head[node] = this.#next[id]!;
-      if (this.#head[node] === NONE) this.#tail[node] = NONE;
-      this.#waitingBytes[node]! -= this.#bytes[id]!;
-      if (this.#cancelled[id] === 0) {
+    for (const kind of [0, 1] as const) {
+      for (;;) {
+        const id = this.#head[kind][node]!;
+        if (id === NONE) break;
+        this.#head[kind][node] = this.#next[id]!;
+        if (this.#head[kind][node] === NONE) this.#tail[kind][node] = NONE;
+        if (this.#state[id] === State.cancelled) {
+          this.release(id);
+          continue;
+        }
+        this.#waitingBytes[node]! -= this.#bytes[id]!;
         this.#send(node, id);
         return;
       }
-      this.release(id);
     }
   }
 
@@ -198,6 +211,7 @@ export class Network {
     const bytes = this.#bytes[id]!;
     const to = this.to[id]!;
     const freeMs = nowMs + bytes / up[node]!;
+    this.#state[id] = State.sent;
     this.#busy[node] = 1;
     this.#upFreeMs[node] = freeMs;
     this.#sentMs[id] = freeMs;

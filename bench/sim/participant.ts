@@ -1,4 +1,5 @@
 import { BlockChooser } from "../../peer/swarm/choose_blocks.ts";
+import { UploadOrder } from "../../peer/swarm/upload_order.ts";
 import { blockCount } from "../../protocol/swarm/blocks.ts";
 
 /** Neighbours for which a node has room; the supernode gives it no more than 40. */
@@ -27,6 +28,7 @@ export class Participant {
   readonly id: string;
   readonly blocks: number;
   readonly chooser: BlockChooser;
+  readonly uploads: UploadOrder;
 
   /** The neighbour in each slot. */
   readonly neighbours: (Participant | undefined)[] = new Array(SLOTS).fill(undefined);
@@ -63,6 +65,7 @@ export class Participant {
     this.id = String(node);
     this.blocks = blockCount(length);
     this.chooser = new BlockChooser({ blocks: this.blocks, slots: SLOTS, random });
+    this.uploads = new UploadOrder(this.blocks);
     this.log = new Int32Array(this.blocks);
     this.transferOf = new Int32Array(this.blocks);
   }

@@ -143,7 +143,7 @@ export class Simulation {
       const { a, b } = queue;
       switch (queue.kind) {
         case Kind.requestArrives:
-          if (network.requestArrives(a)) this.#busier(a);
+          this.#requestArrives(a);
           break;
         case Kind.uplinkFree:
           network.uplinkFree(a);
@@ -425,7 +425,7 @@ export class Simulation {
     this.#queue.push(nowMs + inRack, Kind.told, event, participant.logged);
     if (participant.listeners[1].length > 0 || participant.told[1] < participant.logged)
       this.#queue.push(nowMs + across, Kind.told, event + 1, participant.logged);
-    if (participant.chooser.atTheEnd && participant.chooser.missing > 0) this.#hurry(participant);
+    if (participant.chooser.inFlight > 0) this.#hurry(participant);
   }
 
   #told(speaker: Participant, far: number, upTo: number): void {
@@ -466,12 +466,16 @@ export class Simulation {
     return this.#network.request(participant.node, from.node, block, bytes, participant.index);
   }
 
-  /** A node whose queue has grown says so. */
-  #busier(transfer: number): void {
-    const { layers } = this.#setup;
-    const to = this.#network.tag[transfer]!;
-    const task = to % layers.length;
-    this.#planTell(this.#participants[this.#network.from[transfer]! * layers.length + task]!);
+  #requestArrives(transfer: number): void {
+    const network = this.#network;
+    const tasks = this.#setup.layers.length;
+    const to = network.to[transfer]!;
+    const from = network.from[transfer]!;
+    const sender = this.#participants[from * tasks + (network.tag[transfer]! % tasks)]!;
+    const near = this.#far(from, to) === 0;
+    const urgent = sender.uploads.isUrgent(network.block[transfer]!, near);
+    // A node whose queue has grown says so.
+    if (network.requestArrives(transfer, urgent)) this.#planTell(sender);
   }
 
   #delivered(transfer: number): void {
@@ -599,6 +603,18 @@ export class Simulation {
     });
   }
 
+  dbgParticipants() {
+    return this.#participants;
+  }
+  dbgAlive(n: number) {
+    return this.#network.isAlive(n);
+  }
+  dbgStraggles(n: number) {
+    return this.#straggles[n];
+  }
+  dbgQueue(n: number) {
+    return this.#network.queueMs(n);
+  }
   #outcome(): Outcome {
     const { nodes, layers } = this.#setup;
     const healthy: number[] = [];

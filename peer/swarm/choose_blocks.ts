@@ -17,22 +17,39 @@ const SAMPLE = 48;
 const PROBE = 1;
 /** Requests at one neighbour, where its queue is short, however many others there are. */
 const LEAST_EACH = 2;
-/** A neighbour with a longer queue is asked for nothing more, ms. */
+/**
+ * A neighbour with a longer queue is asked only for what nobody else has, one block at a time, ms;
+ * so is one behind a slow line.
+ */
 const LONGEST_QUEUE_MS = 150;
 /** … unless this many of its blocks take longer. */
 const LONGEST_QUEUE_BLOCKS = 3;
-/** A block that takes so many times as long as was expected is asked for elsewhere too. */
+/** What is left of the extra time that was measured on a neighbour's line, each time it is heard. */
+const FORGETTING = 0.98;
+/** A block that takes so many times as long as was expected, and as is usual, is asked for elsewhere. */
 const OVERDUE_FACTOR = 3;
 /** … but not before this, ms. */
 const OVERDUE_LEAST_MS = 200;
-/** At the end, a second request must promise the block in this part of the time the first needs. */
-const ENDGAME_GAIN = 0.5;
+/** A block that has to wait for so long is asked for elsewhere too, ms. */
+const LONG_WAIT_MS = 400;
+/** A second request must promise the block in this part of the time that the first still needs. */
+const GAIN = 0.5;
 /** One in another zone must be so many times faster to be preferred. */
 const FAR_FACTOR = 1.5;
 /** How much of a new measurement goes into a mean. */
 const SMOOTHING = 0.25;
 
 const NOBODY = -1;
+
+/** What is known of the blocks that a neighbour has. */
+const Use = {
+  /** Some may be open. */
+  some: 0,
+  /** Some may be open, but others have them too. */
+  shared: 1,
+  /** None is open. */
+  none: 2,
+} as const;
 
 /**
  * Which block a node asks of which neighbour next. It knows only what its neighbours have told it.
@@ -68,8 +85,8 @@ export class BlockChooser {
   readonly #holders: Uint8Array;
   readonly #used: Uint8Array;
   readonly #near: Uint8Array;
-  /** Whether a neighbour is known to have nothing that is open. */
-  readonly #useless: Uint8Array;
+  /** Whether a neighbour is known to have nothing that is open: see {@link Use}. */
+  readonly #use: Uint8Array;
   readonly #queueMs: Float64Array;
   readonly #blockMs: Float64Array;
   /** How much longer than its queue explains a neighbour's answers take, ms. */
@@ -90,6 +107,8 @@ export class BlockChooser {
   readonly #flightExpectedMs = new Float64Array(MOST_IN_FLIGHT);
   readonly #flightExtraMs = new Float64Array(MOST_IN_FLIGHT);
   #flights = 0;
+  /** How long requests have taken of late, ms. */
+  #usualMs = 0;
 
   constructor({ blocks, slots, random }: ChooseOptions) {
     this.#blocks = blocks;
@@ -105,7 +124,7 @@ export class BlockChooser {
     this.#holders = new Uint8Array(blocks);
     this.#used = new Uint8Array(slots);
     this.#near = new Uint8Array(slots);
-    this.#useless = new Uint8Array(slots);
+    this.#use = new Uint8Array(slots);
     this.#queueMs = new Float64Array(slots);
     this.#blockMs = new Float64Array(slots);
     this.#extraMs = new Float64Array(slots);
@@ -170,7 +189,7 @@ export class BlockChooser {
     if (slot === NOBODY) return NOBODY;
     this.#used[slot] = 1;
     this.#near[slot] = near ? 1 : 0;
-    this.#useless[slot] = 1;
+    this.#use[slot] = Use.none;
     this.#queueMs[slot] = 0;
     this.#blockMs[slot] = 0;
     this.#extraMs[slot] = 0;
@@ -189,6 +208,10 @@ export class BlockChooser {
         this.failed(slot, this.#flightBlock[flight]!);
       }
     }
+    // What only two had is had by one alone now.
+    for (let other = 0; other < this.#slots; other++) {
+      if (this.#use[other] === Use.shared) this.#use[other] = Use.some;
+    }
     const from = slot * this.#words;
     for (let index = 0; index < this.#words; index++) {
       let word = this.#theirs[from + index]!;
@@ -205,7 +228,7 @@ export class BlockChooser {
     if (this.#used[slot] === 0 || bit(this.#theirs, slot * this.#words, block)) return;
     setBit(this.#theirs, slot * this.#words, block);
     this.#holders[block]! += 1;
-    if (bit(this.#open, 0, block)) this.#useless[slot] = 0;
+    if (bit(this.#open, 0, block)) this.#use[slot] = Use.some;
   }
 
   /** A neighbour says what it has. */
@@ -217,6 +240,7 @@ export class BlockChooser {
   neighbourLoad(slot: number, load: Load, nowMs: number): void {
     this.#queueMs[slot] = load.queueMs;
     this.#blockMs[slot] = load.blockMs;
+    this.#extraMs[slot]! *= FORGETTING;
     this.#sinceLoad[slot] = 0;
     this.#heardMs[slot] = nowMs;
   }
@@ -238,29 +262,43 @@ export class BlockChooser {
     if (!this.hasRoom) return false;
     for (;;) {
       const slot = this.#shortestQueue(this.window.size);
-      if (slot === NOBODY) return false;
+      if (slot === NOBODY) return this.#lastResort(nowMs);
       const block = this.#rareBlock(slot);
-      if (block === NOBODY) {
-        this.#useless[slot] = 1;
-        continue;
-      }
-      this.#close(block);
-      const flight = this.#flights++;
-      this.#flightOf[block] = flight;
-      this.#flightBlock[flight] = block;
-      this.#flightSlot[flight] = slot;
-      this.#flightSecond[flight] = NOBODY;
-      this.#flightMs[flight] = nowMs;
-      this.#flightExpectedMs[flight] = this.#waitMs(slot) + this.#blockMs[slot]!;
-      this.#flightExtraMs[flight] = this.#extraMs[slot]!;
-      this.#ask(slot, block);
-      return true;
+      if (block !== NOBODY) return this.#send(slot, block, nowMs);
+      this.#use[slot] = Use.none;
     }
+  }
+
+  /** Asks a neighbour that is slow for what it alone has. */
+  #lastResort(nowMs: number): boolean {
+    for (let slot = 0; slot < this.#slots; slot++) {
+      if (this.#used[slot] === 0 || this.#use[slot] !== Use.some) continue;
+      if (this.#outstanding[slot] !== 0) continue;
+      const block = this.#rareBlock(slot);
+      if (block !== NOBODY && this.#holders[block] === 1) return this.#send(slot, block, nowMs);
+      this.#use[slot] = block === NOBODY ? Use.none : Use.shared;
+    }
+    return false;
+  }
+
+  #send(slot: number, block: number, nowMs: number): true {
+    this.#close(block);
+    const flight = this.#flights++;
+    this.#flightOf[block] = flight;
+    this.#flightBlock[flight] = block;
+    this.#flightSlot[flight] = slot;
+    this.#flightSecond[flight] = NOBODY;
+    this.#flightMs[flight] = nowMs;
+    this.#flightExpectedMs[flight] = this.#waitMs(slot) + this.#blockMs[slot]!;
+    this.#flightExtraMs[flight] = this.#extraMs[slot]!;
+    this.#ask(slot, block);
+    return true;
   }
 
   /**
    * Chooses a block that is on its way, but would come faster from somebody else, and counts it as
-   * asked for there too. To be called when {@link next} has nothing, and a few times a second.
+   * asked for there too: one that is overdue, that waits in a long queue, or at the end any. To be
+   * called some times a second, and often at the end.
    *
    * @returns whether there is one; then it is in {@link slot} and {@link block}
    */
@@ -271,13 +309,15 @@ export class BlockChooser {
       const first = this.#flightSlot[flight]!;
       const elapsedMs = nowMs - this.#flightMs[flight]!;
       const expectedMs = this.#flightExpectedMs[flight]!;
-      const isOverdue = elapsedMs > Math.max(OVERDUE_LEAST_MS, OVERDUE_FACTOR * expectedMs);
-      if (!isOverdue && !atTheEnd) continue;
-      const block = this.#flightBlock[flight]!;
+      const isOverdue =
+        elapsedMs >
+        Math.max(OVERDUE_LEAST_MS, OVERDUE_FACTOR * Math.max(expectedMs, this.#usualMs));
       const leftMs = isOverdue
         ? Number.POSITIVE_INFINITY
         : Math.max(expectedMs - elapsedMs, this.#blockMs[first]!);
-      const second = this.#fasterHolder(block, first, leftMs * ENDGAME_GAIN);
+      if (leftMs < LONG_WAIT_MS && !atTheEnd) continue;
+      const block = this.#flightBlock[flight]!;
+      const second = this.#fasterHolder(block, first, leftMs * GAIN);
       if (second === NOBODY) continue;
       this.#flightSecond[flight] = second;
       this.#ask(second, block);
@@ -307,6 +347,7 @@ export class BlockChooser {
         const extraMs = Math.max(0, tookMs - expectedMs + this.#flightExtraMs[flight]!);
         this.#extraMs[slot]! += (extraMs - this.#extraMs[slot]!) * SMOOTHING;
       }
+      this.#usualMs += (tookMs - this.#usualMs) * (this.#usualMs === 0 ? 1 : SMOOTHING / 4);
       this.window.arrived(tookMs, nowMs);
     }
     const other = slot === first ? this.#flightSecond[flight]! : first;
@@ -361,18 +402,21 @@ export class BlockChooser {
     if (slot !== NOBODY && this.#outstanding[slot]! > 0) this.#outstanding[slot]! -= 1;
   }
 
-  /** What a new request to a neighbour would wait for before its turn, ms. */
+  /** What a new request to a neighbour would wait for in its queue, ms. */
+  #queuedMs(slot: number): number {
+    return this.#queueMs[slot]! + this.#sinceLoad[slot]! * this.#blockMs[slot]!;
+  }
+
+  /** … and on the way there and back, which its queue does not explain, ms. */
   #waitMs(slot: number): number {
-    return (
-      this.#queueMs[slot]! + this.#sinceLoad[slot]! * this.#blockMs[slot]! + this.#extraMs[slot]!
-    );
+    return this.#queuedMs(slot) + this.#extraMs[slot]!;
   }
 
   #shortestQueue(windowSize: number): number {
     const slots = this.#slots;
     let useful = 0;
     for (let slot = 0; slot < slots; slot++) {
-      if (this.#used[slot] === 1 && this.#useless[slot] === 0) useful += 1;
+      if (this.#used[slot] === 1 && this.#use[slot] !== Use.none) useful += 1;
     }
     if (useful === 0) return NOBODY;
     const each = Math.max(LEAST_EACH, Math.ceil((1.5 * windowSize) / useful));
@@ -381,13 +425,16 @@ export class BlockChooser {
     let slot = Math.floor(this.#random() * slots);
     for (let count = slots; count > 0; count--) {
       slot = slot + 1 === slots ? 0 : slot + 1;
-      if (this.#used[slot] === 0 || this.#useless[slot] === 1) continue;
+      if (this.#used[slot] === 0 || this.#use[slot] === Use.none) continue;
       const blockMs = this.#blockMs[slot]!;
       const outstanding = this.#outstanding[slot]!;
       if (outstanding >= (blockMs === 0 ? PROBE : each)) continue;
-      const waitMs = this.#waitMs(slot);
-      if (waitMs > LONGEST_QUEUE_MS && waitMs > LONGEST_QUEUE_BLOCKS * blockMs) continue;
-      const scoreMs = (waitMs + blockMs) * (this.#near[slot] === 1 ? 1 : FAR_FACTOR);
+      const queueMs = this.#queuedMs(slot);
+      const tooLong = queueMs > LONGEST_QUEUE_MS && queueMs > LONGEST_QUEUE_BLOCKS * blockMs;
+      // With nothing in flight the longest queue is better than none: nothing else would move us on.
+      if (tooLong && this.#flights > 0) continue;
+      const scoreMs =
+        (queueMs + this.#extraMs[slot]! + blockMs) * (this.#near[slot] === 1 ? 1 : FAR_FACTOR);
       if (scoreMs < bestMs) {
         bestMs = scoreMs;
         best = slot;
@@ -473,7 +520,7 @@ export class BlockChooser {
     setBit(this.#open, 0, block);
     this.#openCount += 1;
     for (let slot = 0; slot < this.#slots; slot++) {
-      if (bit(this.#theirs, slot * this.#words, block)) this.#useless[slot] = 0;
+      if (bit(this.#theirs, slot * this.#words, block)) this.#use[slot] = Use.some;
     }
   }
 }
