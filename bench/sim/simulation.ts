@@ -603,18 +603,6 @@ export class Simulation {
     });
   }
 
-  dbgParticipants() {
-    return this.#participants;
-  }
-  dbgAlive(n: number) {
-    return this.#network.isAlive(n);
-  }
-  dbgStraggles(n: number) {
-    return this.#straggles[n];
-  }
-  dbgQueue(n: number) {
-    return this.#network.queueMs(n);
-  }
   #outcome(): Outcome {
     const { nodes, layers } = this.#setup;
     const healthy: number[] = [];
