@@ -27,6 +27,8 @@ export interface PeerOptions {
   totalLimit?: number;
   /** Milliseconds after which a finished file nobody touched is deleted. Default: 3 min. */
   expireMs?: number;
+  /** The rack, room or data centre that this node is in: nodes of the same one are preferred. */
+  zone?: string;
   /** Told to the supernode, for its metrics. */
   callSystem?: string;
   /** Whether the downloads are dfdaemon's. */

@@ -26,6 +26,7 @@ import { EXPIRE_MS } from "./store/expiry.ts";
 import type { TaskFile } from "./store/task_file.ts";
 import { reportSummary } from "./supernode/report_summary.ts";
 import { SupernodeList } from "./supernode/supernode_list.ts";
+import { SwarmSessions } from "./swarm/swarm_sessions.ts";
 
 /** Milliseconds for which a download goes on after its last reader has left: engines try again soon. */
 const LINGER_MS = 5000;
@@ -44,6 +45,7 @@ export class NodePeer implements Peer {
   readonly #http: HttpClient;
   readonly #supernodes: SupernodeList;
   readonly #server: PeerServer;
+  readonly #swarms: SwarmSessions;
   readonly #totalLimiter: RateLimiter;
   /** Downloads under way, by cache key. */
   readonly #running = new Map<string, SharedDownload>();
@@ -53,7 +55,13 @@ export class NodePeer implements Peer {
 
   private constructor(
     options: PeerOptions,
-    parts: { catalog: Catalog; http: HttpClient; supernodes: SupernodeList; server: PeerServer },
+    parts: {
+      catalog: Catalog;
+      http: HttpClient;
+      supernodes: SupernodeList;
+      server: PeerServer;
+      swarms: SwarmSessions;
+    },
   ) {
     this.ip = options.ip;
     this.#options = options;
@@ -61,6 +69,7 @@ export class NodePeer implements Peer {
     this.#http = parts.http;
     this.#supernodes = parts.supernodes;
     this.#server = parts.server;
+    this.#swarms = parts.swarms;
     this.#totalLimiter = new RateLimiter(options.totalLimit ?? 0);
   }
 
@@ -69,8 +78,10 @@ export class NodePeer implements Peer {
     const supernodes = new SupernodeList(options.supernodes, http);
     const catalog = new Catalog(options.dataDir);
     await catalog.load();
+    const swarms = new SwarmSessions();
     const server = await startPeerServer({
       catalog,
+      swarms,
       http,
       supernodes,
       ip: options.ip,
@@ -80,7 +91,7 @@ export class NodePeer implements Peer {
       limit: { totalLimit: options.totalLimit ?? 0 },
       onServed: options.onServed,
     });
-    return new NodePeer(options, { catalog, http, supernodes, server });
+    return new NodePeer(options, { catalog, http, supernodes, server, swarms });
   }
 
   get port(): number {
@@ -114,6 +125,7 @@ export class NodePeer implements Peer {
   async close(): Promise<void> {
     for (const shared of this.#running.values()) shared.download.abort("dfdaemon stops");
     await Promise.allSettled([...this.#running.values()].map(({ download }) => download.done));
+    this.#swarms.leaveAll();
     await this.#server.close();
     await this.#catalog.close();
     this.#http.close();
@@ -164,6 +176,8 @@ export class NodePeer implements Peer {
       {
         http: this.#http,
         supernodes: this.#supernodes,
+        swarms: this.#swarms,
+        zone: this.#options.zone,
         limiters: [new RateLimiter(this.#options.localLimit ?? 0), this.#totalLimiter],
         onBytes: this.#options.onBytes,
       },

@@ -39,3 +39,8 @@ export function isDiskFull(error: unknown): boolean {
   const { code } = (error ?? {}) as NodeJS.ErrnoException;
   return code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG";
 }
+
+/** Whether an error comes from writing a file, which another source of its bytes would not help. */
+export function isWriteFailure(error: unknown): boolean {
+  return isDiskFull(error) || (error as NodeJS.ErrnoException | undefined)?.syscall === "write";
+}

@@ -14,6 +14,7 @@ import {
 } from "../contract.ts";
 import { TaskFile } from "../store/task_file.ts";
 import type { SupernodeList } from "../supernode/supernode_list.ts";
+import type { SwarmSessions } from "../swarm/swarm_sessions.ts";
 import { fetchAllFromSource } from "./back_to_source.ts";
 import { MIN_RATE } from "./fetch_piece.ts";
 import type { Source } from "./fetch_source.ts";
@@ -53,6 +54,9 @@ export interface DownloadTools {
   http: HttpClient;
   supernodes: SupernodeList;
   limiters: readonly RateLimiter[];
+  /** This node's place in our own swarm; absent: v1's ways only. */
+  swarms?: SwarmSessions | undefined;
+  zone?: string | undefined;
   /** Bytes a second below which a peer is given up. Default: 64 KiB. */
   minRate?: number | undefined;
   /** Pieces in the works at once. Default: 6. */
@@ -180,10 +184,13 @@ export class Download {
       identity: this.plan.identity,
       source: this.plan.source,
       taskUrl: this.plan.taskUrl,
+      fileName: this.plan.name,
       expectedLength: this.plan.length,
       http: this.#tools.http,
       supernodes: this.#tools.supernodes,
       limiters: this.#tools.limiters,
+      swarms: this.#tools.swarms,
+      zone: this.#tools.zone,
       minRate: this.#tools.minRate ?? MIN_RATE,
       maxInFlight: this.#tools.maxInFlight ?? CLIENT_QUEUE,
       signal: this.#abort.signal,

@@ -51,6 +51,20 @@ export async function fetchSourceRange(
   range: ByteRange,
   options: FetchSourceOptions,
 ): Promise<Uint8Array> {
+  const response = await openSourceRange(source, range, options);
+  return readExactly(response.body, range.end - range.start + 1, options.limiters);
+}
+
+/**
+ * Opens a stretch of the file at the source; its body is still to be read.
+ *
+ * @throws {SourceRefusedError | RangeIgnoredError | HttpError}
+ */
+export async function openSourceRange(
+  source: Source,
+  range: ByteRange,
+  options: FetchSourceOptions,
+): Promise<HttpResponse> {
   if (Object.keys(source.headers).some((name) => name.toLowerCase() === "range")) {
     throw new RangeIgnoredError("the file itself is a range of what the URL names");
   }
@@ -64,7 +78,7 @@ export async function fetchSourceRange(
     response.body.destroy();
     throw new HttpError(`${redactUrl(source.url)} answers another range than asked for`);
   }
-  return readExactly(response.body, range.end - range.start + 1, options.limiters);
+  return response;
 }
 
 /**

@@ -1,5 +1,7 @@
 import type { PieceLayout } from "../../protocol/piece_range.ts";
+import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { BacksourceReason } from "../../protocol/v1/report.ts";
+import { BlockSession } from "../swarm/block_session.ts";
 import { registerClient } from "./register_client.ts";
 import type { SwarmOptions, SwarmOutcome } from "./swarm_types.ts";
 import { V1Session } from "./v1_session.ts";
@@ -25,16 +27,27 @@ export async function joinSwarm(options: SwarmOptions): Promise<SwarmOutcome> {
       error: `the supernode says ${data.fileLength} bytes, the source ${expectedLength}`,
     };
   }
+  const member = { taskId: data.taskId, cid: options.identity.cid, supernode };
+  if (
+    data.swarm &&
+    options.swarms &&
+    data.swarm.blockBytes === BLOCK_BYTES &&
+    data.fileLength > 0
+  ) {
+    const file = await options.openFile(
+      { pieceSize: BLOCK_BYTES, framed: false, length: data.fileLength },
+      data.taskId,
+    );
+    const session = new BlockSession(options, options.swarms, file, member, data.swarm);
+    options.swarms.add(options.fileName, session);
+    return session.run();
+  }
   const layout: PieceLayout = {
     pieceSize: data.pieceSize,
     framed: data.cdnSource !== "source",
     length: data.fileLength >= 0 ? data.fileLength : (expectedLength ?? -1),
   };
   const file = await options.openFile(layout, data.taskId);
-  const session = new V1Session(options, file, {
-    taskId: data.taskId,
-    cid: options.identity.cid,
-    supernode,
-  });
+  const session = new V1Session(options, file, member);
   return session.run();
 }

@@ -1,5 +1,6 @@
 import { Code } from "../../protocol/codes.ts";
 import { MAX_PIECE_SIZE } from "../../protocol/piece_size.ts";
+import { SWARM_VERSION } from "../../protocol/swarm/messages.ts";
 import type { RegisterData } from "../../protocol/v1/register.ts";
 import { headersToWire } from "../../protocol/wire_headers.ts";
 import { VERSION } from "../../runtime/version.ts";
@@ -20,9 +21,10 @@ export type Registered =
 /**
  * Registers a client with the first supernode that takes it in (protocol §1, POST /peer/registry).
  *
+ * @param held blocks that are here already, for our own swarm
  * @throws the signal's reason
  */
-export async function registerClient(options: SwarmOptions): Promise<Registered> {
+export async function registerClient(options: SwarmOptions, held = 0): Promise<Registered> {
   const { identity, source } = options;
   let error = "no supernode answers";
   let needAuth = false;
@@ -46,6 +48,7 @@ export async function registerClient(options: SwarmOptions): Promise<Registered>
           insecure: source.tls?.insecure || undefined,
           rootCAs: source.tls?.ca?.map((pem) => Buffer.from(pem).toString("base64")),
           pattern: identity.pattern,
+          swarm: options.swarms && { version: SWARM_VERSION, zone: options.zone ?? "", held },
         },
         REGISTER_MS,
         options.signal,

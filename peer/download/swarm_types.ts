@@ -5,6 +5,7 @@ import type { Origin } from "../contract.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import type { SupernodeClient } from "../supernode/supernode_client.ts";
 import type { SupernodeList } from "../supernode/supernode_list.ts";
+import type { SwarmSessions } from "../swarm/swarm_sessions.ts";
 import type { Source } from "./fetch_source.ts";
 
 /** Who this client is in the swarm. */
@@ -34,6 +35,8 @@ export interface SwarmOptions {
   identity: SwarmIdentity;
   source: Source;
   taskUrl: string;
+  /** Name of the file on the peer server. */
+  fileName: string;
   expectedLength?: number | undefined;
   http: HttpClient;
   supernodes: SupernodeList;
@@ -42,6 +45,10 @@ export interface SwarmOptions {
   minRate: number;
   /** Pieces in the works at once. */
   maxInFlight: number;
+  /** This node's place in our own swarm; absent: v1's ways only. */
+  swarms?: SwarmSessions | undefined;
+  /** The rack, room or data centre that this node is in, as its operator calls it. */
+  zone?: string | undefined;
   signal: AbortSignal;
   /** Gives the file to fill once the layout is known; it may hold pieces already. */
   openFile(layout: PieceLayout, taskId: string): Promise<TaskFile>;

@@ -4,7 +4,7 @@ import { FRAME_BYTES } from "../../protocol/piece_frame.ts";
 import { pieceContent, pieceCount, wireRange } from "../../protocol/piece_range.ts";
 import { type FinishedData, type PieceTask, parsePieceMd5 } from "../../protocol/v1/pull_piece.ts";
 import { BacksourceReason, PieceErrorType } from "../../protocol/v1/report.ts";
-import { isDiskFull } from "../../runtime/files.ts";
+import { isWriteFailure } from "../../runtime/files.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import {
@@ -205,7 +205,7 @@ export class V1Session {
       this.#settle(task, PieceResult.semiSuccess);
     } catch (error) {
       if (this.#fetches.signal.aborted) return;
-      if (isDiskFull(error) || (error as NodeJS.ErrnoException).syscall === "write") {
+      if (isWriteFailure(error)) {
         this.#fatal = error as Error;
         this.#wake();
         return;

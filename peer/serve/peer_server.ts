@@ -1,9 +1,10 @@
 import type { HttpClient } from "../../runtime/http_client.ts";
 import { getLogger } from "../../runtime/logger.ts";
-import { ListenError, type RunningServer, serve } from "../../runtime/serve.ts";
+import { type FetchHandler, ListenError, type RunningServer, serve } from "../../runtime/serve.ts";
 import type { Catalog } from "../store/catalog.ts";
 import { expired } from "../store/expiry.ts";
 import type { SupernodeList } from "../supernode/supernode_list.ts";
+import type { SwarmSessions } from "../swarm/swarm_sessions.ts";
 import { peerServerApp } from "./app.ts";
 import type { HostLimit } from "./local_control.ts";
 
@@ -20,6 +21,8 @@ export interface PeerServerSettings {
   http: HttpClient;
   onIdle?: () => void;
   onServed?: ((bytes: number) => void) | undefined;
+  /** Our own swarms; absent: v1's routes only. */
+  swarms?: SwarmSessions | undefined;
 }
 
 export interface PeerServer {
@@ -54,12 +57,14 @@ export async function startPeerServer(settings: PeerServerSettings): Promise<Pee
       lastRequestMs = Date.now();
     },
     onServed: settings.onServed,
+    swarms: settings.swarms,
   });
   const server = await listen(settings.ip, settings.port, app.fetch);
 
   const withdraw = async (name: string) => {
     const entry = catalog.get(name);
     if (!entry) return;
+    settings.swarms?.leave(name);
     if (entry.taskId && entry.cid && entry.supernode) {
       const supernode = settings.supernodes.named(entry.supernode, settings.http);
       await supernode?.reportServiceDown(entry.taskId, entry.cid).catch((error: Error) => {
@@ -111,11 +116,7 @@ export async function startPeerServer(settings: PeerServerSettings): Promise<Pee
   };
 }
 
-async function listen(
-  ip: string,
-  port: number,
-  fetch: (request: Request) => Response | Promise<Response>,
-): Promise<RunningServer> {
+async function listen(ip: string, port: number, fetch: FetchHandler): Promise<RunningServer> {
   if (port !== 0) return serve({ fetch, hostname: ip, port });
   // Many nodes may look for a port on one host at once: start from somewhere of one's own.
   const span = PORTS.last - PORTS.first + 1;

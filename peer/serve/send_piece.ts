@@ -37,7 +37,7 @@ export async function sendPiece(
   if (file && !file.closed) {
     // Between what has been written there may be holes: only pieces that are here are handed out.
     const known = file.layout.length;
-    if (!file.has(request.piece) && (known < 0 || !isBeyond(offset, known)))
+    if (!file.holds(offset, length) && (known < 0 || !isBeyond(offset, known)))
       return plainText(404, `no piece ${request.piece} here`);
     size = known >= 0 ? known : offset + length;
     readInto = (target, at) => file.readInto(target, at);

@@ -16,6 +16,7 @@ export class TaskFile {
   readonly path: string;
   readonly #handle: FileHandle;
   readonly #held: Set<number>;
+  readonly #listeners = new Set<(piece: number) => void>();
   #layout: PieceLayout;
   #index: FileIndex;
   #closed = false;
@@ -111,6 +112,28 @@ export class TaskFile {
       }
     }
     this.#held.add(piece);
+    for (const listener of this.#listeners) listener(piece);
+  }
+
+  /**
+   * Tells of each piece that comes from now on.
+   *
+   * @returns to be called when it is to stop
+   */
+  onPiece(listener: (piece: number) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Whether all bytes of a stretch of the file are here; what lies beyond the end does not count. */
+  holds(offset: number, length: number): boolean {
+    const size = contentSize(this.#layout);
+    const end =
+      this.#layout.length < 0 ? offset + length : Math.min(offset + length, this.#layout.length);
+    for (let piece = Math.floor(offset / size); piece * size < end; piece++) {
+      if (!this.#held.has(piece)) return false;
+    }
+    return end > offset || this.#held.has(Math.floor(offset / size));
   }
 
   /** Forgets a piece that turned out wrong. */

@@ -1,6 +1,12 @@
 import { z } from "zod";
 import { type ClientStatus, Code, type PieceResult } from "../../protocol/codes.ts";
 import { type ByteRange, formatRange } from "../../protocol/piece_range.ts";
+import {
+  type HeartbeatAnswer,
+  type HeartbeatRequest,
+  heartbeatAnswerSchema,
+  type JoinRequest,
+} from "../../protocol/swarm/messages.ts";
 import { envelopeSchema } from "../../protocol/v1/envelope.ts";
 import {
   type FinishedData,
@@ -35,6 +41,8 @@ export interface Registration {
   /** base64 of PEM each. */
   rootCAs?: string[] | undefined;
   pattern?: string | undefined;
+  /** Takes part in our own swarm; a supernode of v1 passes over it. */
+  swarm?: JoinRequest | undefined;
 }
 
 /** How the last piece went, told with the next pull. */
@@ -175,6 +183,12 @@ export class SupernodeClient {
   /** Tells that this client no longer serves this task. */
   async reportServiceDown(taskId: string, cid: string): Promise<void> {
     await this.#call(`/peer/service/down?${new URLSearchParams({ taskId, cid })}`);
+  }
+
+  /** Tells how this node's downloads in our own swarm go. */
+  async heartbeat(request: HeartbeatRequest): Promise<HeartbeatAnswer> {
+    const answer = await this.#call("/swarm/heartbeat", { body: request });
+    return this.#parse(answer.text, heartbeatAnswerSchema);
   }
 
   /** Tells how a whole download went. */

@@ -260,20 +260,24 @@ export class BlockChooser {
    */
   next(nowMs: number): boolean {
     if (!this.hasRoom) return false;
+    if (this.#askSlowOne(nowMs)) return true;
     for (;;) {
       const slot = this.#shortestQueue(this.window.size);
-      if (slot === NOBODY) return this.#lastResort(nowMs);
+      if (slot === NOBODY) return false;
       const block = this.#rareBlock(slot);
       if (block !== NOBODY) return this.#send(slot, block, nowMs);
       this.#use[slot] = Use.none;
     }
   }
 
-  /** Asks a neighbour that is slow for what it alone has. */
-  #lastResort(nowMs: number): boolean {
+  /**
+   * Asks a neighbour that is slow for what it alone has: nobody else would, and at the end all would
+   * have to wait for it.
+   */
+  #askSlowOne(nowMs: number): boolean {
     for (let slot = 0; slot < this.#slots; slot++) {
-      if (this.#used[slot] === 0 || this.#use[slot] !== Use.some) continue;
-      if (this.#outstanding[slot] !== 0) continue;
+      if (this.#use[slot] !== Use.some || this.#used[slot] === 0) continue;
+      if (this.#outstanding[slot] !== 0 || !this.#isSlow(slot)) continue;
       const block = this.#rareBlock(slot);
       if (block !== NOBODY && this.#holders[block] === 1) return this.#send(slot, block, nowMs);
       this.#use[slot] = block === NOBODY ? Use.none : Use.shared;
@@ -410,6 +414,12 @@ export class BlockChooser {
   /** … and on the way there and back, which its queue does not explain, ms. */
   #waitMs(slot: number): number {
     return this.#queuedMs(slot) + this.#extraMs[slot]!;
+  }
+
+  /** Whether a neighbour's queue is too long. */
+  #isSlow(slot: number): boolean {
+    const queueMs = this.#waitMs(slot) - this.#extraMs[slot]!;
+    return queueMs > LONGEST_QUEUE_MS && queueMs > LONGEST_QUEUE_BLOCKS * this.#blockMs[slot]!;
   }
 
   #shortestQueue(windowSize: number): number {

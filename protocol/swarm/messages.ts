@@ -10,7 +10,7 @@ export const SWARM_VERSION = 1;
 /** Bytes of a zone's name at most. */
 const MAX_ZONE = 128;
 /** How many blocks a node names as starved at most, the first ones in its file. */
-export const MAX_STARVED = 16;
+export const MAX_STARVED = 64;
 /** Tasks in one heartbeat at most; a node with more sends several. */
 export const MAX_HEARTBEAT_TASKS = 256;
 

@@ -41,7 +41,7 @@ export const DEFAULT_REGISTRY_CONNECTIONS = 48;
 /** A lease is made to last so long, by its holder's rate, ms. */
 const LEASE_MS = 500;
 /** A holder that brings no block for so long is slow, ms, unless all are. */
-const SLOW_MS = 1000;
+const SLOW_MS = 1700;
 /** How many times as long as is usual a block may take. */
 const SLOW_FACTOR = 4;
 /** A runner without a lease makes room for another after this, ms. */

@@ -63,7 +63,12 @@ interface Member extends Resident<Member> {
   /** What it was told of when to report again, ms. */
   heartbeatMs: number;
   gone: boolean;
+  /** Who has dropped it since it was last heard of. */
+  readonly doubters: Set<string>;
 }
+
+/** One of whom so many members say that it is silent counts as gone, however seldom it reports. */
+const DOUBTERS = 2;
 
 /** Milliseconds between the heartbeats of those who fetch from the source. */
 const RUNNER_HEARTBEAT_MS = 500;
@@ -74,13 +79,13 @@ const HEARTBEATS_PER_SECOND = 5000;
 /** … of those who have the whole file. */
 const SEED_HEARTBEAT_MS = 10_000;
 /** A runner that is silent for so long is dead; its leases go to others, ms. */
-const RUNNER_SILENCE_MS = 1500;
+const RUNNER_SILENCE_MS = 1700;
 /** Heartbeats that may fail to come before a member counts as gone. */
 const MISSED = 3;
 /** A block that was fetched so recently is still on its way to the others, ms. */
 const SPREADING_MS = 1000;
 /** Starved blocks that are looked at in a report. */
-const STARVED_PER_REPORT = 4;
+const STARVED_PER_REPORT = 64;
 
 /**
  * One task's swarm, as the supernode sees it: who its members are, who of them are neighbours, and who
@@ -138,6 +143,7 @@ export class SwarmTask {
       lastSeenMs: nowMs,
       heartbeatMs: 0,
       gone: false,
+      doubters: new Set(),
     };
     this.#members.set(id, member);
     const neighbours = this.#neighbourhood.welcome(member);
@@ -150,6 +156,7 @@ export class SwarmTask {
     const member = this.#members.get(id);
     if (!member) return undefined;
     member.lastSeenMs = nowMs;
+    member.doubters.clear();
     member.held = report.held;
     let failed = false;
     for (const lease of report.leases) {
@@ -214,7 +221,11 @@ export class SwarmTask {
 
   #part(member: Member, otherId: string): void {
     const other = this.#members.get(otherId);
-    if (other) this.#neighbourhood.unlink(member, other);
+    if (!other) return;
+    const enough = Math.min(DOUBTERS, other.neighbours.size);
+    this.#neighbourhood.unlink(member, other);
+    other.doubters.add(member.id);
+    if (other.doubters.size >= enough) this.leave(other.id);
   }
 
   /** Leads a member to blocks that none of its neighbours has. */

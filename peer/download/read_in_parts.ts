@@ -1,0 +1,74 @@
+import type { IncomingMessage } from "node:http";
+import type { RateLimiter } from "../../runtime/rate_limiter.ts";
+import { BadLengthError } from "./read_exactly.ts";
+
+/**
+ * Reads a body that consists of parts of known lengths, and hands on each part as soon as it is whole.
+ * The next part is read while the last one is being kept, not further ahead: memory stays bounded.
+ *
+ * @param onPart keeps a part; parts are handed on one after the other
+ * @throws {BadLengthError} when the body is longer or shorter than its parts
+ */
+export function readInParts(
+  body: IncomingMessage,
+  lengths: readonly number[],
+  limiters: readonly RateLimiter[],
+  onPart: (index: number, content: Uint8Array) => Promise<void>,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let index = 0;
+    let target = Buffer.allocUnsafe(lengths[0] ?? 0);
+    let filled = 0;
+    let keeping: Promise<void> = Promise.resolve();
+    let waiting = 0;
+    let rest: NodeJS.Timeout | undefined;
+    const fail = (error: Error) => {
+      clearTimeout(rest);
+      body.destroy();
+      reject(error);
+    };
+    const keep = (part: number, content: Uint8Array) => {
+      waiting += 1;
+      keeping = keeping.then(() => onPart(part, content));
+      keeping.then(() => {
+        waiting -= 1;
+        if (waiting < 2) body.resume();
+      }, fail);
+      if (waiting >= 2) body.pause();
+    };
+    body.on("data", (chunk: Buffer) => {
+      let at = 0;
+      while (at < chunk.byteLength) {
+        if (index === lengths.length) return fail(new BadLengthError("more than should come"));
+        const copied = chunk.copy(
+          target,
+          filled,
+          at,
+          at + Math.min(chunk.byteLength - at, target.byteLength - filled),
+        );
+        at += copied;
+        filled += copied;
+        if (filled < target.byteLength) continue;
+        keep(index, target);
+        index += 1;
+        filled = 0;
+        target = Buffer.allocUnsafe(lengths[index] ?? 0);
+      }
+      let waitMs = 0;
+      for (const limiter of limiters) waitMs = Math.max(waitMs, limiter.take(chunk.byteLength));
+      if (waitMs < 10) return;
+      body.pause();
+      rest = setTimeout(() => body.resume(), waitMs);
+    });
+    body.on("end", () => {
+      if (index < lengths.length)
+        fail(new BadLengthError(`${lengths.length - index} parts are missing`));
+      else keeping.then(resolve, fail);
+    });
+    body.on("error", fail);
+    body.on("close", () => {
+      if (!body.complete)
+        fail(new BadLengthError(`broken off in part ${index} of ${lengths.length}`));
+    });
+  });
+}

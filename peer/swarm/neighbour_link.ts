@@ -1,0 +1,70 @@
+import { HaveDecoder, type HaveMessage } from "../../protocol/swarm/have_stream.ts";
+import type { Neighbour } from "../../protocol/swarm/messages.ts";
+import type { HttpClient } from "../../runtime/http_client.ts";
+
+/** Milliseconds for a connection to a neighbour. */
+const CONNECT_MS = 1500;
+/** Milliseconds of silence after which a neighbour counts as dead; it should speak every 400 ms. */
+export const SILENCE_MS = 2000;
+
+export interface LinkOptions {
+  http: HttpClient;
+  neighbour: Neighbour;
+  /** Who asks: the neighbour may ask back. */
+  self: Omit<Neighbour, "near">;
+  /** Blocks of the file. */
+  blocks: number;
+  onMessage(message: HaveMessage): void;
+  /** The neighbour is gone, or makes no sense. Told once, and not after {@link NeighbourLink.close}. */
+  onEnd(reason: string): void;
+}
+
+/** The prefix of the path at which a node tells what it holds: `/peer/swarm/<taskFileName>`. */
+export const HAVE_PREFIX = "/peer/swarm/";
+
+/** Listens to what one neighbour holds. */
+export class NeighbourLink {
+  readonly neighbour: Neighbour;
+  /** Requests to it that failed since one last went well. */
+  failures = 0;
+  readonly #abort = new AbortController();
+
+  constructor(options: LinkOptions) {
+    this.neighbour = options.neighbour;
+    this.#listen(options).then(
+      () => this.#end(options, "it has ended"),
+      (error: Error) => this.#end(options, error.message),
+    );
+  }
+
+  close(): void {
+    this.#abort.abort();
+  }
+
+  #end(options: LinkOptions, reason: string): void {
+    if (this.#abort.signal.aborted) return;
+    this.#abort.abort();
+    options.onEnd(reason);
+  }
+
+  async #listen({ http, neighbour, self, blocks, onMessage }: LinkOptions): Promise<void> {
+    const name = neighbour.path.replace(/^\/peer\/file\//, "");
+    const query = new URLSearchParams({
+      ...self,
+      port: String(self.port),
+      near: String(neighbour.near),
+    });
+    const response = await http.request(
+      `http://${neighbour.ip}:${neighbour.port}${HAVE_PREFIX}${name}?${query}`,
+      { signal: this.#abort.signal, connectTimeoutMs: CONNECT_MS, idleTimeoutMs: SILENCE_MS },
+    );
+    if (response.status !== 200) {
+      response.body.destroy();
+      throw new Error(`it answers ${response.status}`);
+    }
+    const decoder = new HaveDecoder(blocks);
+    for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+      for (const message of decoder.push(chunk)) onMessage(message);
+    }
+  }
+}

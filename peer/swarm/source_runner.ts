@@ -1,0 +1,146 @@
+import { type BlockRun, blockLength, runRange } from "../../protocol/swarm/blocks.ts";
+import type { LeaseGrant, LeaseProgress } from "../../protocol/swarm/messages.ts";
+import { getLogger } from "../../runtime/logger.ts";
+import { type FetchSourceOptions, openSourceRange, type Source } from "../download/fetch_source.ts";
+import { readInParts } from "../download/read_in_parts.ts";
+
+export interface SourceRunnerOptions extends FetchSourceOptions {
+  source: Source;
+  /** Bytes. */
+  fileLength: number;
+  signal: AbortSignal;
+  /** A block will come from the source, or will not after all: neighbours need not, or must, be asked. */
+  onReserve(block: number, reserved: boolean): void;
+  onBlock(block: number, content: Uint8Array): Promise<void>;
+  /** A lease is done, or has failed: the supernode should hear of it at once. */
+  onNews(): void;
+}
+
+interface Held {
+  readonly id: number;
+  run: BlockRun;
+  done: number;
+  failed: boolean;
+}
+
+/** Leases that a runner works on or has before it: the next one is there when one is done. */
+const WANTED = 2;
+
+const log = getLogger("dfclient");
+
+/** Fetches from the source the blocks that the supernode has leased to this node, one run at a time. */
+export class SourceRunner {
+  readonly #options: SourceRunnerOptions;
+  readonly #leases = new Map<number, Held>();
+  #current: { lease: Held; abort: AbortController } | undefined;
+  /** The source does not do what we need of it: ask for no more leases. */
+  #unfit = false;
+
+  constructor(options: SourceRunnerOptions) {
+    this.#options = options;
+  }
+
+  get busy(): boolean {
+    return this.#leases.size > 0;
+  }
+
+  /** How many more leases it could work on. */
+  get wants(): number {
+    return this.#unfit ? 0 : Math.max(0, WANTED - this.#leases.size);
+  }
+
+  /** The supernode says which leases this node holds from now on. */
+  grant(granted: readonly LeaseGrant[]): void {
+    const ids = new Set(granted.map(({ id }) => id));
+    for (const [id, lease] of this.#leases) {
+      if (ids.has(id) || lease.failed) continue;
+      // Taken back, or told as done and so no longer listed.
+      this.#drop(lease);
+    }
+    for (const { id, first, count } of granted) {
+      if (this.#leases.has(id)) continue;
+      this.#leases.set(id, { id, run: { first, count }, done: 0, failed: false });
+      for (let block = first; block < first + count; block++) this.#options.onReserve(block, true);
+    }
+    this.#work();
+  }
+
+  /** What to tell the supernode; a lease that is done or has failed is told once. */
+  report(): LeaseProgress[] {
+    return [...this.#leases.values()].map((lease) => {
+      const { id, done, failed, run } = lease;
+      if (failed || done === run.count) this.#leases.delete(id);
+      return { id, done, failed, digests: [] };
+    });
+  }
+
+  /** Gives up all leases. */
+  stop(): void {
+    for (const lease of [...this.#leases.values()]) this.#drop(lease);
+  }
+
+  #drop(lease: Held): void {
+    this.#leases.delete(lease.id);
+    if (this.#current?.lease === lease) this.#current.abort.abort();
+    for (
+      let block = lease.run.first + lease.done;
+      block < lease.run.first + lease.run.count;
+      block++
+    ) {
+      this.#options.onReserve(block, false);
+    }
+  }
+
+  #work(): void {
+    if (this.#current) return;
+    const lease = [...this.#leases.values()].find(
+      ({ done, run, failed }) => !failed && done < run.count,
+    );
+    if (!lease) return;
+    const abort = new AbortController();
+    this.#current = { lease, abort };
+    this.#fetch(lease, AbortSignal.any([abort.signal, this.#options.signal]))
+      .catch((error: Error) => {
+        if (abort.signal.aborted || this.#options.signal.aborted) return;
+        log.info("the source did not give blocks {first} to {last}: {reason}", {
+          first: lease.run.first + lease.done,
+          last: lease.run.first + lease.run.count - 1,
+          reason: error.message,
+        });
+        lease.failed = true;
+        this.#unfit = true;
+        for (
+          let block = lease.run.first + lease.done;
+          block < lease.run.first + lease.run.count;
+          block++
+        ) {
+          this.#options.onReserve(block, false);
+        }
+      })
+      .finally(() => {
+        this.#current = undefined;
+        if (this.#options.signal.aborted) return;
+        this.#options.onNews();
+        this.#work();
+      });
+  }
+
+  async #fetch(lease: Held, signal: AbortSignal): Promise<void> {
+    const { source, fileLength, onBlock } = this.#options;
+    const { first, count } = lease.run;
+    const range = runRange(lease.run, fileLength);
+    const response = await openSourceRange(source, range, { ...this.#options, signal });
+    const lengths = Array.from({ length: count }, (_, index) =>
+      blockLength(first + index, fileLength),
+    );
+    await readInParts(
+      response.body,
+      lengths,
+      this.#options.limiters ?? [],
+      async (index, content) => {
+        await onBlock(first + index, content);
+        lease.done = index + 1;
+      },
+    );
+  }
+}
