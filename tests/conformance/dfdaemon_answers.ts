@@ -86,6 +86,7 @@ export function ask(command: string, dfdaemon: { address: string; port: number }
 function readable(headers: Record<string, string>): Record<string, string> {
   const { "content-type": type, ...others } = headers;
   const read = Object.entries(others).filter(([name]) => !UNREAD.has(name));
-  // Its case says nothing (RFC 9110 §8.3).
-  return Object.fromEntries(type ? [["content-type", type.toLowerCase()], ...read] : read);
+  // Its case and spaces say nothing (RFC 9110 §8.3).
+  const plain = type?.toLowerCase().replace(/;\s*/, "; ");
+  return Object.fromEntries(plain ? [["content-type", plain], ...read] : read);
 }

@@ -79,9 +79,14 @@ function fileLength({ response_json }: Exchange): number {
   return (response_json as { data: { fileLength: number } }).data.fileLength;
 }
 
-/** What a request does, and to which piece: `/peer/piece/suc 0-4194303`. */
+/**
+ * What a request does, and to which piece: `/peer/piece/suc 0-4194303`. Which pieces a pull tells of is a
+ * matter of timing: they are all told by `/peer/piece/suc`.
+ */
 export function purpose({ path, headers }: Pick<SentRequest, "path" | "headers">): string {
-  return `${kindOf(path)} ${pieceOf({ path, headers })}`.trim();
+  const kind = kindOf(path);
+  if (kind === "/peer/task") return `${kind} ${parameters(path).get("status")}`;
+  return `${kind} ${pieceOf({ path, headers })}`.trim();
 }
 
 /** The purposes of the Go client's requests. */
