@@ -92,6 +92,8 @@ async function run(flags: Flags): Promise<void> {
     verbose: config.verbose,
     stderr: true,
   });
-  const proxy = await startProxy({ config, peerOptions });
-  onShutdown(() => proxy.close());
+  const starting = startProxy({ config, peerOptions });
+  // It may be told to end as soon as it listens.
+  onShutdown(async () => (await starting).close());
+  await starting;
 }

@@ -23,13 +23,15 @@ async function run(sources: ConfigSources): Promise<void> {
     verbose: config.debug,
     stderr: true,
   });
-  const supernode = await startSupernode(config);
-  for (const warning of warnings) log.warn("{warning}", { warning });
+  const starting = startSupernode(config);
+  // It may be told to end as soon as it listens.
   onShutdown(async () => {
     log.info("stopping");
-    await supernode.close();
+    await (await starting).close();
     await closeLogging();
   });
+  const supernode = await starting;
+  for (const warning of warnings) log.warn("{warning}", { warning });
   log.info("started: version {version} on {runtime}", { version: VERSION, runtime: runtimeName() });
   const { listenIp, listenPort, downloadPort, advertiseIp } = supernode;
   const files = downloadPort === listenPort ? "" : `, files on ${listenIp}:${downloadPort}`;

@@ -67,6 +67,9 @@ async function runServer(flags: ServerFlags): Promise<void> {
   const ended = new Promise<string>((resolve) => {
     end = resolve;
   });
+  // It may be told to end as soon as it listens.
+  process.on("SIGTERM", () => end("SIGTERM"));
+  process.on("SIGINT", () => end("SIGINT"));
   const server = await startPeerServer({
     catalog,
     http,
@@ -81,8 +84,6 @@ async function runServer(flags: ServerFlags): Promise<void> {
   process.stdout.write(`dfget server is listening on ${ip}, port:${server.port}\n`);
   // The dfget that started us reads that line and goes away.
   process.stdout.on("error", () => {});
-  process.on("SIGTERM", () => end("SIGTERM"));
-  process.on("SIGINT", () => end("SIGINT"));
   // The expiry timer alone does not keep a process alive.
   const keepAlive = setInterval(() => {}, 60_000);
   const reason = await ended;
