@@ -22,8 +22,6 @@ export interface Difference {
   reason: string;
   /** Whether what we say there is what we mean to say. */
   holds(found: Found): boolean;
-  /** Not said by every build or on every host: the suite does not insist on meeting it. */
-  optional?: boolean;
 }
 
 const bothTexts = ({ recorded, ours }: Found) =>
@@ -385,7 +383,6 @@ export const DFDAEMON_DIFFERENCES: readonly Difference[] = [
     at: /^swarm$/,
     reason: "a node that can take part in our own swarm says so; v1's supernode ignores it",
     holds: ({ ours }) => (ours as { version?: unknown } | undefined)?.version === SWARM_VERSION,
-    optional: true,
   },
   {
     kind: "better",

@@ -35,8 +35,6 @@ export class Ledger {
 
   /** The entries that nothing was found for: they are out of date. */
   unmet(): string[] {
-    return this.#list
-      .filter((entry) => !entry.optional && !this.#met.has(entry))
-      .map(({ reason }) => reason);
+    return this.#list.filter((entry) => !this.#met.has(entry)).map(({ reason }) => reason);
   }
 }
