@@ -35,6 +35,7 @@ export async function readPeerOptions(
     totalLimit: config.ratelimit,
     ...(settings.expireMs === undefined ? {} : { expireMs: settings.expireMs }),
     ...(settings.callSystem === undefined ? {} : { callSystem: settings.callSystem }),
+    ...(settings.zone === undefined ? {} : { zone: settings.zone }),
     dfdaemon: true,
     hostAliases: { ...settings.hostAliases, ...config.hostAliases },
   };

@@ -30,6 +30,7 @@ export interface DfgetFlags {
   port?: string;
   expiretime?: string;
   alivetime?: string;
+  zone?: string;
   hostAlias?: string[];
   config?: string;
 }
@@ -82,6 +83,10 @@ export function createDfgetCommand(name: string): Command {
     .option(
       "--alivetime <duration>",
       "end the peer server this long after its last request (default: 5m0s)",
+    )
+    .option(
+      "--zone <name>",
+      "rack, room or data centre of this node: nodes of the same are preferred",
     )
     .option(
       "--host-alias <name=address>",

@@ -12,8 +12,8 @@ import { taskId } from "../../protocol/task_id.ts";
 import { BacksourceReason } from "../../protocol/v1/report.ts";
 import { isDiskFull, linkOrCopy } from "../../runtime/files.ts";
 import { HttpClient } from "../../runtime/http_client.ts";
+import { localAddressTowards } from "../../runtime/local_address.ts";
 import { configureLogging, getLogger } from "../../runtime/logger.ts";
-import { ownAddress } from "../../runtime/own_address.ts";
 import { RateLimiter } from "../../runtime/rate_limiter.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
 import { VERSION } from "../../runtime/version.ts";
@@ -132,7 +132,9 @@ class DfgetJob {
     const http = new HttpClient({ hostAliases: settings.hostAliases ?? {} });
     const sourceOnly = request.pattern === "source";
     const supernodes = new SupernodeList(sourceOnly ? [] : settings.supernodes, http);
-    const ip = settings.ip ?? (await ownAddress(settings.supernodes[0]));
+    const [first] = settings.supernodes;
+    const ip =
+      settings.ip ?? (await localAddressTowards(first?.host ?? "127.0.0.1", first?.port ?? 1));
     const name = taskFileName(outputName(request).replace(/[^\w.-]/g, "_"), sign);
     // Only who takes from peers gives to them.
     const serves = request.pattern === "p2p" && settings.supernodes.length > 0;

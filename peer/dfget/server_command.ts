@@ -4,8 +4,8 @@ import type { Command } from "commander";
 import { durationSchema } from "../../protocol/duration.ts";
 import { collect, createCommand, UsageError } from "../../runtime/command_line.ts";
 import { HttpClient } from "../../runtime/http_client.ts";
+import { firstAddress } from "../../runtime/local_address.ts";
 import { closeLogging, configureLogging, getLogger } from "../../runtime/logger.ts";
-import { ownAddress } from "../../runtime/own_address.ts";
 import { startPeerServer } from "../serve/peer_server.ts";
 import { Catalog } from "../store/catalog.ts";
 import { ALIVE_MS, EXPIRE_MS } from "../store/expiry.ts";
@@ -52,7 +52,7 @@ export function createServerCommand(onEnd: (exitCode: number) => Promise<void>):
 
 async function runServer(flags: ServerFlags): Promise<void> {
   const home = resolve(flags.home ?? join(homedir(), ".small-dragonfly"));
-  const ip = flags.ip === undefined ? await ownAddress(undefined) : parseIp(flags.ip);
+  const ip = flags.ip === undefined ? firstAddress() : parseIp(flags.ip);
   const expireMs = parseFlag("--expiretime", durationSchema, flags.expiretime) ?? EXPIRE_MS;
   const aliveMs = parseFlag("--alivetime", durationSchema, flags.alivetime) ?? ALIVE_MS;
   if (aliveMs <= 0) throw new UsageError("--alivetime must be more than 0");

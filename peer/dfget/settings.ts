@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { z } from "zod";
 import { durationSchema } from "../../protocol/duration.ts";
 import { rateSchema } from "../../protocol/rate.ts";
+import { MAX_ZONE } from "../../protocol/swarm/messages.ts";
 import { parseCommandLine, splitList, UsageError } from "../../runtime/command_line.ts";
 import { ConfigError, isMissing, readConfigFile } from "../../runtime/config_file.ts";
 import type { SupernodeAddress } from "../contract.ts";
@@ -27,6 +28,8 @@ export interface DfgetSettings {
   aliveMs?: number | undefined;
   callSystem?: string | undefined;
   verbose?: boolean | undefined;
+  /** The rack, room or data centre that this node is in. */
+  zone?: string | undefined;
   hostAliases?: Record<string, string> | undefined;
 }
 
@@ -51,6 +54,7 @@ export const dfgetConfigSchema = z.strictObject({
   totalLimit: rateSchema.optional(),
   clientQueueSize: z.number().int().positive().optional(),
   workHome: z.string().optional(),
+  zone: z.string().max(MAX_ZONE).optional(),
   hostAliases: z.record(z.string(), z.string()).optional(),
 });
 
@@ -91,6 +95,7 @@ export async function mergeSettings(
     aliveMs: parseFlag("--alivetime", durationSchema, flags.alivetime),
     callSystem: flags.callsystem,
     verbose: flags.verbose,
+    zone: parseFlag("--zone", z.string().max(MAX_ZONE), flags.zone) ?? file.zone,
     hostAliases: { ...file.hostAliases, ...parseAliases(flags.hostAlias ?? []) },
   };
 }

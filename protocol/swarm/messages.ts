@@ -8,7 +8,7 @@ import { z } from "zod";
 export const SWARM_VERSION = 1;
 
 /** Bytes of a zone's name at most. */
-const MAX_ZONE = 128;
+export const MAX_ZONE = 128;
 /** How many blocks a node names as starved at most, the first ones in its file. */
 export const MAX_STARVED = 64;
 /** Tasks in one heartbeat at most; a node with more sends several. */
@@ -63,6 +63,8 @@ export const leaseProgressSchema = z.object({
   id: count,
   /** Blocks fetched, from the first one on. */
   done: count,
+  /** Bytes of the next one that have come. */
+  partBytes: count.default(0),
   /** The source does not give the next block to this node: others may try. */
   failed: z.boolean().default(false),
   /** sha256 in base64 of each block fetched since the last report, in order. */
