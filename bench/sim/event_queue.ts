@@ -70,7 +70,7 @@ export class EventQueue {
       const first = place * ARITY + 1;
       if (first >= size) break;
       let least = first;
-      const end = first + ARITY < size ? first + ARITY : size;
+      const end = Math.min(first + ARITY, size);
       for (let child = first + 1; child < end; child++) {
         if (times[child]! < times[least]!) least = child;
       }

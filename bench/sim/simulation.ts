@@ -6,7 +6,7 @@ import { type MemberAdvice, SwarmTask } from "../../supernode/schedule/swarm_tas
 import { EventQueue } from "./event_queue.ts";
 import { Kind } from "./kinds.ts";
 import { Network, type Wiring } from "./network.ts";
-import { Participant, part } from "./participant.ts";
+import { type HeldLease, Participant, part } from "./participant.ts";
 import { seededRandom } from "./random.ts";
 import { RegistryLink } from "./registry_link.ts";
 import { type ServiceTimes, SupernodeModel } from "./supernode_model.ts";
@@ -306,7 +306,7 @@ export class Simulation {
           held: participant.blocks - chooser.missing,
           leases: participant.finished
             .concat(leases)
-            .map(({ id, done }) => ({ id, done, failed: false })),
+            .map((lease) => this.#leaseReport(participant, lease)),
           wantsLeases: chooser.missing > 0 && leases.length < 2 ? 2 - leases.length : 0,
           starved: chooser.starved(MAX_STARVED),
           dropped,
@@ -328,6 +328,18 @@ export class Simulation {
         then(heartbeatMs);
       };
     });
+  }
+
+  #leaseReport(
+    { index, fetching, leases, task }: Participant,
+    { id, first, done, count }: HeldLease,
+  ) {
+    let partBytes = 0;
+    if (fetching && leases[0]?.id === id && this.#registry.has(index)) {
+      const bytes = blockLength(first + done, this.#setup.layers[task]!);
+      partBytes = Math.floor(bytes - this.#registry.left(index, this.#queue.nowMs));
+    }
+    return { id, done, partBytes: done < count ? partBytes : 0, failed: false };
   }
 
   #expire(): void {

@@ -24,6 +24,8 @@ const LEAST_EACH = 2;
 const LONGEST_QUEUE_MS = 150;
 /** … unless this many of its blocks take longer. */
 const LONGEST_QUEUE_BLOCKS = 3;
+/** The part of the requests in flight that may be at such neighbours. */
+const SLOW_PART = 0.25;
 /** What is left of the extra time that was measured on a neighbour's line, each time it is heard. */
 const FORGETTING = 0.98;
 /** A block that takes so many times as long as was expected, and as is usual, is asked for elsewhere. */
@@ -102,11 +104,14 @@ export class BlockChooser {
   readonly #flightSlot = new Int16Array(MOST_IN_FLIGHT);
   /** Whom it was asked of, too. */
   readonly #flightSecond = new Int16Array(MOST_IN_FLIGHT);
+  /** Whether it was asked of a slow neighbour. */
+  readonly #flightSlow = new Uint8Array(MOST_IN_FLIGHT);
   readonly #flightMs = new Float64Array(MOST_IN_FLIGHT);
   /** How long it was expected to take, and what of that was its neighbour's extra. */
   readonly #flightExpectedMs = new Float64Array(MOST_IN_FLIGHT);
   readonly #flightExtraMs = new Float64Array(MOST_IN_FLIGHT);
   #flights = 0;
+  #slowFlights = 0;
   /** How long requests have taken of late, ms. */
   #usualMs = 0;
 
@@ -264,8 +269,8 @@ export class BlockChooser {
     for (;;) {
       const slot = this.#shortestQueue(this.window.size);
       if (slot === NOBODY) return false;
-      const block = this.#rareBlock(slot);
-      if (block !== NOBODY) return this.#send(slot, block, nowMs);
+      const block = this.#rareBlock(slot, SAMPLE);
+      if (block !== NOBODY) return this.#send(slot, block, nowMs, 0);
       this.#use[slot] = Use.none;
     }
   }
@@ -275,23 +280,29 @@ export class BlockChooser {
    * have to wait for it.
    */
   #askSlowOne(nowMs: number): boolean {
+    if (this.#slowFlights >= Math.ceil(this.window.size * SLOW_PART)) return false;
     for (let slot = 0; slot < this.#slots; slot++) {
       if (this.#use[slot] !== Use.some || this.#used[slot] === 0) continue;
-      if (this.#outstanding[slot] !== 0 || !this.#isSlow(slot)) continue;
-      const block = this.#rareBlock(slot);
-      if (block !== NOBODY && this.#holders[block] === 1) return this.#send(slot, block, nowMs);
+      if (this.#outstanding[slot] !== 0) continue;
+      if (this.#waitMs(slot) + this.#blockMs[slot]! < LONGEST_QUEUE_MS) continue;
+      const block = this.#rareBlock(slot, this.#blocks);
+      if (block !== NOBODY && this.#holders[block] === 1) {
+        this.#slowFlights += 1;
+        return this.#send(slot, block, nowMs, 1);
+      }
       this.#use[slot] = block === NOBODY ? Use.none : Use.shared;
     }
     return false;
   }
 
-  #send(slot: number, block: number, nowMs: number): true {
+  #send(slot: number, block: number, nowMs: number, slow: 0 | 1): true {
     this.#close(block);
     const flight = this.#flights++;
     this.#flightOf[block] = flight;
     this.#flightBlock[flight] = block;
     this.#flightSlot[flight] = slot;
     this.#flightSecond[flight] = NOBODY;
+    this.#flightSlow[flight] = slow;
     this.#flightMs[flight] = nowMs;
     this.#flightExpectedMs[flight] = this.#waitMs(slot) + this.#blockMs[slot]!;
     this.#flightExtraMs[flight] = this.#extraMs[slot]!;
@@ -416,12 +427,6 @@ export class BlockChooser {
     return this.#queuedMs(slot) + this.#extraMs[slot]!;
   }
 
-  /** Whether a neighbour's queue is too long. */
-  #isSlow(slot: number): boolean {
-    const queueMs = this.#waitMs(slot) - this.#extraMs[slot]!;
-    return queueMs > LONGEST_QUEUE_MS && queueMs > LONGEST_QUEUE_BLOCKS * this.#blockMs[slot]!;
-  }
-
   #shortestQueue(windowSize: number): number {
     const slots = this.#slots;
     let useful = 0;
@@ -453,8 +458,8 @@ export class BlockChooser {
     return best;
   }
 
-  /** An open block that a neighbour has, and few others. */
-  #rareBlock(slot: number): number {
+  /** Of some open blocks that a neighbour has, the one that fewest others have. */
+  #rareBlock(slot: number, sample: number): number {
     const words = this.#words;
     const open = this.#open;
     const theirs = this.#theirs;
@@ -479,7 +484,7 @@ export class BlockChooser {
         }
         seen += 1;
       }
-      if (seen >= SAMPLE || fewest === 1) break;
+      if (seen >= sample || fewest === 1) break;
       index = index + 1 === words ? 0 : index + 1;
       mask = count === 1 ? ~((0xffffffff << (start & 31)) >>> 0) : 0xffffffff;
     }
@@ -507,12 +512,14 @@ export class BlockChooser {
   #land(flight: number): void {
     this.#answered(this.#flightSlot[flight]!);
     this.#answered(this.#flightSecond[flight]!);
+    this.#slowFlights -= this.#flightSlow[flight]!;
     const last = --this.#flights;
     this.#flightOf[this.#flightBlock[flight]!] = NOBODY;
     if (last === flight) return;
     this.#flightBlock[flight] = this.#flightBlock[last]!;
     this.#flightSlot[flight] = this.#flightSlot[last]!;
     this.#flightSecond[flight] = this.#flightSecond[last]!;
+    this.#flightSlow[flight] = this.#flightSlow[last]!;
     this.#flightMs[flight] = this.#flightMs[last]!;
     this.#flightExpectedMs[flight] = this.#flightExpectedMs[last]!;
     this.#flightExtraMs[flight] = this.#flightExtraMs[last]!;

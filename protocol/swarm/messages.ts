@@ -64,7 +64,7 @@ export const leaseProgressSchema = z.object({
   /** Blocks fetched, from the first one on. */
   done: count,
   /** Bytes of the next one that have come. */
-  partBytes: count.default(0),
+  partBytes: count.optional(),
   /** The source does not give the next block to this node: others may try. */
   failed: z.boolean().default(false),
   /** sha256 in base64 of each block fetched since the last report, in order. */

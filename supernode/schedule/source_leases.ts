@@ -1,4 +1,4 @@
-import type { BlockRun } from "../../protocol/swarm/blocks.ts";
+import { BLOCK_BYTES, type BlockRun } from "../../protocol/swarm/blocks.ts";
 
 /** The right of one node to fetch a run of blocks from the source. */
 export interface Lease<Holder> extends BlockRun {
@@ -8,8 +8,6 @@ export interface Lease<Holder> extends BlockRun {
   count: number;
   /** Blocks of it that are fetched, from the first one on. */
   done: number;
-  /** When it was granted, or its last block came, whichever is later, ms. */
-  progressMs: number;
 }
 
 /** How many connections to one registry are in use, over all tasks. */
@@ -40,14 +38,16 @@ export const DEFAULT_REGISTRY_CONNECTIONS = 48;
 
 /** A lease is made to last so long, by its holder's rate, ms. */
 const LEASE_MS = 500;
-/** A holder that brings no block for so long is slow, ms, unless all are. */
-const SLOW_MS = 1700;
-/** How many times as long as is usual a block may take. */
-const SLOW_FACTOR = 4;
+/** A rate is measured over this time at least, ms. */
+const MEASURE_MS = 100;
+/** After so long a runner's rate is believed, ms. */
+const SETTLED_MS = 800;
+/** A runner is slow when its rate is below this part of what is usual among them. */
+const SLOW_PART = 0.25;
+/** A slow runner may finish the block that it is at, if it brings one within this time, ms. */
+const LAST_BLOCK_MS = 1800;
 /** A runner without a lease makes room for another after this, ms. */
 const IDLE_MS = 100;
-/** How many blocks' times count for what is usual. */
-const RECENT = 31;
 
 /**
  * Who fetches which blocks of one task from the source: each block one node, so that the source sends
@@ -68,7 +68,6 @@ export class SourceLeases<Holder> {
   readonly #returned: BlockRun[] = [];
   readonly #fetchers: (Holder | undefined)[] = [];
   readonly #fetchedMs: Float64Array;
-  readonly #blockMs: number[] = [];
   #lastId = 0;
 
   constructor(blocks: number, limits: LeaseLimits, budget: SourceBudget) {
@@ -108,15 +107,17 @@ export class SourceLeases<Holder> {
     if (!this.hasWork) return undefined;
     let runner = this.#runners.get(holder);
     if (runner) {
-      if (runner.leases.length >= this.#limits.perRunner || this.#isSlow(runner)) return undefined;
+      if (runner.leases.length >= this.#limits.perRunner) return undefined;
+      if (this.#isSlow(runner, this.#usualRate(), nowMs)) return undefined;
     } else {
       if (this.#runners.size >= this.#limits.runners || this.#budget.used >= this.#budget.most)
         return undefined;
       this.#budget.used += 1;
-      this.#runners.set(holder, (runner = { leases: [], blockMs: 0, idleSinceMs: nowMs }));
+      this.#runners.set(holder, (runner = newRunner(nowMs)));
     }
     const run = this.#take(this.#sizeFor(runner));
-    const lease: Lease<Holder> = { ...run, id: ++this.#lastId, holder, done: 0, progressMs: nowMs };
+    const lease: Lease<Holder> = { ...run, id: ++this.#lastId, holder, done: 0 };
+    if (runner.leases.length === 0) runner.since = { ms: nowMs, bytes: runner.bytes };
     runner.leases.push(lease);
     return lease;
   }
@@ -124,27 +125,30 @@ export class SourceLeases<Holder> {
   /**
    * A holder says how many blocks of a lease it has fetched in all; the lease ends with the last one.
    *
+   * @param partBytes how much it has of the next block
    * @returns `false` where it no longer holds this lease
    */
-  progress(holder: Holder, id: number, done: number, nowMs: number): boolean {
+  progress(holder: Holder, id: number, done: number, nowMs: number, partBytes = 0): boolean {
     const runner = this.#runners.get(holder);
     const lease = runner?.leases.find((one) => one.id === id);
     if (!runner || !lease) return false;
     const upTo = Math.min(done, lease.count);
-    const fresh = upTo - lease.done;
-    if (fresh > 0) {
-      for (let block = lease.first + lease.done; block < lease.first + upTo; block++) {
-        this.#fetchers[block] = holder;
-        this.#fetchedMs[block] = nowMs;
-      }
-      this.#observe(runner, (nowMs - lease.progressMs) / fresh);
-      lease.done = upTo;
-      lease.progressMs = nowMs;
+    for (; lease.done < upTo; lease.done++) {
+      const block = lease.first + lease.done;
+      this.#fetchers[block] = holder;
+      this.#fetchedMs[block] = nowMs;
+      runner.blocks += 1;
+      runner.lastBlockMs = nowMs;
+    }
+    runner.bytes = runner.blocks * BLOCK_BYTES + (lease.done < lease.count ? partBytes : 0);
+    const passedMs = nowMs - runner.since.ms;
+    if (passedMs >= MEASURE_MS) {
+      const rate = (runner.bytes - runner.since.bytes) / passedMs;
+      runner.rate = runner.rate === undefined ? rate : (runner.rate + rate) / 2;
+      runner.since = { ms: nowMs, bytes: runner.bytes };
     }
     if (lease.done === lease.count) {
       runner.leases.splice(runner.leases.indexOf(lease), 1);
-      // The next one begins only now.
-      for (const next of runner.leases) next.progressMs = nowMs;
       runner.idleSinceMs = nowMs;
     }
     return true;
@@ -166,13 +170,16 @@ export class SourceLeases<Holder> {
    * @param isDead whether nothing is heard of a holder
    */
   expire(nowMs: number, isDead: (holder: Holder) => boolean): void {
-    const slowMs = Math.max(SLOW_MS, SLOW_FACTOR * this.#usualBlockMs());
-    for (const [holder, { leases, idleSinceMs }] of this.#runners) {
-      const first = leases[0];
-      if (!first) {
-        if (nowMs - idleSinceMs > IDLE_MS) this.#retire(holder);
-      } else if (isDead(holder) || nowMs - first.progressMs > slowMs) {
+    const usual = this.#usualRate();
+    for (const [holder, runner] of this.#runners) {
+      if (runner.leases.length === 0) {
+        if (nowMs - runner.idleSinceMs > IDLE_MS) this.#retire(holder);
+      } else if (isDead(holder)) {
         this.release(holder);
+      } else if (this.#isSlow(runner, usual, nowMs)) {
+        this.#shorten(runner);
+        if (nowMs - Math.max(runner.lastBlockMs, runner.beganMs) > LAST_BLOCK_MS)
+          this.release(holder);
       }
     }
   }
@@ -210,37 +217,67 @@ export class SourceLeases<Holder> {
     return run;
   }
 
+  /** Leaves a holder no more than the block that it is at. */
+  #shorten(runner: Runner<Holder>): void {
+    const [first, ...others] = runner.leases;
+    const rest = first!.count - first!.done - 1;
+    if (rest > 0) {
+      this.#returned.push({ first: first!.first + first!.done + 1, count: rest });
+      first!.count -= rest;
+    }
+    for (const lease of others) this.#giveBack(lease);
+    runner.leases.length = 1;
+  }
+
   /** Towards the end leases get shorter, so that no one is left with a long one. */
   #sizeFor(runner: Runner<Holder>): number {
     const { firstBlocks, mostBlocks, runners } = this.#limits;
     const byRate =
-      runner.blockMs > 0
-        ? Math.min(mostBlocks, Math.floor(LEASE_MS / runner.blockMs))
-        : firstBlocks;
+      runner.rate === undefined
+        ? firstBlocks
+        : Math.min(mostBlocks, Math.floor((LEASE_MS * runner.rate) / BLOCK_BYTES));
     const share = Math.ceil((this.#blocks - this.#frontier) / (2 * runners));
     return Math.max(1, Math.min(byRate, share));
   }
 
-  #observe(runner: Runner<Holder>, blockMs: number): void {
-    runner.blockMs = runner.blockMs > 0 ? (runner.blockMs + blockMs) / 2 : blockMs;
-    this.#blockMs.push(blockMs);
-    if (this.#blockMs.length > RECENT) this.#blockMs.shift();
+  /** The median rate of those who fetch, bytes a ms; 0 while unknown. */
+  #usualRate(): number {
+    const rates: number[] = [];
+    for (const { rate } of this.#runners.values()) if (rate !== undefined) rates.push(rate);
+    rates.sort((a, b) => a - b);
+    return rates[rates.length >> 1] ?? 0;
   }
 
-  #usualBlockMs(): number {
-    const sorted = this.#blockMs.toSorted((a, b) => a - b);
-    return sorted[sorted.length >> 1] ?? 0;
-  }
-
-  #isSlow(runner: Runner<Holder>): boolean {
-    return runner.blockMs > SLOW_FACTOR * this.#usualBlockMs();
+  #isSlow(runner: Runner<Holder>, usual: number, nowMs: number): boolean {
+    if (nowMs - runner.beganMs < SETTLED_MS) return false;
+    return (runner.rate ?? 0) < usual * SLOW_PART;
   }
 }
 
 interface Runner<Holder> {
   /** In the order in which it works on them. */
   readonly leases: Lease<Holder>[];
+  readonly beganMs: number;
   idleSinceMs: number;
-  /** Milliseconds a block has taken it; 0 while unknown. */
-  blockMs: number;
+  lastBlockMs: number;
+  /** Blocks, and bytes, fetched in all. */
+  blocks: number;
+  bytes: number;
+  /** Bytes a ms of late. */
+  rate: number | undefined;
+  /** From when on, and from how many bytes, the rate is measured next. */
+  since: { ms: number; bytes: number };
+}
+
+function newRunner<Holder>(nowMs: number): Runner<Holder> {
+  return {
+    leases: [],
+    beganMs: nowMs,
+    idleSinceMs: nowMs,
+    lastBlockMs: nowMs,
+    blocks: 0,
+    bytes: 0,
+    rate: undefined,
+    since: { ms: nowMs, bytes: 0 },
+  };
 }

@@ -39,7 +39,7 @@ export interface Newcomer {
 /** What a member says; see `taskReportSchema` (protocol/swarm/messages.ts), where each is explained. */
 export interface MemberReport {
   held: number;
-  leases: readonly { id: number; done: number; failed: boolean }[];
+  leases: readonly { id: number; done: number; partBytes?: number | undefined; failed: boolean }[];
   wantsLeases: number;
   starved: readonly number[];
   dropped: readonly string[];
@@ -160,7 +160,7 @@ export class SwarmTask {
     member.held = report.held;
     let failed = false;
     for (const lease of report.leases) {
-      this.#leases.progress(member, lease.id, lease.done, nowMs);
+      this.#leases.progress(member, lease.id, lease.done, nowMs, lease.partBytes);
       failed ||= lease.failed;
     }
     if (failed) this.#leases.release(member);
