@@ -1,5 +1,5 @@
 // Bundles each program into one file under dist/, so that a node needs nothing but a runtime.
-import { chmod, rm } from "node:fs/promises";
+import { chmod } from "node:fs/promises";
 import { build } from "esbuild";
 
 const programs = {
@@ -9,7 +9,6 @@ const programs = {
   demo: "bench/demo/main.ts",
 };
 
-await rm("dist", { recursive: true, force: true });
 await build({
   entryPoints: programs,
   outdir: "dist",

@@ -7,6 +7,7 @@ import { BadLengthError } from "./read_exactly.ts";
  * The next part is read while the last one is being kept, not further ahead: memory stays bounded.
  *
  * @param onPart keeps a part; parts are handed on one after the other
+ * @param onProgress told how many bytes of the part being read are there
  * @throws {BadLengthError} when the body is longer or shorter than its parts
  */
 export function readInParts(
@@ -14,6 +15,7 @@ export function readInParts(
   lengths: readonly number[],
   limiters: readonly RateLimiter[],
   onPart: (index: number, content: Uint8Array) => Promise<void>,
+  onProgress?: (filled: number) => void,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let index = 0;
@@ -54,6 +56,7 @@ export function readInParts(
         filled = 0;
         target = Buffer.allocUnsafe(lengths[index] ?? 0);
       }
+      onProgress?.(filled);
       let waitMs = 0;
       for (const limiter of limiters) waitMs = Math.max(waitMs, limiter.take(chunk.byteLength));
       if (waitMs < 10) return;

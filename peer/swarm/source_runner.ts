@@ -20,6 +20,8 @@ interface Held {
   readonly id: number;
   run: BlockRun;
   done: number;
+  /** Bytes of the next block that are here. */
+  partBytes: number;
   failed: boolean;
 }
 
@@ -58,8 +60,12 @@ export class SourceRunner {
       this.#drop(lease);
     }
     for (const { id, first, count } of granted) {
-      if (this.#leases.has(id)) continue;
-      this.#leases.set(id, { id, run: { first, count }, done: 0, failed: false });
+      const held = this.#leases.get(id);
+      if (held) {
+        if (count < held.run.count) this.#shorten(held, count);
+        continue;
+      }
+      this.#leases.set(id, { id, run: { first, count }, done: 0, partBytes: 0, failed: false });
       for (let block = first; block < first + count; block++) this.#options.onReserve(block, true);
     }
     this.#work();
@@ -68,9 +74,9 @@ export class SourceRunner {
   /** What to tell the supernode; a lease that is done or has failed is told once. */
   report(): LeaseProgress[] {
     return [...this.#leases.values()].map((lease) => {
-      const { id, done, failed, run } = lease;
-      if (failed || done === run.count) this.#leases.delete(id);
-      return { id, done, failed, digests: [] };
+      const { id, done, partBytes, failed, run } = lease;
+      if (failed || done >= run.count) this.#leases.delete(id);
+      return { id, done, partBytes, failed, digests: [] };
     });
   }
 
@@ -79,16 +85,22 @@ export class SourceRunner {
     for (const lease of [...this.#leases.values()]) this.#drop(lease);
   }
 
+  /** The rest of a lease goes to somebody else. */
+  #shorten(lease: Held, count: number): void {
+    const { first, count: before } = lease.run;
+    lease.run = { first, count: Math.max(count, lease.done) };
+    this.#unreserve(first + lease.run.count, first + before);
+  }
+
   #drop(lease: Held): void {
     this.#leases.delete(lease.id);
     if (this.#current?.lease === lease) this.#current.abort.abort();
-    for (
-      let block = lease.run.first + lease.done;
-      block < lease.run.first + lease.run.count;
-      block++
-    ) {
-      this.#options.onReserve(block, false);
-    }
+    this.#unreserve(lease.run.first + lease.done, lease.run.first + lease.run.count);
+  }
+
+  /** The blocks from `first` up to but not including `end` must come from neighbours. */
+  #unreserve(first: number, end: number): void {
+    for (let block = first; block < end; block++) this.#options.onReserve(block, false);
   }
 
   #work(): void {
@@ -102,6 +114,7 @@ export class SourceRunner {
     this.#fetch(lease, AbortSignal.any([abort.signal, this.#options.signal]))
       .catch((error: Error) => {
         if (abort.signal.aborted || this.#options.signal.aborted) return;
+        if (lease.done >= lease.run.count) return;
         log.info("the source did not give blocks {first} to {last}: {reason}", {
           first: lease.run.first + lease.done,
           last: lease.run.first + lease.run.count - 1,
@@ -109,13 +122,7 @@ export class SourceRunner {
         });
         lease.failed = true;
         this.#unfit = true;
-        for (
-          let block = lease.run.first + lease.done;
-          block < lease.run.first + lease.run.count;
-          block++
-        ) {
-          this.#options.onReserve(block, false);
-        }
+        this.#unreserve(lease.run.first + lease.done, lease.run.first + lease.run.count);
       })
       .finally(() => {
         this.#current = undefined;
@@ -140,6 +147,11 @@ export class SourceRunner {
       async (index, content) => {
         await onBlock(first + index, content);
         lease.done = index + 1;
+        // What was taken back meanwhile is not read to its end.
+        if (lease.done >= lease.run.count) response.body.destroy();
+      },
+      (filled) => {
+        lease.partBytes = filled;
       },
     );
   }

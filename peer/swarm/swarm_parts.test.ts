@@ -1,0 +1,283 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import type { HaveMessage } from "../../protocol/swarm/have_stream.ts";
+import type { HeartbeatRequest, TaskAdvice, TaskReport } from "../../protocol/swarm/messages.ts";
+import { HttpClient } from "../../runtime/http_client.ts";
+import { parseRangeHeader } from "../../runtime/http_range.ts";
+import { serve } from "../../runtime/serve.ts";
+import { peerServerApp } from "../serve/app.ts";
+import { Uplink } from "../serve/uplink.ts";
+import { Catalog } from "../store/catalog.ts";
+import { TaskFile } from "../store/task_file.ts";
+import { SupernodeClient } from "../supernode/supernode_client.ts";
+import { Heartbeats } from "./heartbeats.ts";
+import { NeighbourLink } from "./neighbour_link.ts";
+import { SourceRunner } from "./source_runner.ts";
+import { SwarmSessions } from "./swarm_sessions.ts";
+
+const BLOCKS = 6;
+const LENGTH = BLOCKS * BLOCK_BYTES - 1000;
+const bytes = randomBytes(LENGTH);
+const http = new HttpClient();
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "dragonfly-swarm-"));
+});
+afterAll(async () => {
+  http.close();
+  await rm(folder, { recursive: true });
+});
+
+async function listen(
+  handler: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<number> {
+  const server = createServer(handler);
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return (server.address() as AddressInfo).port;
+}
+
+/** Resolves when `condition` holds. */
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+describe("SourceRunner", () => {
+  /** A runner at a source that answers as told, and what it has brought and said. */
+  async function runner(handler: (request: IncomingMessage, response: ServerResponse) => void) {
+    const port = await listen(handler);
+    const stop = new AbortController();
+    onTestFinished(() => stop.abort());
+    const got = new Map<number, Uint8Array>();
+    const reserved = new Set<number>();
+    let news = 0;
+    const self = new SourceRunner({
+      source: { url: `http://127.0.0.1:${port}/blob`, headers: { authorization: "mine" } },
+      fileLength: LENGTH,
+      http,
+      signal: stop.signal,
+      onReserve: (block, mine) => void (mine ? reserved.add(block) : reserved.delete(block)),
+      onBlock: async (block, content) => void got.set(block, content),
+      onNews: () => {
+        news += 1;
+      },
+    });
+    return { self, got, reserved, news: () => news };
+  }
+  const ranges: string[] = [];
+  const source = (request: IncomingMessage, response: ServerResponse) => {
+    ranges.push(request.headers.range ?? "all");
+    const range = parseRangeHeader(request.headers.range, LENGTH);
+    if (range.kind !== "part") return response.writeHead(200).end(bytes);
+    return response
+      .writeHead(206, { "content-range": `bytes ${range.start}-${range.end}/${LENGTH}` })
+      .end(bytes.subarray(range.start, range.end + 1));
+  };
+
+  it("brings each run by one request, block by block, and wants the next before it is done", async () => {
+    ranges.length = 0;
+    const { self, got, reserved, news } = await runner(source);
+    expect(self.wants).toBe(2);
+    self.grant([
+      { id: 1, first: 0, count: 2 },
+      { id: 2, first: 4, count: 2 },
+    ]);
+    expect([...reserved]).toEqual([0, 1, 4, 5]);
+    expect(self.wants).toBe(0);
+    await until(() => news() === 2);
+    expect(ranges).toEqual([
+      `bytes=0-${2 * BLOCK_BYTES - 1}`,
+      `bytes=${4 * BLOCK_BYTES}-${LENGTH - 1}`,
+    ]);
+    for (const block of [0, 1, 4, 5]) {
+      const start = block * BLOCK_BYTES;
+      expect(Buffer.from(got.get(block)!).equals(bytes.subarray(start, start + BLOCK_BYTES))).toBe(
+        true,
+      );
+    }
+    expect(self.report()).toMatchObject([
+      { id: 1, done: 2, failed: false },
+      { id: 2, done: 2, failed: false },
+    ]);
+    // What is done is told once.
+    expect(self.report()).toEqual([]);
+    expect(self.wants).toBe(2);
+  });
+
+  it("lets go of what is taken back", async () => {
+    const { self, got, reserved } = await runner((_request, response) => {
+      response.writeHead(206, { "content-range": `bytes 0-${2 * BLOCK_BYTES - 1}/${LENGTH}` });
+      response.write(bytes.subarray(0, 1000));
+    });
+    self.grant([{ id: 1, first: 0, count: 2 }]);
+    await until(() => (self.report()[0]?.partBytes ?? 0) > 0);
+    self.grant([]);
+    expect(reserved.size).toBe(0);
+    expect(self.busy).toBe(false);
+    expect(got.size).toBe(0);
+  });
+
+  it("says that a source does not do what is needed, and asks for no more leases", async () => {
+    const { self, reserved, news } = await runner((_request, response) =>
+      response.writeHead(200).end(bytes),
+    );
+    self.grant([{ id: 1, first: 0, count: 2 }]);
+    await until(() => news() === 1);
+    expect(reserved.size).toBe(0);
+    expect(self.report()).toMatchObject([{ id: 1, done: 0, failed: true }]);
+    expect(self.wants).toBe(0);
+  });
+});
+
+describe("what a node holds", () => {
+  it("is told to a neighbour: first all, then what comes; who asks is met", async () => {
+    const catalog = new Catalog(folder);
+    const swarms = new SwarmSessions();
+    const met: unknown[] = [];
+    swarms.met = (name, neighbour) => void met.push([name, neighbour]);
+    const server = await serve({
+      fetch: peerServerApp({ catalog, limit: { totalLimit: 0 }, swarms }).fetch,
+      hostname: "127.0.0.1",
+      port: 0,
+    });
+    const file = await TaskFile.create(join(folder, "file-1.service"), {
+      version: 1,
+      key: "k",
+      taskId: "t",
+      cid: "c",
+      supernode: "",
+      name: "file-1",
+      length: LENGTH,
+      pieceSize: BLOCK_BYTES,
+      framed: false,
+      pieces: [],
+      verified: false,
+      touchedMs: 0,
+    });
+    onTestFinished(async () => {
+      await server.close();
+      await file.close();
+    });
+    catalog.add({
+      name: "file-1",
+      path: file.path,
+      key: "k",
+      taskId: "t",
+      cid: "c",
+      supernode: "",
+      file,
+      users: 0,
+      touchedMs: 0,
+    });
+    await file.writePiece(3, bytes.subarray(3 * BLOCK_BYTES, 4 * BLOCK_BYTES));
+
+    const heard: HaveMessage[] = [];
+    const self = { id: "me", ip: "127.0.0.1", port: 15001, path: "/peer/file/mine" };
+    const listenTo = (path: string) =>
+      new Promise<string>((resolve) => {
+        const neighbour = { id: "it", ip: "127.0.0.1", port: server.port, path, near: true };
+        const link = new NeighbourLink({
+          http,
+          neighbour,
+          self,
+          blocks: BLOCKS,
+          onMessage: (message) => heard.push(message),
+          onEnd: resolve,
+        });
+        onTestFinished(() => link.close());
+      });
+    const ended = listenTo("/peer/file/file-1");
+    await until(() => heard.length > 0);
+    expect([...heard[0]!.bitmap!]).toEqual([3]);
+    for (const block of [0, 5]) {
+      await file.writePiece(block, bytes.subarray(block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES));
+    }
+    await until(() => heard.flatMap(({ have }) => have).length === 2);
+    expect(heard.flatMap(({ have }) => have).sort()).toEqual([0, 5]);
+    expect(met).toEqual([["file-1", { ...self, near: true }]]);
+
+    await file.close();
+    expect(await ended).toBe("it has ended");
+    expect(await listenTo("/peer/file/other-1")).toBe("it answers 404");
+  });
+});
+
+describe("Uplink", () => {
+  it("tells how long a request would wait, by what went out", () => {
+    let nowMs = 0;
+    const uplink = new Uplink(() => nowMs);
+    expect(uplink.load()).toEqual({ queueMs: 0, blockMs: 0 });
+    const first = uplink.begin(BLOCK_BYTES);
+    const second = uplink.begin(BLOCK_BYTES);
+    nowMs = 50;
+    first();
+    first();
+    expect(uplink.load()).toEqual({ queueMs: 50, blockMs: 50 });
+    nowMs = 100;
+    second();
+    expect(uplink.load()).toEqual({ queueMs: 0, blockMs: 50 });
+  });
+});
+
+describe("Heartbeats", () => {
+  it("go out together to one supernode, and at once where there is news", async () => {
+    const received: HeartbeatRequest[] = [];
+    const port = await listen(async (request, response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+      const body = JSON.parse(Buffer.concat(chunks).toString()) as HeartbeatRequest;
+      received.push(body);
+      const tasks = body.tasks.map(({ taskId }) => ({ taskId, known: true }));
+      response.end(JSON.stringify({ heartbeatMs: 60_000, tasks }));
+    });
+    const supernode = new SupernodeClient({ host: "127.0.0.1", port, weight: 1 }, http);
+    const heartbeats = new Heartbeats();
+    const advised: string[] = [];
+    const reporter = (taskId: string) => ({
+      taskId,
+      cid: "c",
+      report: () => ({ taskId, cid: "c", held: 0, neighbours: 0 }) as TaskReport,
+      advise: (advice: TaskAdvice) => void advised.push(advice.taskId),
+      unheard: (error: Error) => void advised.push(error.message),
+    });
+    const [a, b] = [reporter("a"), reporter("b")];
+    heartbeats.add(supernode, a, 10);
+    heartbeats.add(supernode, b, 100);
+    await until(() => advised.length === 2);
+    expect(received.map(({ tasks }) => tasks.map(({ taskId }) => taskId))).toEqual([["a", "b"]]);
+    heartbeats.hurry(b);
+    await until(() => advised.length === 3);
+    expect(received[1]!.tasks.map(({ taskId }) => taskId)).toEqual(["b"]);
+    heartbeats.remove(a);
+    heartbeats.remove(b);
+  });
+
+  it("tell of a supernode that does not answer", async () => {
+    const supernode = new SupernodeClient({ host: "127.0.0.1", port: 1, weight: 1 }, http);
+    const heartbeats = new Heartbeats();
+    const error = await new Promise<Error>((resolve) => {
+      heartbeats.add(
+        supernode,
+        {
+          taskId: "t",
+          cid: "c",
+          report: () => ({ taskId: "t", cid: "c" }) as TaskReport,
+          advise: () => {},
+          unheard: resolve,
+        },
+        0,
+      );
+    });
+    expect(error.name).toBe("SupernodeLostError");
+  });
+});

@@ -1,0 +1,218 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import type { z } from "zod";
+import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import { taskReportSchema } from "../../protocol/swarm/messages.ts";
+import { DEFAULT_LIMITS, TaskSchedule } from "../schedule/v1_scheduler.ts";
+import { type Client, SourceAccess, type Task, taskPieceCount } from "../tasks/task.ts";
+import { TaskStore } from "../tasks/task_store.ts";
+import { SwarmDesk } from "./swarm_desk.ts";
+
+const HEX = "e894435e800e122fdcc592abcf025f39ee968f4e809068b951bd4aaba5621f84";
+const BLOCKS = 40;
+
+let nowMs: number;
+let store: TaskStore;
+let schedules: Map<string, TaskSchedule>;
+let desk: SwarmDesk;
+
+beforeEach(() => {
+  nowMs = 1_000_000;
+  store = new TaskStore(() => nowMs);
+  schedules = new Map();
+  desk = new SwarmDesk({ store, schedules, now: () => nowMs, random: () => 0.5 });
+  store.onRemoval({ clientRemoved: ({ taskId, cid }) => desk.leave(taskId, cid) });
+});
+
+function task(repository: string, change: Partial<Task> = {}): Task {
+  const url = `https://registry.test/v2/${repository}/blobs/sha256:${HEX}`;
+  const made: Task = {
+    id: `task-${repository}`,
+    rawUrl: url,
+    taskUrl: url,
+    md5: "",
+    identifier: "",
+    cdnSource: "source",
+    pieceSize: 4 * BLOCK_BYTES,
+    access: new SourceAccess({}),
+    length: BLOCKS * BLOCK_BYTES,
+    validators: { etag: "", lastModified: "" },
+    cdnStatus: "WAITING",
+    pieceMd5s: [],
+    realMd5: "",
+    createdMs: nowMs,
+    lastAccessMs: nowMs,
+    ...change,
+  };
+  store.addTask(made);
+  schedules.set(
+    made.id,
+    new TaskSchedule("source", taskPieceCount(made), DEFAULT_LIMITS, () => 0.5),
+  );
+  return made;
+}
+
+function client(of: Task, number: number, change: Partial<Client> = {}): Client {
+  const made: Client = {
+    cid: `10.0.0.${number}-1`,
+    taskId: of.id,
+    peerId: `peer-${number}`,
+    ip: `10.0.0.${number}`,
+    port: 15001,
+    path: `/peer/file/f-${number}`,
+    pattern: "p2p",
+    callSystem: "",
+    dfdaemon: true,
+    superNodeIp: "",
+    rawUrl: of.rawUrl,
+    state: "WAITING",
+    lastAccessMs: nowMs,
+    ...change,
+  };
+  store.addClient(made);
+  schedules.get(of.id)!.join(made.cid, true, nowMs);
+  return made;
+}
+
+const JOIN = { version: 1, zone: "", held: 0 };
+
+function report(of: Client, change: Partial<z.input<typeof taskReportSchema>> = {}) {
+  const tasks = [
+    taskReportSchema.parse({ taskId: of.taskId, cid: of.cid, held: 0, neighbours: 0, ...change }),
+  ];
+  return desk.heartbeat({ version: 1, tasks }).tasks[0]!;
+}
+
+describe("joining", () => {
+  it("gives neighbours that can be reached, and the source's blocks to one node each", () => {
+    const one = task("a");
+    const first = desk.join(client(one, 1), one, JOIN)!;
+    const second = desk.join(client(one, 2), one, JOIN)!;
+    expect(first).toMatchObject({ version: 1, blockBytes: BLOCK_BYTES, neighbours: [] });
+    expect(second.neighbours).toEqual([
+      { id: "10.0.0.1-1", ip: "10.0.0.1", port: 15001, path: "/peer/file/f-1", near: true },
+    ]);
+    const blocks = [...first.leases, ...second.leases].flatMap(({ first: from, count }) =>
+      Array.from({ length: count }, (_, index) => from + index),
+    );
+    expect(new Set(blocks).size).toBe(blocks.length);
+    expect(blocks.length).toBeGreaterThan(0);
+  });
+
+  it("brings together who asks for the same blob in another repository", () => {
+    const [a, b] = [task("team-a/app"), task("team-b/app")];
+    desk.join(client(a, 1), a, JOIN);
+    expect(desk.join(client(b, 2), b, JOIN)!.neighbours).toHaveLength(1);
+  });
+
+  it("keeps apart files that only look alike", () => {
+    const whole = task("a");
+    const part = task("b", { access: new SourceAccess({ Range: "bytes=0-9" }) });
+    desk.join(client(whole, 1), whole, JOIN);
+    expect(desk.join(client(part, 2), part, JOIN)!.neighbours).toEqual([]);
+  });
+
+  it.each<[string, Partial<Task>, Partial<Client>, typeof JOIN | undefined]>([
+    ["that does not ask for it", {}, {}, undefined],
+    ["of another version", {}, {}, { ...JOIN, version: 2 }],
+    ["that cannot serve", {}, { port: 0 }, JOIN],
+    ["that takes from the supernode only", {}, { pattern: "cdn" }, JOIN],
+    ["of a file of unknown length", { length: -1 }, {}, JOIN],
+    ["where the supernode seeds", { cdnSource: "supernode" }, {}, JOIN],
+    ["where the supernode has a copy", { cdnStatus: "SUCCESS" }, {}, JOIN],
+  ])("leaves a client %s to v1's schedule", (_what, ofTask, ofClient, request) => {
+    const one = task("a", ofTask);
+    expect(desk.join(client(one, 1, ofClient), one, request)).toBeUndefined();
+  });
+
+  it("leaves all to v1's schedule while a v1 client is at the task", () => {
+    const one = task("a");
+    client(one, 1, { state: "RUNNING" });
+    expect(desk.join(client(one, 2), one, JOIN)).toBeUndefined();
+    nowMs += 61_000;
+    expect(desk.join(client(one, 3), one, JOIN)).toBeDefined();
+  });
+});
+
+describe("heartbeats", () => {
+  it("tell one who is not known to register again", () => {
+    const one = task("a");
+    expect(report(client(one, 1))).toMatchObject({ known: false, leases: [], neighbours: [] });
+  });
+
+  it("grant the next lease when one is done, until each block has been granted once", () => {
+    const one = task("a");
+    const node = client(one, 1);
+    let { leases } = desk.join(node, one, JOIN)!;
+    const granted: number[] = [];
+    const seen = new Set<number>();
+    for (let turns = 0; leases.length > 0; turns++) {
+      expect(turns).toBeLessThan(200);
+      for (const lease of leases) {
+        if (seen.has(lease.id)) continue;
+        seen.add(lease.id);
+        for (let block = 0; block < lease.count; block++) granted.push(lease.first + block);
+      }
+      nowMs += 100;
+      const { id, count } = leases[0]!;
+      const done = [{ id, done: count, failed: false, digests: [] }];
+      ({ leases } = report(node, { leases: done, wantsLeases: 1 }));
+    }
+    expect(granted.sort((a, b) => a - b)).toEqual(
+      Array.from({ length: BLOCKS }, (_, block) => block),
+    );
+  });
+
+  it("lead v1 clients to a node as soon as it has the whole file, and keep them off the source before", () => {
+    const one = task("a");
+    const node = client(one, 1);
+    desk.join(node, one, JOIN);
+    const v1 = client(one, 9);
+    const schedule = schedules.get(one.id)!;
+    expect(schedule.pull(v1.cid, nowMs)).toEqual({ kind: "wait" });
+    report(node, { held: BLOCKS });
+    const decision = schedule.pull(v1.cid, nowMs);
+    expect(decision).toMatchObject({ kind: "pieces" });
+    if (decision.kind !== "pieces") return;
+    for (const { server } of decision.pieces)
+      expect(server).toEqual({ kind: "peer", cid: node.cid });
+  });
+
+  it("hand a silent node's leases to another within two seconds, and forget it after a while", () => {
+    const one = task("a");
+    const [silent, lively] = [client(one, 1), client(one, 2)];
+    const lost = desk.join(silent, one, JOIN)!.leases[0]!;
+    desk.join(lively, one, JOIN);
+    let inherited = false;
+    for (let waited = 0; waited < 2000; waited += 250) {
+      nowMs += 250;
+      const answer = report(lively, { wantsLeases: 2 });
+      desk.expire();
+      inherited ||= answer.leases.some(({ first }) => first === lost.first);
+      for (const { id, count } of answer.leases) {
+        report(lively, {
+          leases: [{ id, done: count, failed: false, digests: [] }],
+          wantsLeases: 2,
+        });
+      }
+    }
+    inherited ||= report(lively, { wantsLeases: 2 }).leases.some(
+      ({ first }) => first === lost.first,
+    );
+    expect(inherited).toBe(true);
+    for (let waited = 0; waited < 10_000; waited += 250) {
+      nowMs += 250;
+      report(lively);
+      desk.expire();
+    }
+    expect(report(silent).known).toBe(false);
+  });
+
+  it("let a node go that says so", () => {
+    const one = task("a");
+    const node = client(one, 1);
+    desk.join(node, one, JOIN);
+    report(node, { leaving: true });
+    expect(store.client(one.id, node.cid)).toBeUndefined();
+    expect(report(node).known).toBe(false);
+  });
+});
