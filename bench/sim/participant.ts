@@ -15,6 +15,7 @@ export interface HeldLease {
 
 /** Another participant that is told what this one has. */
 export interface Listener {
+  readonly chooser: BlockChooser;
   readonly participant: Participant;
   /** Which of its slots this one is in. */
   readonly slot: number;

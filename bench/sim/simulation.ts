@@ -383,7 +383,7 @@ export class Simulation {
   /** `listener` has `speaker` in `slot` now, and hears what it has. */
   #listen(listener: Participant, slot: number, speaker: Participant): void {
     const far = this.#far(listener.node, speaker.node);
-    speaker.listeners[far].push({ participant: listener, slot });
+    speaker.listeners[far].push({ chooser: listener.chooser, participant: listener, slot });
     for (let place = 0; place < speaker.told[far]!; place++) {
       listener.chooser.neighbourHas(slot, speaker.log[place]!);
     }
@@ -443,8 +443,7 @@ export class Simulation {
   #told(speaker: Participant, far: number, upTo: number): void {
     const from = speaker.told[far]!;
     const { nowMs } = this.#queue;
-    for (const { participant, slot } of speaker.listeners[far]!) {
-      const { chooser } = participant;
+    for (const { chooser, participant, slot } of speaker.listeners[far]!) {
       chooser.neighbourLoad(slot, speaker.load, nowMs);
       if (chooser.missing === 0) continue;
       for (let place = from; place < upTo; place++) chooser.neighbourHas(slot, speaker.log[place]!);
