@@ -1,0 +1,46 @@
+// Runs a benchmark by its name: `npm run bench -- rollout --nodes 8` runs `bench/rollout/main.ts`.
+//
+// All that it starts is bundled first, into a directory of its own, so that what is measured is what
+// lies here now: our programs, and every `*_program.ts` beside the benchmark.
+import { existsSync, rmSync } from "node:fs";
+import { mkdtemp, readdir, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { build } from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const [name = "", ...args] = process.argv.slice(2);
+const folders = await readdir(here, { withFileTypes: true });
+const names = folders
+  .filter((entry) => entry.isDirectory() && existsSync(join(here, entry.name, "main.ts")))
+  .map((entry) => entry.name);
+if (!names.includes(name)) {
+  process.stderr.write(`bench: no benchmark is called "${name}"; there are: ${names.join(", ")}\n`);
+  process.exit(1);
+}
+
+const directory = await mkdtemp(join(tmpdir(), "dragonfly-bench-"));
+process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
+const folder = join(here, name);
+const parts = (await readdir(folder)).filter((file) => file.endsWith("_program.ts"));
+await build({
+  entryPoints: {
+    main: join(folder, "main.ts"),
+    supernode: join(here, "..", "supernode", "main.ts"),
+    dfdaemon: join(here, "..", "proxy", "main.ts"),
+    ...Object.fromEntries(parts.map((file) => [file.slice(0, -3), join(folder, file)])),
+  },
+  outdir: directory,
+  bundle: true,
+  platform: "node",
+  format: "esm",
+  target: "node20.19",
+  logLevel: "error",
+  banner: {
+    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+  },
+});
+await writeFile(join(directory, "package.json"), '{ "type": "module" }\n');
+process.argv = [process.argv[0], join(directory, "main.js"), ...args];
+await import(pathToFileURL(join(directory, "main.js")).href);
