@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { stringify } from "yaml";
 import { createAuthority } from "../../runtime/certificates.ts";
 import { HttpClient } from "../../runtime/http_client.ts";
+import { type AuthorityFiles, dfdaemonConfig, supernodeConfig } from "./configuration.ts";
 import { freePort, type LoopbackNetwork } from "./loopback.ts";
 import { type Program, type Programs, programCommand } from "./program.ts";
-import { REGISTRY_HOST, type RunningRegistry } from "./registry.ts";
+import type { RunningRegistry } from "./registry.ts";
 
 export interface ClusterOptions {
   /** Takes the files of all programs. */
@@ -35,12 +36,6 @@ export interface Cluster {
   nodes: readonly ClusterNode[];
   /** The authority that clients of the nodes must trust. */
   ca: AuthorityFiles;
-}
-
-interface AuthorityFiles {
-  cert: string;
-  certPath: string;
-  keyPath: string;
 }
 
 /**
@@ -91,17 +86,9 @@ class ClusterStart {
   /** Makes the authority by which nodes speak for the registry, and writes down the registry's own. */
   async authority(): Promise<AuthorityFiles> {
     const { directory, registry } = this.#options;
-    const pair = await createAuthority({
-      commonName: "demo interception CA",
-      days: 7,
-      nowMs: Date.now(),
-    });
-    const certPath = join(directory, "interception-ca.pem");
-    const keyPath = join(directory, "interception-ca-key.pem");
-    await writeFile(certPath, pair.cert);
-    await writeFile(keyPath, pair.key, { mode: 0o600 });
+    const files = await createAuthorityFiles(directory);
     await writeFile(this.#registryCa, registry.caCert);
-    return { cert: pair.cert, certPath, keyPath };
+    return files;
   }
 
   /** Starts the supernode; resolves with its `address:port`. */
@@ -109,17 +96,11 @@ class ClusterStart {
     const { directory, network, registry } = this.#options;
     const address = network(2);
     const port = await freePort(address);
-    const program = await this.#run("supernode", "supernode", {
-      base: {
-        listenIp: address,
-        advertiseIP: address,
-        listenPort: port,
-        downloadPort: port,
-        homeDir: join(directory, "supernode"),
-        cdnPattern: "source",
-        hostAliases: { [REGISTRY_HOST]: registry.hostname },
-      },
-    });
+    const program = await this.#run(
+      "supernode",
+      "supernode",
+      supernodeConfig({ address, port, home: join(directory, "supernode"), registry }),
+    );
     await this.#answers(program, `http://${address}:${port}/_ping`);
     return `${address}:${port}`;
   }
@@ -131,23 +112,20 @@ class ClusterStart {
     const address = network(10 + number);
     const port = await freePort(address);
     const peerPort = await freePort(address, port);
-    const certs = [this.#registryCa];
-    const program = await this.#run("dfdaemon", name, {
-      hostIp: address,
-      port,
-      workHome: home,
-      ratelimit: "1G",
-      supernodes: [supernode],
-      dfget_flags: ["--home", join(home, "dfget"), "--ip", address, "--port", String(peerPort)],
-      registry_mirror: { remote: registry.url, certs },
-      proxies: [{ regx: "blobs/sha256.*" }],
-      hijack_https: {
-        cert: ca.certPath,
-        key: ca.keyPath,
-        hosts: [{ regx: `^${REGISTRY_HOST}:${registry.port}$`, certs }],
-      },
-      hostAliases: { [REGISTRY_HOST]: registry.hostname },
-    });
+    const program = await this.#run(
+      "dfdaemon",
+      name,
+      dfdaemonConfig({
+        address,
+        port,
+        peerPort,
+        home,
+        supernode,
+        registry,
+        registryCa: this.#registryCa,
+        ca,
+      }),
+    );
     await this.#answers(program, `http://${address}:${port}/metrics`);
     return { name, address, port, program };
   }
@@ -173,6 +151,20 @@ class ClusterStart {
       return answer?.status === 200;
     }, this.#options.signal);
   }
+}
+
+/** Makes the authority by which nodes speak for the registry. */
+export async function createAuthorityFiles(directory: string): Promise<AuthorityFiles> {
+  const pair = await createAuthority({
+    commonName: "demo interception CA",
+    days: 7,
+    nowMs: Date.now(),
+  });
+  const certPath = join(directory, "interception-ca.pem");
+  const keyPath = join(directory, "interception-ca-key.pem");
+  await writeFile(certPath, pair.cert);
+  await writeFile(keyPath, pair.key, { mode: 0o600 });
+  return { cert: pair.cert, certPath, keyPath };
 }
 
 function directoryName(label: string): string {

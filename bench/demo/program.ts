@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { Answer, Question } from "../answer_parent.ts";
 
 /** A program did not start, or ended before its time; the message has the end of what it printed. */
 export class ProgramError extends Error {
@@ -75,6 +76,8 @@ export interface ProgramOptions {
   command: readonly string[];
   /** File that takes what it prints. */
   log: string;
+  /** It is one of ours that answers questions: see {@link Program.ask}. */
+  answers?: boolean;
 }
 
 /** One child process. */
@@ -85,14 +88,16 @@ export class Program {
   readonly ended: Promise<string>;
   readonly #log: string;
   readonly #child: ChildProcess;
+  readonly #asked = new Map<number, (answer: Answer) => void>();
   #running = true;
+  #lastQuestion = 0;
 
-  constructor({ label, command, log }: ProgramOptions) {
+  constructor({ label, command, log, answers }: ProgramOptions) {
     this.label = label;
     this.#log = log;
     const output = openSync(log, "a");
     this.#child = spawn(command[0]!, command.slice(1), {
-      stdio: ["ignore", output, output],
+      stdio: ["ignore", output, output, ...(answers ? ["ipc" as const] : [])],
       env: environment(),
       // In a group of its own: a ctrl-C is for us, and we end our programs in good order.
       detached: true,
@@ -107,6 +112,25 @@ export class Program {
       this.#child.once("error", (error) => end(`could not be started: ${error.message}`));
       this.#child.once("exit", (code, signal) => end(`ended with ${signal ?? `code ${code}`}`));
     });
+    this.#child.on("message", (answer: Answer) => {
+      this.#asked.get(answer.id)?.(answer);
+      this.#asked.delete(answer.id);
+    });
+  }
+
+  /**
+   * Asks a program that uses `answerParent`.
+   *
+   * @throws {ProgramError} with what it says went wrong, or when it ends instead
+   */
+  async ask<Result>(ask: unknown): Promise<Result> {
+    const id = ++this.#lastQuestion;
+    const answered = new Promise<Answer>((resolve) => this.#asked.set(id, resolve));
+    this.#child.send?.({ id, ask } satisfies Question);
+    const answer = await Promise.race([answered, this.ended]);
+    if (typeof answer === "string") throw await this.failure(answer);
+    if ("error" in answer) throw await this.failure(answer.error);
+    return answer.result as Result;
   }
 
   /**
