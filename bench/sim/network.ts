@@ -113,7 +113,9 @@ export class Network {
   }
 
   /** A request is not needed any more; has no effect once the block is being sent. */
-  cancel(id: number): void {
+  cancel(id: number, tag: number, block: number): void {
+    // The number may be another transfer's by now.
+    if (this.tag[id] !== tag || this.block[id] !== block) return;
     if (this.#state[id] === State.waiting) {
       this.#waitingBytes[this.from[id]!]! -= this.#bytes[id]!;
     }

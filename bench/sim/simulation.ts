@@ -187,7 +187,8 @@ export class Simulation {
       this.#startWave(0);
       return;
     }
-    const spreadMs = arrival?.spreadMs ?? 0;
+    // At once, but in no order.
+    const spreadMs = arrival?.spreadMs ?? 1;
     for (let node = 0; node < nodes; node++) {
       this.#at(spreadMs * this.#random(), () => this.#start(node));
     }
@@ -202,7 +203,9 @@ export class Simulation {
     const members: number[] = [];
     for (let node = number; node < nodes; node += waves) members.push(node);
     this.#wave = { number, left: members.length };
-    for (const node of members) this.#at(this.#queue.nowMs, () => this.#start(node));
+    for (const node of members) {
+      this.#at(this.#queue.nowMs + this.#random(), () => this.#start(node));
+    }
   }
 
   #planDeaths(random: () => number): void {
@@ -505,11 +508,12 @@ export class Simulation {
     const sender = this.#participants[from * this.#setup.layers.length + participant.task]!;
     const slot = participant.neighbours.indexOf(sender);
     const other = chooser.arrived(slot, block, this.#queue.nowMs);
-    const second = participant.secondOf.get(block);
-    if (second !== undefined) {
-      participant.secondOf.delete(block);
-      if (other >= 0) network.cancel(second === transfer ? participant.transferOf[block]! : second);
+    if (other >= 0) {
+      const { index } = participant;
+      network.cancel(participant.transferOf[block]!, index, block);
+      network.cancel(participant.secondOf.get(block) ?? transfer, index, block);
     }
+    participant.secondOf.delete(block);
     this.#gained(participant, block);
   }
 

@@ -22,14 +22,14 @@ export interface NeighbourLimits {
 }
 
 /**
- * Degrees are by simulation (`bench/sim`): with 12 at joining, so 24 in the mean, uplinks are more
+ * Degrees are by simulation (`bench/sim`): with 8 at joining, so 16 in the mean, uplinks are more
  * than 97 % busy with 15,000 nodes; with half as many some nodes run out of blocks to ask for; with
  * more only the messages grow.
  */
 export const DEFAULT_NEIGHBOUR_LIMITS: NeighbourLimits = {
-  atJoin: 12,
-  enough: 16,
-  most: 40,
+  atJoin: 8,
+  enough: 12,
+  most: 32,
   near: 2 / 3,
   bridges: 3,
 };
@@ -152,7 +152,10 @@ export class Neighbourhood<Node extends Resident<Node>> {
   #fits(a: Node, b: Node): boolean {
     if (a === b || a.neighbours.has(b) || b.neighbours.size >= this.#limits.most) return false;
     const bridge = bridgeName(a, b);
-    return !bridge || (this.#bridges.get(bridge) ?? 0) < this.#limits.bridges;
+    if (!bridge) return true;
+    // Bridges of one node would all fall with it.
+    const free = (this.#bridges.get(bridge) ?? 0) < this.#limits.bridges;
+    return free && !knowsZone(a, b.zone) && !knowsZone(b, a.zone);
   }
 }
 
@@ -174,6 +177,11 @@ function placeOf(node: Resident<unknown>): string {
 function bridgeName(a: Resident<unknown>, b: Resident<unknown>): string | undefined {
   if (a.zone === b.zone || a.zone === "" || b.zone === "") return undefined;
   return a.zone < b.zone ? `${a.zone}\n${b.zone}` : `${b.zone}\n${a.zone}`;
+}
+
+function knowsZone(node: Resident<Resident<unknown>>, zone: string): boolean {
+  for (const neighbour of node.neighbours) if (neighbour.zone === zone) return true;
+  return false;
 }
 
 /** A set from which one can be drawn at random in one step. */
