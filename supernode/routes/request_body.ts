@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import type { ConnectionEnv } from "../../runtime/serve.ts";
 
 /** A body that cannot be taken, and the status that says so. */
 export class BodyError extends Error {
@@ -24,7 +25,9 @@ const DISCARD_BYTES = 64 * 1024 * 1024;
 export async function readText(c: Context, maxBytes: number): Promise<string> {
   const chunks: Uint8Array[] = [];
   let total = 0;
-  for await (const chunk of (c.req.raw.body ?? []) as AsyncIterable<Uint8Array>) {
+  // A web stream around the connection's own would cost more than all else that a request does.
+  const { incoming } = (c.env ?? {}) as Partial<ConnectionEnv>;
+  for await (const chunk of (incoming ?? c.req.raw.body ?? []) as AsyncIterable<Uint8Array>) {
     total += chunk.byteLength;
     if (total <= maxBytes) chunks.push(chunk);
     else if (total > DISCARD_BYTES) break;

@@ -32,6 +32,10 @@ interface Swarm {
   readonly blocks: number;
   readonly task: SwarmTask;
   readonly members: Map<string, SwarmMember>;
+  /** How many members each of the tasks has that lead to the file. */
+  readonly tasks: Map<string, number>;
+  /** Members that do not have the whole file yet. */
+  downloading: number;
 }
 
 interface SwarmMember {
@@ -88,9 +92,7 @@ export class SwarmDesk {
       },
       this.#options.now(),
     );
-    swarm.members.set(client.cid, { client, complete: false });
-    this.#membership.set(memberKey(client.taskId, client.cid), swarm);
-    this.#holdSource(swarm);
+    this.#add(swarm, client);
     return {
       version: SWARM_VERSION,
       blockBytes: BLOCK_BYTES,
@@ -123,10 +125,8 @@ export class SwarmDesk {
   leave(taskId: string, cid: string): void {
     const swarm = this.#membership.get(memberKey(taskId, cid));
     if (!swarm) return;
-    this.#membership.delete(memberKey(taskId, cid));
-    swarm.members.delete(cid);
     swarm.task.leave(cid);
-    this.#holdSource(swarm, taskId);
+    this.#remove(swarm, taskId, cid);
     if (swarm.members.size === 0) this.#swarms.delete(swarm.key);
   }
 
@@ -190,20 +190,53 @@ export class SwarmDesk {
         schedule.succeeded(client.cid, piece, true, now());
       }
     }
-    this.#holdSource(swarm);
+    this.#downloaded(swarm);
+  }
+
+  #add(swarm: Swarm, client: Client): void {
+    const { cid, taskId } = client;
+    this.#remove(swarm, taskId, cid);
+    swarm.members.set(cid, { client, complete: false });
+    this.#membership.set(memberKey(taskId, cid), swarm);
+    const known = swarm.tasks.get(taskId) ?? 0;
+    swarm.tasks.set(taskId, known + 1);
+    swarm.downloading += 1;
+    if (swarm.downloading === 1) this.#holdSource(swarm, true);
+    else if (known === 0) this.#options.schedules.get(taskId)?.holdSource(true);
+  }
+
+  #remove(swarm: Swarm, taskId: string, cid: string): void {
+    const member = swarm.members.get(cid);
+    if (!member || !this.#membership.delete(memberKey(taskId, cid))) return;
+    swarm.members.delete(cid);
+    if (!member.complete) this.#downloaded(swarm);
+    const left = swarm.tasks.get(taskId)! - 1;
+    if (left > 0) {
+      swarm.tasks.set(taskId, left);
+      return;
+    }
+    swarm.tasks.delete(taskId);
+    this.#options.schedules.get(taskId)?.holdSource(false);
+  }
+
+  /** One member less is at it. */
+  #downloaded(swarm: Swarm): void {
+    swarm.downloading -= 1;
+    if (swarm.downloading === 0) this.#holdSource(swarm, false);
   }
 
   /** v1 clients keep off the source while the swarm brings the file: they get it from its members. */
-  #holdSource(swarm: Swarm, leftTask?: string): void {
-    const downloading = [...swarm.members.values()].some(({ complete }) => !complete);
-    const tasks = new Set([...swarm.members.values()].map(({ client }) => client.taskId));
-    if (leftTask) tasks.add(leftTask);
-    for (const taskId of tasks) this.#options.schedules.get(taskId)?.holdSource(downloading);
+  #holdSource(swarm: Swarm, hold: boolean): void {
+    for (const taskId of swarm.tasks.keys()) this.#options.schedules.get(taskId)?.holdSource(hold);
   }
 
   #hasV1Clients(task: Task): boolean {
-    const sinceMs = this.#options.now() - ACTIVE_MS;
-    for (const client of this.#options.store.clientsOfTask(task.id)) {
+    const { store, now } = this.#options;
+    const ours = this.#swarms.get(swarmKey(task))?.tasks.get(task.id) ?? 0;
+    // The newcomer itself, and our nodes: nobody else is there to be looked for.
+    if (store.clientCount(task.id) <= ours + 1) return false;
+    const sinceMs = now() - ACTIVE_MS;
+    for (const client of store.clientsOfTask(task.id)) {
       const atIt = client.state === "RUNNING" && client.lastAccessMs > sinceMs;
       if (atIt && !this.#membership.has(memberKey(task.id, client.cid))) return true;
     }
@@ -211,15 +244,20 @@ export class SwarmDesk {
   }
 
   #swarmOf(task: Task): Swarm {
-    // A part of a blob is another file than the blob.
-    const digest = task.access.headers.Range ? undefined : blobDigest(task.taskUrl);
-    const key = digest ? `${formatDigest(digest)} ${task.length}` : task.id;
+    const key = swarmKey(task);
     let swarm = this.#swarms.get(key);
     if (!swarm) {
       const blocks = blockCount(task.length);
       const { random } = this.#options;
       const budget = this.#budgetOf(task);
-      swarm = { key, blocks, task: new SwarmTask({ blocks, budget, random }), members: new Map() };
+      swarm = {
+        key,
+        blocks,
+        task: new SwarmTask({ blocks, budget, random }),
+        members: new Map(),
+        tasks: new Map(),
+        downloading: 0,
+      };
       this.#swarms.set(key, swarm);
     }
     return swarm;
@@ -241,6 +279,13 @@ export class SwarmDesk {
       return [{ id, ip, port, path, near }];
     });
   }
+}
+
+/** What two tasks have in common that lead to the same file. */
+function swarmKey(task: Task): string {
+  // A part of a blob is another file than the blob.
+  const digest = task.access.headers.Range ? undefined : blobDigest(task.taskUrl);
+  return digest ? `${formatDigest(digest)} ${task.length}` : task.id;
 }
 
 function memberKey(taskId: string, cid: string): string {
