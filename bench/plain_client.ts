@@ -11,6 +11,7 @@ export class PlainClient {
     this.#socket.setEncoding("latin1");
     this.#socket.on("data", (text: string) => this.#take(text));
     this.#socket.on("error", (error) => this.#settle?.reject(error));
+    this.#socket.on("close", () => this.#settle?.reject(new Error("the connection was closed")));
   }
 
   /** Resolves to the answer's body. */

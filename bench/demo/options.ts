@@ -1,5 +1,5 @@
-import { InvalidArgumentError, Option } from "commander";
 import { createCommand, parseCommandLine } from "../../runtime/command_line.ts";
+import { wholeNumberOption } from "../whole_number_option.ts";
 
 export interface DemoOptions {
   /** Nodes that pull at once. */
@@ -25,25 +25,11 @@ export async function readOptions(args: readonly string[]): Promise<DemoOptions 
     .description(
       "Starts a registry, a supernode and some nodes on this machine, has all nodes pull one image at the same moment, and shows what the registry had to send.",
     )
+    .addOption(wholeNumberOption("--nodes <n>", "nodes that pull at once", 1, MOST_NODES, 4))
     .addOption(
-      new Option("--nodes <n>", "nodes that pull at once")
-        .argParser(wholeNumber(1, MOST_NODES))
-        .default(4),
-    )
-    .addOption(
-      new Option("--size <MB>", "size of the image in millions of bytes")
-        .argParser(wholeNumber(1, MOST_MB))
-        .default(200),
+      wholeNumberOption("--size <MB>", "size of the image in millions of bytes", 1, MOST_MB, 200),
     )
     .option("--keep", "leave everything running after the table, until ctrl-C", false)
     .action(() => {});
   return (await parseCommandLine(program, args)) ?? program.opts<DemoOptions>();
-}
-
-function wholeNumber(min: number, max: number) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
-    throw new InvalidArgumentError(`Expected a whole number from ${min} to ${max}.`);
-  };
 }

@@ -1,5 +1,5 @@
-import { InvalidArgumentError, Option } from "commander";
 import { createCommand, parseCommandLine } from "../../runtime/command_line.ts";
+import { wholeNumberOption } from "../whole_number_option.ts";
 
 export interface RolloutOptions {
   /** Nodes that pull at once. */
@@ -24,21 +24,13 @@ export async function readOptions(args: readonly string[]): Promise<RolloutOptio
     .description(
       "Has nodes, each in a network namespace of its own behind a shaped link, pull one image: one alone, all through their dfdaemons, all directly. Needs root.",
     )
-    .addOption(number("--nodes <n>", "nodes that pull at once", 1, 200, 8))
-    .addOption(number("--size <MB>", "size of the image in millions of bytes", 1, 20_000, 200))
-    .addOption(number("--rate <Mbit/s>", "each link's rate, each way", 1, 10_000, 200))
+    .addOption(wholeNumberOption("--nodes <n>", "nodes that pull at once", 1, 200, 8))
+    .addOption(
+      wholeNumberOption("--size <MB>", "size of the image in millions of bytes", 1, 20_000, 200),
+    )
+    .addOption(wholeNumberOption("--rate <Mbit/s>", "each link's rate, each way", 1, 10_000, 200))
     .option("--no-direct", "leave out the pull of all nodes at once directly")
     .option("--cpu-prof <directory>", "write a CPU profile of the first node's dfdaemon there")
     .action(() => {});
   return (await parseCommandLine(program, args)) ?? program.opts<RolloutOptions>();
-}
-
-function number(flags: string, help: string, min: number, max: number, preset: number): Option {
-  return new Option(flags, help)
-    .argParser((text: string) => {
-      const value = Number(text);
-      if (/^\d+$/.test(text) && value >= min && value <= max) return value;
-      throw new InvalidArgumentError(`Expected a whole number from ${min} to ${max}.`);
-    })
-    .default(preset);
 }
