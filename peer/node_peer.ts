@@ -2,7 +2,6 @@ import { hostname } from "node:os";
 import { basename, join } from "node:path";
 import { blobDigest, formatDigest } from "../protocol/digest.ts";
 import { clientId, clientSign, peerFilePath, taskFileName } from "../protocol/names.ts";
-import type { ByteRange } from "../protocol/piece_range.ts";
 import { taskId } from "../protocol/task_id.ts";
 import { isDiskFull } from "../runtime/files.ts";
 import { HttpClient } from "../runtime/http_client.ts";
@@ -17,21 +16,16 @@ import {
   type PeerOptions,
   WrongDigestError,
 } from "./contract.ts";
+import { heldBytes, matchesDigest, openCachedFile } from "./download/cached_file.ts";
 import { Download } from "./download/download.ts";
-import { orderedStream } from "./download/ordered_stream.ts";
-import { RunningDigest } from "./download/running_digest.ts";
+import { SharedDownload } from "./download/shared_download.ts";
 import { type PeerServer, startPeerServer } from "./serve/peer_server.ts";
 import { Catalog, type CatalogEntry, DATA_SUFFIX } from "./store/catalog.ts";
 import { EXPIRE_MS } from "./store/expiry.ts";
-import type { TaskFile } from "./store/task_file.ts";
 import { reportSummary } from "./supernode/report_summary.ts";
 import { SupernodeList } from "./supernode/supernode_list.ts";
 import { SwarmSessions } from "./swarm/swarm_sessions.ts";
 
-/** Milliseconds for which a download goes on after its last reader has left: engines try again soon. */
-const LINGER_MS = 5000;
-/** Milliseconds in which the first reader should turn up. */
-const FIRST_READER_MS = 30_000;
 /** Milliseconds for which p2p is not used for a file that came out wrong. */
 const DISTRUST_MS = 60_000;
 
@@ -139,8 +133,9 @@ export class NodePeer implements Peer {
     // Without a digest nobody knows whether the source still has the same file.
     const cached = digest ? this.#catalog.byKey(key) : undefined;
     if (cached?.file?.complete && cached.file.index.verified) {
-      const wasRight = cached.announced || (await matches(cached.file, digest!.hex));
-      if (wasRight && cached.announced) return this.#openCached(cached, cached.file);
+      const wasRight = cached.announced || (await matchesDigest(cached.file, digest!.hex));
+      if (wasRight && cached.announced)
+        return openCachedFile(cached, cached.file, this.#options.onBytes);
       if (!wasRight) {
         log.warn("{name} is damaged on disk; dropping it", { name: cached.name });
         await this.#catalog.remove(cached);
@@ -188,36 +183,6 @@ export class NodePeer implements Peer {
     this.#running.set(key, shared);
     this.#follow(shared, key, name, resumed);
     return shared.openFile();
-  }
-
-  #openCached(entry: CatalogEntry, file: TaskFile): OpenFile {
-    const { length } = file.layout;
-    return {
-      taskId: entry.taskId,
-      length,
-      stream: (range?: ByteRange) => {
-        entry.users += 1;
-        entry.touchedMs = Date.now();
-        this.#options.onBytes?.("cache", range ? range.end - range.start + 1 : length);
-        const complete = {
-          file: Promise.resolve(file),
-          state: "complete" as const,
-          error: undefined,
-          verifies: false,
-          changed: () => Promise.resolve(),
-        };
-        return orderedStream(complete, range, () => {
-          entry.users -= 1;
-          entry.touchedMs = Date.now();
-        });
-      },
-      done: Promise.resolve({
-        length,
-        reason: 0,
-        seconds: 0,
-        bytes: { peer: 0, supernode: 0, registry: 0, cache: length },
-      }),
-    };
   }
 
   /** Keeps the catalog, the supernode and the log in step with a download. */
@@ -288,60 +253,4 @@ export class NodePeer implements Peer {
     this.#lastSignMs = Math.max(Date.now(), this.#lastSignMs + 1);
     return clientSign(process.pid, this.#lastSignMs);
   }
-}
-
-/** A download with any number of readers, given up some time after the last of them has left. */
-class SharedDownload {
-  readonly download: Download;
-  #readers = 0;
-  #lonely: NodeJS.Timeout | undefined;
-
-  constructor(download: Download) {
-    this.download = download;
-    this.#expectReader(FIRST_READER_MS);
-  }
-
-  async openFile(): Promise<OpenFile> {
-    const { download } = this;
-    if (this.#readers === 0) this.#expectReader(FIRST_READER_MS);
-    const file = await download.file;
-    return {
-      taskId: download.membership?.taskId ?? download.plan.taskId,
-      length: file.layout.length,
-      stream: (range?: ByteRange) => {
-        this.#readers += 1;
-        clearTimeout(this.#lonely);
-        download.handedOut = true;
-        return orderedStream(download, range, () => {
-          this.#readers -= 1;
-          if (this.#readers === 0) this.#expectReader(LINGER_MS);
-        });
-      },
-      done: download.done,
-    };
-  }
-
-  settled(): void {
-    clearTimeout(this.#lonely);
-  }
-
-  #expectReader(ms: number): void {
-    clearTimeout(this.#lonely);
-    if (this.download.state !== "running") return;
-    this.#lonely = setTimeout(() => this.download.abort("nobody reads it any more"), ms);
-    this.#lonely.unref();
-  }
-}
-
-async function matches(file: TaskFile, sha256: string): Promise<boolean> {
-  try {
-    return (await new RunningDigest(file, ["sha256"]).digests()).get("sha256") === sha256;
-  } catch {
-    return false;
-  }
-}
-
-function heldBytes(file: TaskFile): number {
-  if (file.complete) return file.layout.length;
-  return file.held.size * file.layout.pieceSize;
 }

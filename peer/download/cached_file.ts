@@ -1,0 +1,56 @@
+import type { ByteRange } from "../../protocol/piece_range.ts";
+import type { OpenFile, PeerOptions } from "../contract.ts";
+import type { CatalogEntry } from "../store/catalog.ts";
+import type { TaskFile } from "../store/task_file.ts";
+import { orderedStream } from "./ordered_stream.ts";
+import { RunningDigest } from "./running_digest.ts";
+
+/** A complete file of this node's cache, for its own clients; it does not expire while they read it. */
+export function openCachedFile(
+  entry: CatalogEntry,
+  file: TaskFile,
+  onBytes: PeerOptions["onBytes"],
+): OpenFile {
+  const { length } = file.layout;
+  return {
+    taskId: entry.taskId,
+    length,
+    stream: (range?: ByteRange) => {
+      entry.users += 1;
+      entry.touchedMs = Date.now();
+      onBytes?.("cache", range ? range.end - range.start + 1 : length);
+      const complete = {
+        file: Promise.resolve(file),
+        state: "complete" as const,
+        error: undefined,
+        verifies: false,
+        changed: () => Promise.resolve(),
+      };
+      return orderedStream(complete, range, () => {
+        entry.users -= 1;
+        entry.touchedMs = Date.now();
+      });
+    },
+    done: Promise.resolve({
+      length,
+      reason: 0,
+      seconds: 0,
+      bytes: { peer: 0, supernode: 0, registry: 0, cache: length },
+    }),
+  };
+}
+
+/** Whether a file on disk still has the bytes that its digest says. */
+export async function matchesDigest(file: TaskFile, sha256: string): Promise<boolean> {
+  try {
+    return (await new RunningDigest(file, ["sha256"]).digests()).get("sha256") === sha256;
+  } catch {
+    return false;
+  }
+}
+
+/** Bytes of a file that are here. */
+export function heldBytes(file: TaskFile): number {
+  if (file.complete) return file.layout.length;
+  return file.held.size * file.layout.pieceSize;
+}
