@@ -126,10 +126,23 @@ describe("joining", () => {
 
   it("leaves all to v1's schedule while a v1 client is at the task", () => {
     const one = task("a");
-    client(one, 1, { state: "RUNNING" });
+    desk.join(client(one, 1, { state: "RUNNING" }), one, undefined);
     expect(desk.join(client(one, 2), one, JOIN)).toBeUndefined();
     nowMs += 61_000;
     expect(desk.join(client(one, 3), one, JOIN)).toBeDefined();
+  });
+});
+
+describe("a node of ours that falls silent", () => {
+  it("does not pass for a v1 client", () => {
+    const one = task("a");
+    const silent = client(one, 1);
+    desk.join(silent, one, JOIN);
+    report(silent, { held: 1 });
+    nowMs += 10_000;
+    desk.expire();
+    expect(report(silent)).toMatchObject({ known: false });
+    expect(desk.join(client(one, 2), one, JOIN)).toBeDefined();
   });
 });
 

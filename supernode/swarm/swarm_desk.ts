@@ -60,6 +60,8 @@ export class SwarmDesk {
   readonly #swarms = new Map<string, Swarm>();
   /** By task and client id. */
   readonly #membership = new Map<string, Swarm>();
+  /** Who goes by v1's schedule, by task and client id: few where our nodes are many. */
+  readonly #v1Clients = new Map<string, Map<string, Client>>();
   /** What the tasks of one registry share, by its host. */
   readonly #budgets = new Map<string, SourceBudget>();
   #timer: NodeJS.Timeout | undefined;
@@ -69,12 +71,22 @@ export class SwarmDesk {
   }
 
   /**
-   * Takes a registered client into the swarm of its file.
+   * Takes a registered client into the swarm of its file. To be told of every client: those of v1 count
+   * too.
    *
    * @returns `undefined` where it must go on as a v1 client: it is no node of ours, or v1 clients are
    *   at the task, with whom it then shares v1's schedule
    */
   join(client: Client, task: Task, request: JoinRequest | undefined): JoinAnswer | undefined {
+    const answer = this.#takeIn(client, task, request);
+    if (!answer) {
+      const others = this.#v1Clients.get(task.id) ?? new Map();
+      this.#v1Clients.set(task.id, others.set(client.cid, client));
+    }
+    return answer;
+  }
+
+  #takeIn(client: Client, task: Task, request: JoinRequest | undefined): JoinAnswer | undefined {
     if (request?.version !== SWARM_VERSION) return undefined;
     if (task.cdnSource !== "source" || task.length <= 0) return undefined;
     // A copy of our own (preheated) is handed out by v1's schedule.
@@ -93,6 +105,7 @@ export class SwarmDesk {
       this.#options.now(),
     );
     this.#add(swarm, client);
+    this.#forgetV1Client(task.id, client.cid);
     return {
       version: SWARM_VERSION,
       blockBytes: BLOCK_BYTES,
@@ -123,6 +136,7 @@ export class SwarmDesk {
 
   /** A client is gone. */
   leave(taskId: string, cid: string): void {
+    this.#forgetV1Client(taskId, cid);
     const swarm = this.#membership.get(memberKey(taskId, cid));
     if (!swarm) return;
     swarm.task.leave(cid);
@@ -231,16 +245,17 @@ export class SwarmDesk {
   }
 
   #hasV1Clients(task: Task): boolean {
-    const { store, now } = this.#options;
-    const ours = this.#swarms.get(swarmKey(task))?.tasks.get(task.id) ?? 0;
-    // The newcomer itself, and our nodes: nobody else is there to be looked for.
-    if (store.clientCount(task.id) <= ours + 1) return false;
-    const sinceMs = now() - ACTIVE_MS;
-    for (const client of store.clientsOfTask(task.id)) {
-      const atIt = client.state === "RUNNING" && client.lastAccessMs > sinceMs;
-      if (atIt && !this.#membership.has(memberKey(task.id, client.cid))) return true;
+    const sinceMs = this.#options.now() - ACTIVE_MS;
+    for (const client of this.#v1Clients.get(task.id)?.values() ?? []) {
+      if (client.state === "RUNNING" && client.lastAccessMs > sinceMs) return true;
     }
     return false;
+  }
+
+  #forgetV1Client(taskId: string, cid: string): void {
+    const clients = this.#v1Clients.get(taskId);
+    clients?.delete(cid);
+    if (clients?.size === 0) this.#v1Clients.delete(taskId);
   }
 
   #swarmOf(task: Task): Swarm {

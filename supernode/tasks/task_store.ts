@@ -69,11 +69,6 @@ export class TaskStore {
     return this.#clients.get(taskId)?.values() ?? [];
   }
 
-  /** How many clients a task has. */
-  clientCount(taskId: string): number {
-    return this.#clients.get(taskId)?.size ?? 0;
-  }
-
   *clientsOfPeer(peerId: string): Iterable<Client> {
     for (const client of this.clients()) if (client.peerId === peerId) yield client;
   }
