@@ -7,7 +7,6 @@ import { runV1Clients, type V1ClientsOptions, type V1Latencies } from "./v1_clie
 export type LoadQuestion =
   | { kind: "register"; nodes: SwarmNodesOptions; count: number }
   | { kind: "registerAtOnce"; count: number; withinMs: number }
-  | { kind: "beat" }
   | { kind: "beats" }
   | { kind: "leave" }
   | { kind: "v1"; count: number; clients: V1ClientsOptions };
@@ -25,9 +24,6 @@ answerParent(async (question): Promise<LoadAnswer> => {
       return nodes.register(ask.count);
     case "registerAtOnce":
       return nodes!.registerAtOnce(ask.count, ask.withinMs);
-    case "beat":
-      nodes!.beat();
-      return null;
     case "beats":
       return nodes!.beats();
     case "leave":

@@ -19,6 +19,8 @@ import { figures, type Phase, renderPhase } from "./report.ts";
 import type { V1Latencies } from "./v1_clients.ts";
 
 const HOST = "127.0.0.1";
+/** Between two phases: what one has piled up must not burden the next, ms. */
+const SETTLE_MS = 3000;
 /** Bytes of the file that the swarm downloads, and of the one that v1 clients do. */
 const SWARM_BYTES = 1_000_000_000;
 const V1_BYTES = 80_000_000;
@@ -69,10 +71,9 @@ async function bench(options: SupernodeBenchOptions, context: BenchContext): Pro
       nodes: { port, blob, blocks },
       count: nodes,
     }),
+    heartbeat: await ask<LatencySummary>({ kind: "beats" }),
   }));
-  await ask({ kind: "beat" });
-  // What has come due while they registered comes at once: that is no steady state.
-  await sleep(3000);
+  await sleep(SETTLE_MS);
   await ask({ kind: "beats" });
   await phase(`${nodes} nodes send heartbeats`, async () => {
     await sleep(seconds * 1000);
@@ -85,7 +86,7 @@ async function bench(options: SupernodeBenchOptions, context: BenchContext): Pro
       const registration = await ask<LatencySummary>({ kind: "registerAtOnce", count, withinMs });
       return { registration, heartbeat: await ask<LatencySummary>({ kind: "beats" }) };
     });
-    await sleep(2000);
+    await sleep(SETTLE_MS);
     await ask({ kind: "beats" });
   }
   await ask({ kind: "leave" });

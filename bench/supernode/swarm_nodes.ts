@@ -32,36 +32,31 @@ export class SwarmNodes {
   readonly #options: SwarmNodesOptions;
   readonly #nodes: SwarmNode[] = [];
   #beats = new Latencies();
-  #beating = false;
 
   constructor(options: SwarmNodesOptions) {
     this.#options = options;
   }
 
   /** So many more nodes register, some at a time. */
-  register(count: number): Promise<LatencySummary> {
+  async register(count: number): Promise<LatencySummary> {
     const fresh = this.#make(count);
     const latencies = new Latencies();
     const worker = async () => {
-      for (let node = fresh.shift(); node; node = fresh.shift()) await node.register(latencies);
+      for (let node = fresh.shift(); node; node = fresh.shift()) await this.#start(node, latencies);
     };
-    return this.#registered(Array.from({ length: ORDERLY }, worker), latencies);
+    await Promise.all(Array.from({ length: ORDERLY }, worker));
+    return latencies.summary();
   }
 
   /** So many more nodes come at random moments within `withinMs`; 0: all in the same one. */
-  registerAtOnce(count: number, withinMs: number): Promise<LatencySummary> {
+  async registerAtOnce(count: number, withinMs: number): Promise<LatencySummary> {
     const latencies = new Latencies();
     const comings = this.#make(count).map(async (node) => {
       if (withinMs > 0) await sleep(Math.random() * withinMs);
-      await node.register(latencies);
+      await this.#start(node, latencies);
     });
-    return this.#registered(comings, latencies);
-  }
-
-  /** From now on all nodes send heartbeats; those that register later too. */
-  beat(): void {
-    this.#beating = true;
-    for (const node of this.#nodes) node.beat(() => this.#beats);
+    await Promise.all(comings);
+    return latencies.summary();
   }
 
   /** What there was since the last call. */
@@ -72,7 +67,6 @@ export class SwarmNodes {
   }
 
   close(): void {
-    this.#beating = false;
     for (const node of this.#nodes) node.close();
   }
 
@@ -86,10 +80,9 @@ export class SwarmNodes {
     return fresh;
   }
 
-  async #registered(comings: Promise<void>[], latencies: Latencies): Promise<LatencySummary> {
-    await Promise.all(comings);
-    if (this.#beating) this.beat();
-    return latencies.summary();
+  async #start(node: SwarmNode, latencies: Latencies): Promise<void> {
+    await node.register(latencies);
+    node.beat(() => this.#beats);
   }
 }
 
@@ -125,27 +118,23 @@ class SwarmNode {
     this.#nextMs = performance.now() + data.swarm.heartbeatMs;
   }
 
+  /** Sends a heartbeat when the supernode wants one, and so on. */
   beat(latencies: () => Latencies): void {
-    if (this.#timer || !this.#connection || this.#taskId === "") return;
-    this.#schedule(latencies);
+    const inMs = Math.max(0, this.#nextMs - performance.now());
+    this.#timer = setTimeout(() => {
+      this.#heartbeat(latencies()).then(
+        () => this.#closed || this.beat(latencies),
+        (error: Error) => {
+          if (!this.#closed) process.emit("uncaughtException", error);
+        },
+      );
+    }, inMs);
   }
 
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
     this.#connection?.close();
-  }
-
-  #schedule(latencies: () => Latencies): void {
-    const inMs = Math.max(0, this.#nextMs - performance.now());
-    this.#timer = setTimeout(() => {
-      this.#heartbeat(latencies()).then(
-        () => this.#closed || this.#schedule(latencies),
-        (error: Error) => {
-          if (!this.#closed) process.emit("uncaughtException", error);
-        },
-      );
-    }, inMs);
   }
 
   async #heartbeat(latencies: Latencies): Promise<void> {
