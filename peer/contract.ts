@@ -73,6 +73,11 @@ export interface OpenFile {
    * then go on from the byte reached by other means. Cancelling it lets go of the file.
    */
   stream(range?: ByteRange): ReadableStream<Uint8Array>;
+  /**
+   * Takes back the memory of a chunk that {@link stream} gave, to be used again: for those who read
+   * much, and are sure that nobody looks at it any more. Chunks that are not given back are collected.
+   */
+  giveBack(chunk: Uint8Array): void;
   /** Settles when the file is complete and verified, or has failed. */
   readonly done: Promise<DownloadSummary>;
 }

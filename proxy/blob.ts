@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { DownloadError, type Peer, WrongDigestError } from "../peer/mod.ts";
 import type { ByteRange } from "../protocol/piece_range.ts";
@@ -85,7 +84,8 @@ export async function serveBlob(
       const bytes = chunk.subarray(0, range.end + 1 - reached);
       reached += bytes.byteLength;
       onBytes?.(bytes.byteLength);
-      if (!outgoing.write(bytes)) await once(outgoing, "drain", { signal: gone.signal });
+      await written(outgoing, bytes, gone.signal);
+      file.giveBack(chunk);
     }
     if (reached <= range.end)
       throw new DownloadError(`ended ${range.end + 1 - reached} bytes early`);
@@ -113,6 +113,20 @@ export async function serveBlob(
     }
   }
   outgoing.end();
+}
+
+/** Resolves when bytes have been handed to the system: their memory is free again. */
+function written(outgoing: ServerResponse, bytes: Uint8Array, gone: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(gone.reason as Error);
+    gone.addEventListener("abort", abort, { once: true });
+    outgoing.write(bytes, (error) => {
+      // Where it fails the client is gone, as we are about to be told.
+      if (error) return;
+      gone.removeEventListener("abort", abort);
+      resolve();
+    });
+  });
 }
 
 /** What of the file the client asked for. */

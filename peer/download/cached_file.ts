@@ -1,5 +1,6 @@
 import type { ByteRange } from "../../protocol/piece_range.ts";
 import type { OpenFile, PeerOptions } from "../contract.ts";
+import { blockBuffers } from "../store/block_buffers.ts";
 import type { CatalogEntry } from "../store/catalog.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import { orderedStream } from "./ordered_stream.ts";
@@ -31,6 +32,7 @@ export function openCachedFile(
         entry.touchedMs = Date.now();
       });
     },
+    giveBack: (chunk) => blockBuffers.give(chunk),
     done: Promise.resolve({
       length,
       reason: 0,

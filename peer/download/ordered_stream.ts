@@ -1,4 +1,5 @@
 import { type ByteRange, contentSize, pieceCount } from "../../protocol/piece_range.ts";
+import { blockBuffers } from "../store/block_buffers.ts";
 import type { TaskFile } from "../store/task_file.ts";
 
 /** A file that may still be growing, as a reader sees it. */
@@ -67,7 +68,7 @@ export function orderedStream(
             controller.close();
             return;
           }
-          const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, until - at));
+          const chunk = blockBuffers.take(Math.min(CHUNK_BYTES, until - at));
           await file.readInto(chunk, at);
           at += chunk.byteLength;
           if (!ended) controller.enqueue(chunk);

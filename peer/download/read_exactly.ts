@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { RateLimiter } from "../../runtime/rate_limiter.ts";
+import { blockBuffers } from "../store/block_buffers.ts";
 
 /** A body that is longer or shorter than it should be. */
 export class BadLengthError extends Error {
@@ -11,6 +12,7 @@ export class BadLengthError extends Error {
  * unless a rate limit asks for a pause.
  *
  * @param onPause told of each pause that a limit asks for, ms
+ * @returns one of {@link blockBuffers} where it is of that size
  * @throws {BadLengthError} when the body has another length
  */
 export function readExactly(
@@ -20,7 +22,7 @@ export function readExactly(
   onPause?: (ms: number) => void,
 ): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    const target = Buffer.allocUnsafe(length);
+    const target = blockBuffers.take(length);
     let filled = 0;
     let resume: NodeJS.Timeout | undefined;
     const fail = (error: Error) => {

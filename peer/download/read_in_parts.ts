@@ -1,12 +1,14 @@
 import type { IncomingMessage } from "node:http";
 import type { RateLimiter } from "../../runtime/rate_limiter.ts";
+import { blockBuffers } from "../store/block_buffers.ts";
 import { BadLengthError } from "./read_exactly.ts";
 
 /**
  * Reads a body that consists of parts of known lengths, and hands on each part as soon as it is whole.
  * The next part is read while the last one is being kept, not further ahead: memory stays bounded.
  *
- * @param onPart keeps a part; parts are handed on one after the other
+ * @param onPart keeps a part, one of {@link blockBuffers} where it is of that size; parts are handed on
+ *   one after the other
  * @param onProgress told how many bytes of the part being read are there
  * @throws {BadLengthError} when the body is longer or shorter than its parts
  */
@@ -19,7 +21,7 @@ export function readInParts(
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let index = 0;
-    let target = Buffer.allocUnsafe(lengths[0] ?? 0);
+    let target = blockBuffers.take(lengths[0] ?? 0);
     let filled = 0;
     let keeping: Promise<void> = Promise.resolve();
     let waiting = 0;
@@ -54,7 +56,7 @@ export function readInParts(
         keep(index, target);
         index += 1;
         filled = 0;
-        target = Buffer.allocUnsafe(lengths[index] ?? 0);
+        target = blockBuffers.take(lengths[index] ?? 0);
       }
       onProgress?.(filled);
       let waitMs = 0;

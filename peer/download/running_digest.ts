@@ -1,5 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 import { pieceContent } from "../../protocol/piece_range.ts";
+import { blockBuffers } from "../store/block_buffers.ts";
 import type { TaskFile } from "../store/task_file.ts";
 
 /** Bytes read back from disk at a time. */
@@ -13,25 +14,32 @@ export class RunningDigest {
   readonly #file: TaskFile;
   readonly #hashes: Map<string, Hash>;
   #next = 0;
-  #work: Promise<void> = Promise.resolve();
+  /** Reading back what came early. */
+  #work: Promise<void> | undefined;
+  #failure: Error | undefined;
 
   constructor(file: TaskFile, algorithms: Iterable<string>) {
     this.#file = file;
     this.#hashes = new Map([...algorithms].map((name) => [name, createHash(name)]));
   }
 
-  /** Tells that a piece has been written; `content` is what it holds. */
+  /** Tells that a piece has been written; `content` is what it holds, and is not kept. */
   offer(piece: number, content: Uint8Array): void {
-    if (this.#hashes.size === 0) return;
-    this.#work = this.#work.then(async () => {
-      if (piece === this.#next) {
-        this.#update(content);
-        this.#next += 1;
-      }
-      await this.#catchUp();
-    });
-    // Whoever awaits `digests` sees the failure.
-    this.#work.catch(() => {});
+    // Whoever reads pieces back comes to this one, too.
+    if (this.#hashes.size === 0 || this.#work || this.#failure) return;
+    if (piece === this.#next) {
+      this.#update(content);
+      this.#next += 1;
+    }
+    if (!this.#file.has(this.#next)) return;
+    this.#work = this.#catchUp()
+      .catch((error: Error) => {
+        // Whoever awaits `digests` sees it.
+        this.#failure = error;
+      })
+      .finally(() => {
+        this.#work = undefined;
+      });
   }
 
   /**
@@ -40,6 +48,7 @@ export class RunningDigest {
    */
   async digests(): Promise<Map<string, string>> {
     await this.#work;
+    if (this.#failure) throw this.#failure;
     await this.#catchUp();
     return new Map([...this.#hashes].map(([name, hash]) => [name, hash.copy().digest("hex")]));
   }
@@ -51,9 +60,10 @@ export class RunningDigest {
       if (this.#file.layout.length < 0 && !this.#file.has(this.#next + 1)) return;
       const { offset, length } = pieceContent(this.#next, this.#file.layout);
       for (let at = 0; at < length; at += READ_BYTES) {
-        const chunk = Buffer.allocUnsafe(Math.min(READ_BYTES, length - at));
+        const chunk = blockBuffers.take(Math.min(READ_BYTES, length - at));
         await this.#file.readInto(chunk, offset + at);
         this.#update(chunk);
+        blockBuffers.give(chunk);
       }
       this.#next += 1;
     }

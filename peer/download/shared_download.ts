@@ -1,5 +1,6 @@
 import type { ByteRange } from "../../protocol/piece_range.ts";
 import type { OpenFile } from "../contract.ts";
+import { blockBuffers } from "../store/block_buffers.ts";
 import type { Download } from "./download.ts";
 import { orderedStream } from "./ordered_stream.ts";
 
@@ -35,6 +36,7 @@ export class SharedDownload {
           if (this.#readers === 0) this.#expectReader(LINGER_MS);
         });
       },
+      giveBack: (chunk) => blockBuffers.give(chunk),
       done: download.done,
     };
   }

@@ -44,11 +44,11 @@ export function peerServerApp(options: PeerServerOptions): Hono<Env> {
     if (!entry) return plainText(500, `failed to get taskPath: ${name}`);
     entry.touchedMs = Date.now();
     v1Version.heard(c.req.raw.headers.get("user-agent"));
-    const response = await sendPiece(catalog, entry, c.req.raw.headers);
+    const { outgoing } = c.env;
+    const response = await sendPiece(catalog, entry, c.req.raw.headers, outgoing);
     if (response.status === 206) {
       const bytes = Number(response.headers.get("content-length"));
       options.onServed?.(bytes);
-      const { outgoing } = c.env;
       // One who has hung up meanwhile is not waited for.
       if (outgoing && !outgoing.closed) outgoing.once("close", uplink.begin(bytes));
     }

@@ -1,7 +1,9 @@
+import type { ServerResponse } from "node:http";
 import { FRAME_BYTES, frameHead, frameTail } from "../../protocol/piece_frame.ts";
 import { parseRange } from "../../protocol/piece_range.ts";
 import { MAX_PIECE_SIZE } from "../../protocol/piece_size.ts";
 import { isMissing } from "../../runtime/config_file.ts";
+import { blockBuffers } from "../store/block_buffers.ts";
 import type { Catalog, CatalogEntry } from "../store/catalog.ts";
 import { plainText } from "./plain_text.ts";
 
@@ -21,11 +23,14 @@ const HEAD_BYTES = 4;
 /**
  * Answers a peer with a piece: 206 and the piece, framed unless the peer asks for `cdnSource: source`.
  * Hot path: one read from disk into one buffer, which is the whole answer.
+ *
+ * @param outgoing the answer on its connection: when it is out the buffer is used again
  */
 export async function sendPiece(
   catalog: Catalog,
   entry: CatalogEntry,
   headers: Headers,
+  outgoing?: ServerResponse,
 ): Promise<Response> {
   const request = parsePieceRequest(headers);
   if (typeof request === "string") return plainText(400, request);
@@ -61,16 +66,18 @@ export async function sendPiece(
   const largest = Math.min(pieceSize, MAX_PIECE_SIZE);
   if (content + (framed ? FRAME_BYTES : 0) > largest)
     return plainText(400, `invalid range: more than a piece of ${largest} bytes`);
-  const body = Buffer.allocUnsafe(framed ? content + FRAME_BYTES : content);
+  const body = blockBuffers.take(framed ? content + FRAME_BYTES : content);
   try {
     await readInto(framed ? body.subarray(HEAD_BYTES, HEAD_BYTES + content) : body, offset);
   } catch {
+    blockBuffers.give(body);
     return plainText(404, "the file cannot be read any more");
   }
   if (framed) {
     body.set(frameHead(content, pieceSize), 0);
     body.set(frameTail(), HEAD_BYTES + content);
   }
+  outgoing?.once("finish", () => blockBuffers.give(body));
   return new Response(body, {
     status: 206,
     headers: {

@@ -13,6 +13,7 @@ import { getLogger } from "../../runtime/logger.ts";
 import { fetchPiece } from "../download/fetch_piece.ts";
 import { registerClient } from "../download/register_client.ts";
 import type { Membership, SwarmOptions, SwarmOutcome } from "../download/swarm_types.ts";
+import { blockBuffers } from "../store/block_buffers.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import { BlockChooser } from "./choose_blocks.ts";
 import type { Reporter } from "./heartbeats.ts";
@@ -294,6 +295,7 @@ export class BlockSession implements Reporter {
     // Whoever was asked for it, too, need not send it any more.
     if (other >= 0) this.#requests.get(`${other} ${block}`)?.abort();
     if (isNews) await this.#keep(block, content, "peer");
+    else blockBuffers.give(content);
   }
 
   async #keep(block: number, content: Uint8Array, origin: "peer" | "registry"): Promise<void> {
@@ -303,6 +305,8 @@ export class BlockSession implements Reporter {
       // No other node's bytes would find room here either.
       if (isWriteFailure(error)) this.#fail(error as Error);
       throw error;
+    } finally {
+      blockBuffers.give(content);
     }
     this.#chooser.hold(block);
     this.#bytesSince += content.byteLength;
