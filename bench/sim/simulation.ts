@@ -346,8 +346,9 @@ export class Simulation {
   }
 
   #expire(): void {
-    this.#supernode.timer(this.#queue.nowMs, (nowMs) => {
-      for (const task of this.#tasks) task.expire(nowMs);
+    const { nowMs } = this.#queue;
+    this.#supernode.timer(nowMs, (doneMs) => {
+      for (const task of this.#tasks) task.expire(doneMs, doneMs - nowMs);
     });
     this.#at(this.#queue.nowMs + EXPIRE_MS, () => this.#expire());
   }

@@ -108,7 +108,7 @@ export class SourceLeases<Holder> {
     let runner = this.#runners.get(holder);
     if (runner) {
       if (runner.leases.length >= this.#limits.perRunner) return undefined;
-      if (this.#isSlow(runner, this.#usualRate(), nowMs)) return undefined;
+      if (this.#isSlow(runner, this.#usualRate())) return undefined;
     } else {
       if (this.#runners.size >= this.#limits.runners || this.#budget.used >= this.#budget.most)
         return undefined;
@@ -176,7 +176,7 @@ export class SourceLeases<Holder> {
         if (nowMs - runner.idleSinceMs > IDLE_MS) this.#retire(holder);
       } else if (isDead(holder)) {
         this.release(holder);
-      } else if (this.#isSlow(runner, usual, nowMs)) {
+      } else if (this.#isSlow(runner, usual)) {
         this.#shorten(runner);
         if (nowMs - Math.max(runner.lastBlockMs, runner.beganMs) > LAST_BLOCK_MS)
           this.release(holder);
@@ -248,9 +248,9 @@ export class SourceLeases<Holder> {
     return rates[rates.length >> 1] ?? 0;
   }
 
-  #isSlow(runner: Runner<Holder>, usual: number, nowMs: number): boolean {
-    if (nowMs - runner.beganMs < SETTLED_MS) return false;
-    return (runner.rate ?? 0) < usual * SLOW_PART;
+  /** By what it has said itself: one who says nothing may be dead, but that is another matter. */
+  #isSlow({ rate, beganMs, since }: Runner<Holder>, usual: number): boolean {
+    return rate !== undefined && since.ms - beganMs >= SETTLED_MS && rate < usual * SLOW_PART;
   }
 }
 

@@ -60,6 +60,8 @@ interface Member extends Resident<Member> {
   serves: boolean;
   held: number;
   lastSeenMs: number;
+  /** How long the supernode had been deaf by then, ms. */
+  deafMs: number;
   /** What it was told of when to report again, ms. */
   heartbeatMs: number;
   gone: boolean;
@@ -73,7 +75,7 @@ const DOUBTERS = 2;
 /** Milliseconds between the heartbeats of those who fetch from the source. */
 const RUNNER_HEARTBEAT_MS = 500;
 /** … of the others who download: longer with many of them. */
-const HEARTBEAT_MS = { least: 1000, most: 2000 };
+const HEARTBEAT_MS = { least: 1000, most: 3000 };
 /** Reports a second of one task that the supernode aims at. */
 const HEARTBEATS_PER_SECOND = 5000;
 /** … of those who have the whole file. */
@@ -99,6 +101,8 @@ export class SwarmTask {
   readonly #members = new Map<string, Member>();
   readonly #neighbourhood: Neighbourhood<Member>;
   readonly #leases: SourceLeases<Member>;
+  /** How long the supernode has been too busy to hear anybody, in all, ms. */
+  #deafMs = 0;
   /** Since when blocks whose fetcher is gone are missed, ms. */
   readonly #missed = new Map<number, number>();
 
@@ -141,6 +145,7 @@ export class SwarmTask {
       held,
       neighbours: new Set(),
       lastSeenMs: nowMs,
+      deafMs: this.#deafMs,
       heartbeatMs: 0,
       gone: false,
       doubters: new Set(),
@@ -156,6 +161,7 @@ export class SwarmTask {
     const member = this.#members.get(id);
     if (!member) return undefined;
     member.lastSeenMs = nowMs;
+    member.deafMs = this.#deafMs;
     member.doubters.clear();
     member.held = report.held;
     let failed = false;
@@ -181,14 +187,21 @@ export class SwarmTask {
   }
 
   /**
-   * Finds those who are silent. To be called a few times a second, after all reports that have come
-   * in have been told.
+   * Finds those who are silent. To be called a few times a second.
+   *
+   * @param deafMs for how long, since the last call, the supernode was too busy to hear anybody: then
+   *   a node that is not heard of may have spoken all the same
    */
-  expire(nowMs: number): void {
-    this.#leases.expire(nowMs, (holder) => nowMs - holder.lastSeenMs > RUNNER_SILENCE_MS);
+  expire(nowMs: number, deafMs = 0): void {
+    this.#deafMs += deafMs;
+    this.#leases.expire(nowMs, (holder) => this.#silenceMs(holder, nowMs) > RUNNER_SILENCE_MS);
     for (const member of this.#members.values()) {
-      if (nowMs - member.lastSeenMs > MISSED * member.heartbeatMs) this.leave(member.id);
+      if (this.#silenceMs(member, nowMs) > MISSED * member.heartbeatMs) this.leave(member.id);
     }
+  }
+
+  #silenceMs(member: Member, nowMs: number): number {
+    return nowMs - member.lastSeenMs - (this.#deafMs - member.deafMs);
   }
 
   #advise(member: Member, given: readonly Member[], wantsLeases: number, nowMs: number) {
