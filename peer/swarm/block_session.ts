@@ -27,6 +27,8 @@ const MAX_NEIGHBOURS = 48;
 const MAX_FAILURES = 3;
 /** Milliseconds between looks at what is overdue, silent or stalled. */
 const TICK_MS = 100;
+/** Milliseconds between two looks after which this process was too busy to have heard everybody. */
+const DEAF_MS = 300;
 /** Milliseconds without a block after which p2p is given up. */
 const STALL_MS = 15_000;
 /** … while there is no supernode: nobody says then what to fetch from the source. */
@@ -57,6 +59,7 @@ export class BlockSession implements Reporter {
   #heartbeatMs: number;
   #bytesSince = 0;
   #reportedMs = performance.now();
+  #tickMs = performance.now();
   #progressMs = performance.now();
   #rejoinMs = Number.POSITIVE_INFINITY;
   #rejoining = false;
@@ -114,7 +117,10 @@ export class BlockSession implements Reporter {
     const { signal } = this.#options;
     const onAbort = () => this.#fail(signal.reason as Error);
     signal.addEventListener("abort", onAbort, { once: true });
-    const timer = setInterval(() => this.#tick(), TICK_MS);
+    const timer = setInterval(() => {
+      // A turn later: what neighbours have said meanwhile is heard first.
+      setImmediate(() => this.#tick());
+    }, TICK_MS);
     try {
       signal.throwIfAborted();
       // All of it may lie here from an earlier run: then there is only something to give.
@@ -318,8 +324,12 @@ export class BlockSession implements Reporter {
   }
 
   #tick(): void {
+    if (this.#fetching.signal.aborted) return;
     const nowMs = performance.now();
-    for (;;) {
+    // Where this process was too busy to listen the silence is ours.
+    const deaf = nowMs - this.#tickMs > DEAF_MS;
+    this.#tickMs = nowMs;
+    while (!deaf) {
       const slot = this.#chooser.silent(SILENCE_MS, nowMs);
       if (slot < 0) break;
       if (this.#links.has(slot)) this.#drop(slot, "it is silent");

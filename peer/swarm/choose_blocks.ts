@@ -154,7 +154,8 @@ export class BlockChooser {
 
   /** A neighbour says that it has a block now. */
   neighbourHas(slot: number, block: number): void {
-    if (this.#neighbours.gets(slot, block) && this.#isOpen(block))
+    if (!this.#neighbours.gets(slot, block)) return;
+    if (this.#neighbours.use(slot) !== Use.some && this.#isOpen(block))
       this.#neighbours.setUse(slot, Use.some);
   }
 

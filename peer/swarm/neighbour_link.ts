@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { HaveDecoder, type HaveMessage } from "../../protocol/swarm/have_stream.ts";
 import type { Neighbour } from "../../protocol/swarm/messages.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
@@ -6,6 +7,10 @@ import type { HttpClient } from "../../runtime/http_client.ts";
 const CONNECT_MS = 1500;
 /** Milliseconds of silence after which a neighbour counts as dead; it should speak every 400 ms. */
 export const SILENCE_MS = 2000;
+/** The supernode may name a neighbour before that one has made its file: it is asked so often, */
+const TRIES = 8;
+/** … with so long in between, ms. */
+const RETRY_MS = 200;
 
 export interface LinkOptions {
   http: HttpClient;
@@ -54,10 +59,16 @@ export class NeighbourLink {
       port: String(self.port),
       near: String(neighbour.near),
     });
-    const response = await http.request(
-      `http://${neighbour.ip}:${neighbour.port}${HAVE_PREFIX}${name}?${query}`,
-      { signal: this.#abort.signal, connectTimeoutMs: CONNECT_MS, idleTimeoutMs: SILENCE_MS },
-    );
+    const url = `http://${neighbour.ip}:${neighbour.port}${HAVE_PREFIX}${name}?${query}`;
+    const { signal } = this.#abort;
+    const ask = () =>
+      http.request(url, { signal, connectTimeoutMs: CONNECT_MS, idleTimeoutMs: SILENCE_MS });
+    let response = await ask();
+    for (let tries = 1; response.status === 404 && tries < TRIES; tries++) {
+      response.body.resume();
+      await sleep(RETRY_MS, undefined, { signal });
+      response = await ask();
+    }
     if (response.status !== 200) {
       response.body.destroy();
       throw new Error(`it answers ${response.status}`);

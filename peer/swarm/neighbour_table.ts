@@ -18,10 +18,21 @@ const FORGETTING = 0.98;
 /** How much of a new measurement goes into a mean. */
 const SMOOTHING = 0.25;
 
-/** Where the numbers of a slot stand: together, since a message changes them all. */
-const TIME = { queue: 0, block: 1, extra: 2, heard: 3 } as const;
-const COUNT = { place: 0, use: 1, sinceLoad: 2, outstanding: 3 } as const;
-const WIDTH = 4;
+/**
+ * Where the numbers of a slot stand: in one array, a slot a cache line. A node hears from its neighbours
+ * several hundred times a second, and a simulated swarm millions of times.
+ */
+const AT = {
+  queueMs: 0,
+  blockMs: 1,
+  extraMs: 2,
+  heardMs: 3,
+  place: 4,
+  use: 5,
+  sinceLoad: 6,
+  outstanding: 7,
+} as const;
+const WIDTH = 8;
 /** Whether a slot is used, and how far away its neighbour is. */
 const PLACE = { free: 0, near: 1, far: 2 } as const;
 
@@ -34,27 +45,25 @@ export class NeighbourTable {
   readonly #theirs: Uint32Array;
   /** How many have each block. */
   readonly #holders: Uint8Array;
-  readonly #times: Float64Array;
-  readonly #counts: Uint16Array;
+  /** See {@link AT}. */
+  readonly #numbers: Float64Array;
 
   constructor(blocks: number, slots: number) {
     this.slots = slots;
     this.#words = (blocks + 31) >>> 5;
     this.#theirs = new Uint32Array(this.#words * slots);
     this.#holders = new Uint8Array(blocks);
-    this.#times = new Float64Array(WIDTH * slots);
-    this.#counts = new Uint16Array(WIDTH * slots);
+    this.#numbers = new Float64Array(WIDTH * slots);
   }
 
   /** A new neighbour's slot; -1 where there is no room. */
   add(near: boolean, nowMs: number): number {
     for (let slot = 0; slot < this.slots; slot++) {
       if (this.isUsed(slot)) continue;
-      this.#counts.fill(0, slot * WIDTH, (slot + 1) * WIDTH);
-      this.#counts[slot * WIDTH + COUNT.place] = near ? PLACE.near : PLACE.far;
-      this.#counts[slot * WIDTH + COUNT.use] = Use.none;
-      this.#times.fill(0, slot * WIDTH, (slot + 1) * WIDTH);
-      this.#times[slot * WIDTH + TIME.heard] = nowMs;
+      this.#numbers.fill(0, slot * WIDTH, (slot + 1) * WIDTH);
+      this.#numbers[slot * WIDTH + AT.place] = near ? PLACE.near : PLACE.far;
+      this.#numbers[slot * WIDTH + AT.use] = Use.none;
+      this.#numbers[slot * WIDTH + AT.heardMs] = nowMs;
       return slot;
     }
     return NOBODY;
@@ -62,7 +71,7 @@ export class NeighbourTable {
 
   /** A slot is free again, and what its neighbour has is forgotten. */
   remove(slot: number): void {
-    this.#counts[slot * WIDTH + COUNT.place] = PLACE.free;
+    this.#numbers[slot * WIDTH + AT.place] = PLACE.free;
     // What only two had, one has alone now.
     for (let other = 0; other < this.slots; other++) {
       if (this.use(other) === Use.shared) this.setUse(other, Use.some);
@@ -79,19 +88,19 @@ export class NeighbourTable {
   }
 
   isUsed(slot: number): boolean {
-    return this.#counts[slot * WIDTH + COUNT.place] !== PLACE.free;
+    return this.#numbers[slot * WIDTH + AT.place] !== PLACE.free;
   }
 
   isNear(slot: number): boolean {
-    return this.#counts[slot * WIDTH + COUNT.place] === PLACE.near;
+    return this.#numbers[slot * WIDTH + AT.place] === PLACE.near;
   }
 
   use(slot: number): number {
-    return this.#counts[slot * WIDTH + COUNT.use]!;
+    return this.#numbers[slot * WIDTH + AT.use]!;
   }
 
   setUse(slot: number, use: Use): void {
-    this.#counts[slot * WIDTH + COUNT.use] = use;
+    this.#numbers[slot * WIDTH + AT.use] = use;
   }
 
   /** Whether a neighbour has a block. */
@@ -121,32 +130,32 @@ export class NeighbourTable {
 
   /** A neighbour says how busy it is. */
   hears(slot: number, load: Load, nowMs: number): void {
-    const times = slot * WIDTH;
-    this.#times[times + TIME.queue] = load.queueMs;
-    this.#times[times + TIME.block] = load.blockMs;
-    this.#times[times + TIME.extra]! *= FORGETTING;
-    this.#times[times + TIME.heard] = nowMs;
-    this.#counts[times + COUNT.sinceLoad] = 0;
+    const from = slot * WIDTH;
+    this.#numbers[from + AT.queueMs] = load.queueMs;
+    this.#numbers[from + AT.blockMs] = load.blockMs;
+    this.#numbers[from + AT.extraMs]! *= FORGETTING;
+    this.#numbers[from + AT.heardMs] = nowMs;
+    this.#numbers[from + AT.sinceLoad] = 0;
   }
 
   heardMs(slot: number): number {
-    return this.#times[slot * WIDTH + TIME.heard]!;
+    return this.#numbers[slot * WIDTH + AT.heardMs]!;
   }
 
   /** How long a neighbour's uplink takes for a block, ms; 0 while unknown. */
   blockMs(slot: number): number {
-    return this.#times[slot * WIDTH + TIME.block]!;
+    return this.#numbers[slot * WIDTH + AT.blockMs]!;
   }
 
   /** What a new request would wait for in a neighbour's queue, ms. */
   queueMs(slot: number): number {
-    const sinceLoad = this.#counts[slot * WIDTH + COUNT.sinceLoad]!;
-    return this.#times[slot * WIDTH + TIME.queue]! + sinceLoad * this.blockMs(slot);
+    const sinceLoad = this.#numbers[slot * WIDTH + AT.sinceLoad]!;
+    return this.#numbers[slot * WIDTH + AT.queueMs]! + sinceLoad * this.blockMs(slot);
   }
 
   /** How much longer than its queue explains a neighbour's answers take, ms. */
   extraMs(slot: number): number {
-    return this.#times[slot * WIDTH + TIME.extra]!;
+    return this.#numbers[slot * WIDTH + AT.extraMs]!;
   }
 
   /** When a block would be here that is asked for now, in ms from now. */
@@ -156,22 +165,22 @@ export class NeighbourTable {
 
   /** An answer has taken so much longer than the queue explained, ms. */
   measured(slot: number, extraMs: number): void {
-    const place = slot * WIDTH + TIME.extra;
-    this.#times[place]! += (Math.max(0, extraMs) - this.#times[place]!) * SMOOTHING;
+    const place = slot * WIDTH + AT.extraMs;
+    this.#numbers[place]! += (Math.max(0, extraMs) - this.#numbers[place]!) * SMOOTHING;
   }
 
   /** Requests at a neighbour that are not answered yet. */
   outstanding(slot: number): number {
-    return this.#counts[slot * WIDTH + COUNT.outstanding]!;
+    return this.#numbers[slot * WIDTH + AT.outstanding]!;
   }
 
   asked(slot: number): void {
-    this.#counts[slot * WIDTH + COUNT.sinceLoad]! += 1;
-    this.#counts[slot * WIDTH + COUNT.outstanding]! += 1;
+    this.#numbers[slot * WIDTH + AT.sinceLoad]! += 1;
+    this.#numbers[slot * WIDTH + AT.outstanding]! += 1;
   }
 
   answered(slot: number): void {
-    const place = slot * WIDTH + COUNT.outstanding;
-    if (slot !== NOBODY && this.#counts[place]! > 0) this.#counts[place]! -= 1;
+    const place = slot * WIDTH + AT.outstanding;
+    if (slot !== NOBODY && this.#numbers[place]! > 0) this.#numbers[place]! -= 1;
   }
 }

@@ -168,8 +168,9 @@ export class SourceLeases<Holder> {
    * would pass for silence.
    *
    * @param isDead whether nothing is heard of a holder
+   * @param slackMs how much longer than usual to be patient with the slow, ms
    */
-  expire(nowMs: number, isDead: (holder: Holder) => boolean): void {
+  expire(nowMs: number, isDead: (holder: Holder) => boolean, slackMs = 0): void {
     const usual = this.#usualRate();
     for (const [holder, runner] of this.#runners) {
       if (runner.leases.length === 0) {
@@ -178,8 +179,8 @@ export class SourceLeases<Holder> {
         this.release(holder);
       } else if (this.#isSlow(runner, usual)) {
         this.#shorten(runner);
-        if (nowMs - Math.max(runner.lastBlockMs, runner.beganMs) > LAST_BLOCK_MS)
-          this.release(holder);
+        const sinceMs = nowMs - Math.max(runner.lastBlockMs, runner.beganMs);
+        if (sinceMs > LAST_BLOCK_MS + slackMs) this.release(holder);
       }
     }
   }

@@ -82,6 +82,11 @@ const HEARTBEATS_PER_SECOND = 5000;
 const SEED_HEARTBEAT_MS = 10_000;
 /** A runner that is silent for so long is dead; its leases go to others, ms. */
 const RUNNER_SILENCE_MS = 1700;
+/** … and so many times as much longer as reports are late in the mean. */
+const LATENESS_FACTOR = 4;
+/** How much of a new measurement goes into that mean, and the most that one may count for, ms. */
+const LATENESS_SMOOTHING = 0.2;
+const MOST_LATENESS_MS = 1500;
 /** Heartbeats that may fail to come before a member counts as gone. */
 const MISSED = 3;
 /** A block that was fetched so recently is still on its way to the others, ms. */
@@ -103,6 +108,8 @@ export class SwarmTask {
   readonly #leases: SourceLeases<Member>;
   /** How long the supernode has been too busy to hear anybody, in all, ms. */
   #deafMs = 0;
+  /** How much later than they should reports come of late, ms. */
+  #latenessMs = 0;
   /** Since when blocks whose fetcher is gone are missed, ms. */
   readonly #missed = new Map<number, number>();
 
@@ -160,6 +167,7 @@ export class SwarmTask {
   report(id: string, report: MemberReport, nowMs: number): MemberAdvice | undefined {
     const member = this.#members.get(id);
     if (!member) return undefined;
+    this.#noteLateness(this.#silenceMs(member, nowMs) - member.heartbeatMs);
     member.lastSeenMs = nowMs;
     member.deafMs = this.#deafMs;
     member.doubters.clear();
@@ -194,10 +202,18 @@ export class SwarmTask {
    */
   expire(nowMs: number, deafMs = 0): void {
     this.#deafMs += deafMs;
-    this.#leases.expire(nowMs, (holder) => this.#silenceMs(holder, nowMs) > RUNNER_SILENCE_MS);
+    const slackMs = LATENESS_FACTOR * this.#latenessMs;
+    const silenceMs = RUNNER_SILENCE_MS + slackMs;
+    this.#leases.expire(nowMs, (holder) => this.#silenceMs(holder, nowMs) > silenceMs, slackMs);
     for (const member of this.#members.values()) {
       if (this.#silenceMs(member, nowMs) > MISSED * member.heartbeatMs) this.leave(member.id);
     }
+  }
+
+  /** Where all are late, on hosts short of processor time say, one who is late is not dead. */
+  #noteLateness(ms: number): void {
+    const late = Math.min(MOST_LATENESS_MS, Math.max(0, ms));
+    this.#latenessMs += (late - this.#latenessMs) * LATENESS_SMOOTHING;
   }
 
   #silenceMs(member: Member, nowMs: number): number {
