@@ -57,6 +57,8 @@ export class Participant {
   /** Neighbours dropped since the last report. */
   dropped: string[] = [];
   joined = false;
+  /** Whether it would ask for more blocks if its neighbours had them. */
+  hungry = true;
   doneMs = Number.POSITIVE_INFINITY;
 
   constructor(index: number, node: number, task: number, length: number, random: () => number) {

@@ -451,7 +451,7 @@ export class Simulation {
       chooser.neighbourLoad(slot, speaker.load, nowMs);
       if (chooser.missing === 0) continue;
       for (let place = from; place < upTo; place++) chooser.neighbourHas(slot, speaker.log[place]!);
-      if (chooser.hasRoom) this.#pump(participant);
+      if (participant.hungry) this.#pump(participant);
     }
     if (upTo > from) speaker.told[far] = upTo;
   }
@@ -465,6 +465,7 @@ export class Simulation {
     while (chooser.next(this.#queue.nowMs)) {
       participant.transferOf[chooser.block] = this.#request(participant);
     }
+    participant.hungry = chooser.hasRoom;
   }
 
   #hurry(participant: Participant): void {
