@@ -17,12 +17,12 @@ export class UploadOrder {
   /**
    * Takes note of a request.
    *
-   * @param near whether it comes from the same zone
+   * @param otherZone whether it comes from another zone, by name
    * @returns whether it goes before the others
    */
-  isUrgent(block: number, near: boolean): boolean {
+  isUrgent(block: number, otherZone: boolean): boolean {
     const first = this.#promised[block] === 0;
     this.#promised[block] = 1;
-    return first || !near;
+    return first || otherZone;
   }
 }
