@@ -62,6 +62,7 @@ export const RUNS = {
   trouble: {
     name: "1,000 nodes, 5 % at 1/20 speed, 2 % die in the middle",
     setup: gigabyte(1000, {
+      ...growth(1000).setup,
       stragglers: { part: 0.05, speed: 1 / 20 },
       deaths: { part: 0.02, fromMs: 2000, toMs: 6000 },
     }),
