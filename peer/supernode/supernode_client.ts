@@ -18,6 +18,7 @@ import { type RegisterData, registerDataSchema } from "../../protocol/v1/registe
 import type { PieceErrorType, TaskMetrics } from "../../protocol/v1/report.ts";
 import { type HttpClient, HttpError } from "../../runtime/http_client.ts";
 import type { SupernodeAddress } from "../contract.ts";
+import { InTurn } from "./in_turn.ts";
 
 /** What a client says of itself and its task when it registers (protocol §1). */
 export interface Registration {
@@ -79,11 +80,17 @@ const CONNECT_MS = 400;
 /** Milliseconds for any answer but a registration's, which may wait for the source. */
 const ANSWER_MS = 5000;
 
+/** Milliseconds for which one registration waits for another: more than a supernode takes for 1,000. */
+const TURN_MS = 400;
+
 /** The v1 API of one supernode, as a client speaks it. */
 export class SupernodeClient {
   readonly address: SupernodeAddress;
   readonly #base: string;
   readonly #http: HttpClient;
+  readonly #registrations = new InTurn(TURN_MS);
+  /** How it was last found not to answer, and when (`performance.now()`). */
+  #lost: { error: SupernodeLostError; atMs: number } | undefined;
 
   constructor(address: SupernodeAddress, http: HttpClient) {
     this.address = address;
@@ -97,7 +104,9 @@ export class SupernodeClient {
   }
 
   /**
-   * Registers a client and its task.
+   * Registers a client and its task. When thousands of nodes start at once, each with several layers, a
+   * supernode has a second's work: registering for one layer after the other gives each node something
+   * to do in half the time.
    *
    * @param answerMs milliseconds to wait for the answer, in which the supernode asks the source
    * @throws {SupernodeLostError | RegisterRefusedError}
@@ -107,19 +116,23 @@ export class SupernodeClient {
     answerMs: number,
     signal?: AbortSignal,
   ): Promise<RegisterData> {
-    const answer = await this.#call("/peer/registry", {
-      body: { superNodeIp: this.address.host, ...registration },
-      answerMs,
-      signal,
+    const body = { superNodeIp: this.address.host, ...registration };
+    const askedMs = performance.now();
+    const answer = await this.#registrations.run(async () => {
+      // Another has found out meanwhile.
+      if (this.#lost && this.#lost.atMs >= askedMs) throw this.#lost.error;
+      return this.#call("/peer/registry", { body, answerMs, signal });
     });
-    const body = this.#parse(
-      answer.text,
-      envelopeSchema.extend({ message: z.string().optional() }),
-    );
-    if (answer.status !== 200 || body.code !== Code.success) {
-      throw new RegisterRefusedError(body.code, body.message ?? body.msg ?? `code ${body.code}`);
+    const {
+      code,
+      msg,
+      message,
+      data: task,
+    } = this.#parse(answer.text, envelopeSchema.extend({ message: z.string().optional() }));
+    if (answer.status !== 200 || code !== Code.success) {
+      throw new RegisterRefusedError(code, message ?? msg ?? `code ${code}`);
     }
-    const data = registerDataSchema.safeParse(body.data);
+    const data = registerDataSchema.safeParse(task);
     if (!data.success) throw this.#garbled("a registration without a task");
     return data.data;
   }
@@ -221,7 +234,9 @@ export class SupernodeClient {
         : error instanceof HttpError
           ? error.message
           : String(error);
-      throw new SupernodeLostError(`supernode ${this.name}: ${reason}`);
+      const lost = new SupernodeLostError(`supernode ${this.name}: ${reason}`);
+      this.#lost = { error: lost, atMs: performance.now() };
+      throw lost;
     }
   }
 

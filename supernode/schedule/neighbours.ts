@@ -2,8 +2,8 @@
 export interface Resident<Self> {
   /** What its operator calls its rack, room or data centre; may be empty. */
   readonly zone: string;
-  /** What its address tells where there is no zone: `10.64.3` of 10.64.3.7. */
-  readonly subnet: string;
+  /** Where it is: see {@link placeOf}. */
+  readonly place: string;
   /** Kept by {@link Neighbourhood}. */
   readonly neighbours: Set<Self>;
 }
@@ -67,7 +67,7 @@ export class Neighbourhood<Node extends Resident<Node>> {
   /** A node is here and can be given to others. */
   add(node: Node): void {
     this.#all.add(node);
-    const place = placeOf(node);
+    const { place } = node;
     let group = this.#places.get(place);
     if (!group) this.#places.set(place, (group = new Group()));
     group.add(node);
@@ -77,7 +77,7 @@ export class Neighbourhood<Node extends Resident<Node>> {
   remove(node: Node): void {
     for (const neighbour of [...node.neighbours]) this.unlink(node, neighbour);
     this.#all.delete(node);
-    const place = placeOf(node);
+    const { place } = node;
     const group = this.#places.get(place);
     group?.delete(node);
     if (group?.size === 0) this.#places.delete(place);
@@ -116,7 +116,7 @@ export class Neighbourhood<Node extends Resident<Node>> {
   #introduce(node: Node, want: number): Node[] {
     const given: Node[] = [];
     if (want <= 0) return given;
-    const place = placeOf(node);
+    const { place } = node;
     const own = this.#places.get(place);
     const others = this.#all.size - (own?.size ?? 0);
     // At least one long link each, and no place kept for those of a zone that is too small for it.
@@ -145,7 +145,7 @@ export class Neighbourhood<Node extends Resident<Node>> {
 
   #candidate(node: Node, group: Group<Node>, notIn: string | undefined): Node | undefined {
     const other = group.pick(this.#random);
-    if (!other || (notIn !== undefined && placeOf(other) === notIn)) return undefined;
+    if (!other || (notIn !== undefined && other.place === notIn)) return undefined;
     return this.#fits(node, other) ? other : undefined;
   }
 
@@ -161,7 +161,7 @@ export class Neighbourhood<Node extends Resident<Node>> {
 
 /** Whether two nodes count as close to each other. */
 export function isNear(a: Resident<unknown>, b: Resident<unknown>): boolean {
-  return placeOf(a) === placeOf(b);
+  return a.place === b.place;
 }
 
 /** The subnet of an IPv4 address: its first three numbers. */
@@ -169,8 +169,12 @@ export function subnetOf(ip: string): string {
   return ip.slice(0, ip.lastIndexOf("."));
 }
 
-function placeOf(node: Resident<unknown>): string {
-  return node.zone === "" ? `subnet ${node.subnet}` : `zone ${node.zone}`;
+/**
+ * Where a node is: in its zone or, where it has none, in its subnet (`10.64.3` of 10.64.3.7). Nodes in
+ * the same place are near each other.
+ */
+export function placeOf(zone: string, subnet: string): string {
+  return zone === "" ? `subnet ${subnet}` : `zone ${zone}`;
 }
 
 /** What the line between two nodes' zones is called; `undefined` where none is known to be thin. */

@@ -3,6 +3,7 @@ import {
   isNear,
   Neighbourhood,
   type NeighbourLimits,
+  placeOf,
   type Resident,
 } from "./neighbours.ts";
 import {
@@ -147,7 +148,7 @@ export class SwarmTask {
     const member: Member = {
       id,
       zone,
-      subnet,
+      place: placeOf(zone, subnet),
       serves,
       held,
       neighbours: new Set(),
