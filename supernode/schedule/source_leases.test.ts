@@ -1,0 +1,157 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import { DEFAULT_LEASE_LIMITS, type Lease, SourceLeases } from "./source_leases.ts";
+
+const nobodyDead = () => false;
+
+function leases(blocks: number, runners = 4, connections = 48) {
+  const budget = { most: connections, used: 0 };
+  const limits = { ...DEFAULT_LEASE_LIMITS, runners };
+  return { budget, leases: new SourceLeases<string>(blocks, limits, budget) };
+}
+
+function blocksOf({ first, count }: Lease<string>): number[] {
+  return Array.from({ length: count }, (_, index) => first + index);
+}
+
+describe("source leases", () => {
+  it("go in the order of the file, to a bounded number of runners, two each", () => {
+    const { leases: source, budget } = leases(1000, 2);
+    const granted = ["a", "a", "a", "b", "c"].map((holder) => source.grant(holder, 0));
+    expect(granted.map((lease) => lease && [lease.holder, lease.first, lease.count])).toEqual([
+      ["a", 0, 8],
+      ["a", 8, 8],
+      undefined,
+      ["b", 16, 8],
+      undefined,
+    ]);
+    expect(budget.used).toBe(2);
+  });
+
+  it("share one registry's connections between tasks", () => {
+    const budget = { most: 1, used: 0 };
+    const [one, other] = [1, 2].map(
+      () => new SourceLeases<string>(100, DEFAULT_LEASE_LIMITS, budget),
+    );
+    expect(one!.grant("a", 0)).toBeDefined();
+    expect(other!.grant("b", 0)).toBeUndefined();
+    one!.release("a");
+    expect(other!.grant("b", 0)).toBeDefined();
+  });
+
+  it("get longer for the fast, and shorter towards the end", () => {
+    const { leases: source } = leases(200, 4);
+    const first = source.grant("a", 0)!;
+    source.progress("a", first.id, 8, 100);
+    expect(source.grant("a", 100)!.count).toBe(DEFAULT_LEASE_LIMITS.mostBlocks);
+    for (let frontier = 24; frontier < 200; ) {
+      const lease = source.grant("a", 200)!;
+      expect(lease.first).toBe(frontier);
+      expect(lease.count).toBeLessThanOrEqual(Math.ceil((200 - frontier) / 8));
+      frontier += lease.count;
+      source.progress("a", lease.id, lease.count, 200);
+    }
+    expect(source.hasWork).toBe(false);
+  });
+
+  it("give what a dead holder has not done to another, and only that", () => {
+    const { leases: source } = leases(1000);
+    const lease = source.grant("a", 0)!;
+    source.grant("a", 0);
+    source.progress("a", lease.id, 3, 500);
+    source.expire(1000, (holder) => holder === "a");
+    expect(source.of("a")).toEqual([]);
+    const next = [source.grant("b", 1000)!, source.grant("b", 1000)!];
+    expect(next.map(blocksOf)).toEqual([
+      [3, 4, 5, 6, 7],
+      [8, 9, 10, 11, 12, 13, 14, 15],
+    ]);
+    expect(source.progress("a", lease.id, 4, 1100)).toBe(false);
+  });
+
+  it("leave a holder that is much slower than the others the block that it is at, and then none", () => {
+    const { leases: source } = leases(1000);
+    const slow = source.grant("slow", 0)!;
+    source.grant("slow", 0);
+    for (const fast of ["a", "b", "c"]) source.grant(fast, 0);
+    for (let nowMs = 500; nowMs <= 1000; nowMs += 500) {
+      source.progress("slow", slow.id, 0, nowMs, nowMs * 100);
+      for (const fast of ["a", "b", "c"]) {
+        const lease = source.of(fast)[0]!;
+        source.progress(fast, lease.id, lease.done + 4, nowMs);
+      }
+    }
+    source.expire(1000, nobodyDead);
+    expect(source.of("slow").map(blocksOf)).toEqual([[slow.first]]);
+    expect(source.grant("slow", 1000)).toBeUndefined();
+    source.expire(3000, nobodyDead);
+    expect(source.of("slow")).toEqual([]);
+  });
+
+  it("leave all theirs where the source itself is slow", () => {
+    const { leases: source } = leases(1000);
+    const held = ["a", "b", "c"].map((holder) => source.grant(holder, 0)!);
+    for (let nowMs = 500; nowMs <= 60_000; nowMs += 500) {
+      for (const { holder, id } of held) {
+        const bytes = nowMs * 100;
+        const done = Math.floor(bytes / BLOCK_BYTES);
+        source.progress(holder, id, done, nowMs, bytes - done * BLOCK_BYTES);
+      }
+      source.expire(nowMs, nobodyDead);
+    }
+    for (const { holder, count } of held) {
+      expect(source.of(holder)[0]).toMatchObject({ count, done: 5 });
+    }
+  });
+
+  it("say who fetched a block, until it must be fetched again", () => {
+    const { leases: source } = leases(100);
+    const lease = source.grant("a", 0)!;
+    source.progress("a", lease.id, 1, 700);
+    expect(source.fetched(0)).toEqual({ by: "a", sinceMs: 700 });
+    expect(source.fetched(1)).toBeUndefined();
+    source.again(0);
+    source.again(0);
+    expect(source.fetched(0)).toBeUndefined();
+    expect(blocksOf(source.grant("b", 800)!)).toEqual([0]);
+    expect(source.grant("b", 800)!.first).toBe(8);
+  });
+
+  it("end with every block fetched once, whoever dies, fails or dawdles", () => {
+    const step = fc.tuple(
+      fc.constantFrom("grant", "progress", "die", "expire"),
+      fc.nat(7),
+      fc.nat(20),
+    );
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 200 }), fc.array(step), (blocks, steps) => {
+        const { leases: source, budget } = leases(blocks, 5, 4);
+        const fetched = new Map<number, number>();
+        let nowMs = 0;
+        const work = (holder: string, more: number) => {
+          const lease = source.of(holder)[0];
+          if (!lease) return;
+          const done = Math.min(lease.count, lease.done + more);
+          for (let block = lease.first + lease.done; block < lease.first + done; block++)
+            fetched.set(block, (fetched.get(block) ?? 0) + 1);
+          source.progress(holder, lease.id, done, nowMs);
+        };
+        for (const [what, who, number] of steps) {
+          nowMs += number * 20;
+          if (what === "grant") source.grant(`${who}`, nowMs);
+          else if (what === "progress") work(`${who}`, number);
+          else if (what === "die") source.release(`${who}`);
+          else source.expire(nowMs, (holder) => holder === `${who}`);
+          expect(source.runners).toBeLessThanOrEqual(4);
+          expect(budget.used).toBe(source.runners);
+        }
+        for (let who = 0; who < 8; who++) source.release(`${who}`);
+        while (source.grant("last", nowMs)) work("last", 1000);
+        expect(source.hasWork).toBe(false);
+        expect([...fetched.values()].every((times) => times === 1)).toBe(true);
+        expect(fetched.size).toBe(blocks);
+      }),
+    );
+  });
+});

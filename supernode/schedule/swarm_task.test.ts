@@ -1,0 +1,142 @@
+import { describe, expect, it } from "vitest";
+import { seededRandom } from "../../bench/sim/random.ts";
+import { DEFAULT_REGISTRY_CONNECTIONS } from "./source_leases.ts";
+import { type MemberReport, SwarmTask } from "./swarm_task.ts";
+
+const BLOCKS = 100;
+
+function swarm(blocks = BLOCKS): SwarmTask {
+  const budget = { most: DEFAULT_REGISTRY_CONNECTIONS, used: 0 };
+  return new SwarmTask({ blocks, budget, random: seededRandom(1) });
+}
+
+function join(task: SwarmTask, id: string, nowMs: number, held = 0) {
+  return task.join({ id, zone: "", subnet: "10.0.0", serves: true, held }, nowMs);
+}
+
+const NOTHING: MemberReport = { held: 0, leases: [], wantsLeases: 0, starved: [], dropped: [] };
+
+/** Members, and one of them has fetched the first blocks; the others report as they should. */
+function withFetcher(others: readonly string[]) {
+  const task = swarm();
+  const [lease] = join(task, "fetcher", 0).leases;
+  for (const other of others) join(task, other, 0);
+  const done = [{ id: lease!.id, done: lease!.count, failed: false }];
+  task.report("fetcher", { ...NOTHING, held: 8, leases: done }, 100);
+  return task;
+}
+
+describe("a swarm's task", () => {
+  it("gives newcomers neighbours and, while there is some, work at the source", () => {
+    const task = swarm();
+    expect(join(task, "a", 0)).toMatchObject({
+      neighbours: [],
+      leases: [{ first: 0 }, { first: 3 }],
+    });
+    const b = join(task, "b", 0);
+    expect(b.neighbours).toEqual([{ id: "a", near: true }]);
+    expect(b.leases.length).toBeGreaterThan(0);
+    expect(task.size).toBe(2);
+  });
+
+  it("gives no work to one who has everything", () => {
+    expect(join(swarm(), "a", 0, BLOCKS).leases).toEqual([]);
+  });
+
+  it("wants to hear often of those who fetch, and seldom of those who are done", () => {
+    const task = swarm();
+    expect(join(task, "runner", 0).heartbeatMs).toBe(500);
+    expect(join(task, "done", 0, BLOCKS).heartbeatMs).toBeGreaterThan(5000);
+    const usual = task.report("runner", { ...NOTHING, leases: [] }, 100)!;
+    expect(usual.heartbeatMs).toBe(500);
+  });
+
+  it("wants to hear less often of each where there are many", () => {
+    const task = swarm(1);
+    const interval = () => {
+      const { size } = task;
+      const sum = Array.from({ length: 50 }, (_, index) => join(task, `n${size + index}`, 0));
+      return sum.reduce((total, { heartbeatMs }) => total + heartbeatMs, 0) / 50;
+    };
+    join(task, "runner", 0);
+    expect(interval()).toBeLessThan(1200);
+    for (let index = 0; index < 12_000; index++) join(task, `more${index}`, 0);
+    expect(interval()).toBeGreaterThan(2000);
+  });
+
+  it("does not know one who has left, and sends nobody to it", () => {
+    const task = swarm();
+    join(task, "a", 0);
+    task.leave("a");
+    expect(task.report("a", NOTHING, 10)).toBeUndefined();
+    expect(join(task, "b", 20).neighbours).toEqual([]);
+  });
+
+  it("gives the leases of a silent runner to another within two seconds", () => {
+    const task = swarm(1000);
+    const dead = join(task, "dead", 0).leases;
+    for (let nowMs = 250; nowMs <= 2000; nowMs += 250) task.expire(nowMs);
+    const taken = join(task, "alive", 2000).leases;
+    const blocks = (leases: typeof taken) => leases.map(({ first, count }) => ({ first, count }));
+    expect(blocks(taken)).toEqual(blocks(dead));
+  });
+
+  it("does not take its own deafness for their silence", () => {
+    const task = swarm();
+    const held = join(task, "a", 0).leases;
+    task.expire(4000, 3000);
+    const report = { ...NOTHING, leases: held.map(({ id }) => ({ id, done: 1, failed: false })) };
+    expect(task.report("a", report, 4001)!.leases.map(({ id }) => id)).toEqual(
+      held.map(({ id }) => id),
+    );
+  });
+
+  it("takes back all of a runner whose source fails it, and gives it no more at once", () => {
+    const task = swarm();
+    const [first] = join(task, "a", 0).leases;
+    const report = {
+      ...NOTHING,
+      leases: [{ id: first!.id, done: 1, failed: true }],
+      wantsLeases: 2,
+    };
+    expect(task.report("a", report, 100)!.leases).toEqual([]);
+    expect(join(task, "b", 200).leases.map((lease) => lease.first)).toContain(first!.first + 1);
+  });
+
+  it("leads one who lacks blocks to the node that fetched them, once they should have spread", () => {
+    const others = Array.from({ length: 60 }, (_, index) => `other${index}`);
+    const task = withFetcher(others);
+    const led = (id: string, nowMs: number) =>
+      task
+        .report(id, { ...NOTHING, starved: [0] }, nowMs)!
+        .neighbours.some((neighbour) => neighbour.id === "fetcher");
+    // So that nobody lacks neighbours.
+    for (const id of others) task.report(id, NOTHING, 200);
+    expect(others.filter((id) => led(id, 900))).toEqual([]);
+    const ledLater = others.filter((id) => led(id, 1200));
+    expect(ledLater.length).toBeGreaterThan(5);
+    // Those who had it as a neighbour all along, and those for whom it had no room.
+    expect(ledLater.length).toBeLessThan(others.length);
+  });
+
+  it("has a block fetched again when its only holder is gone and nobody turns up with it", () => {
+    const task = withFetcher(["a", "b"]);
+    task.leave("fetcher");
+    const granted: number[] = [];
+    let holder = "";
+    for (let nowMs = 1200; nowMs < 4000; nowMs += 500) {
+      for (const id of ["a", "b"]) {
+        const starved = holder === id ? [] : [0];
+        const { leases } = task.report(id, { ...NOTHING, starved, wantsLeases: 2 }, nowMs)!;
+        if (leases.some(({ first }) => first === 0)) {
+          granted.push(nowMs);
+          holder = id;
+        }
+        const done = leases.map((lease) => ({ id: lease.id, done: lease.count, failed: false }));
+        task.report(id, { ...NOTHING, leases: done }, nowMs + 10);
+      }
+    }
+    expect(granted).toHaveLength(1);
+    expect(granted[0]).toBeGreaterThan(2000);
+  });
+});
