@@ -8,7 +8,7 @@ import { readOptions, SERVICE_TIME, type SimOptions } from "./options.ts";
 import type { Outcome } from "./outcome.ts";
 import { assumptions, closingLine, renderText } from "./report.ts";
 import type { RunQuestion } from "./run_program.ts";
-import { RUNS, type RunId } from "./scenarios.ts";
+import { EXTRA, RUNS, type RunId } from "./scenarios.ts";
 
 async function main(): Promise<number> {
   const options = await readOptions(process.argv.slice(2));
@@ -22,7 +22,8 @@ async function simulate(options: SimOptions, context: BenchContext): Promise<num
       .map((line) => `- ${line}`)
       .join("\n")}`,
   );
-  const ids = options.only ?? (Object.keys(RUNS) as RunId[]);
+  const all = Object.keys(RUNS) as RunId[];
+  const ids = options.only ?? all.filter((id) => !EXTRA.includes(id));
   const made = await runAll(ids, options, context);
   const outcomes: Outcomes = {};
   for (const id of ids) outcomes[id] = made.get(id)!;

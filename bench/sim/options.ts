@@ -23,7 +23,7 @@ export interface SimOptions {
   seed: number;
   /** Simulations at the same time. */
   jobs: number;
-  /** Which runs to make; all where it is absent. */
+  /** Which runs to make; all but the extra ones where it is absent. */
   only?: readonly RunId[];
   /** Write the curves and the figures below `docs/`. */
   docs: boolean;

@@ -93,8 +93,17 @@ export const RUNS = {
   grow300: growth(300),
   grow1000: growth(1000),
   grow3000: growth(3000),
+  /** What happens where the supernode cannot let all in in time. */
+  atOnce: {
+    name: "15,000 nodes, 1 GB, 125 MB/s, all in the same millisecond",
+    setup: gigabyte(15_000),
+    idealSeconds: GIGABYTE_SECONDS,
+  },
 } satisfies Record<string, Run>;
 export type RunId = keyof typeof RUNS;
+
+/** Made only where they are asked for by name. */
+export const EXTRA: readonly RunId[] = ["atOnce"];
 
 /** Simulated seconds after which a run has failed. */
 export const LIMIT_SECONDS = 600;

@@ -22,9 +22,9 @@ export interface NeighbourLimits {
 }
 
 /**
- * Degrees are by simulation (`bench/sim`): with 8 at joining, so 16 in the mean, uplinks are more
- * than 97 % busy with 15,000 nodes; with half as many some nodes run out of blocks to ask for; with
- * more only the messages grow.
+ * By simulation (docs/performance.md): with 8 at joining, so 16 in the mean, a thousand nodes are done
+ * 2 % after the line's rate would allow. With half as many the last of them is a tenth later; with twice
+ * as many nobody is earlier, and there are twice the messages.
  */
 export const DEFAULT_NEIGHBOUR_LIMITS: NeighbourLimits = {
   atJoin: 8,
