@@ -1,7 +1,9 @@
+import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, describe, expect, it } from "vitest";
+import { Worker } from "node:worker_threads";
+import { afterAll, describe, expect, it, onTestFinished } from "vitest";
 import { HttpClient, HttpError, readBody } from "./http_client.ts";
 
 const servers: { close(): unknown }[] = [];
@@ -84,6 +86,31 @@ describe("HttpClient", () => {
     await expect(
       client.request(`http://127.0.0.1:${port}/`, { idleTimeoutMs: 50 }),
     ).rejects.toThrow(/nothing received for 50 ms/);
+  });
+
+  it("does not take its own process's being busy for silence of the other side", async () => {
+    // In a thread of its own: it must go on while this one is busy.
+    const server = new Worker(
+      `const { parentPort } = require("node:worker_threads");
+       const server = require("node:http").createServer((_request, response) => {
+         response.write("a");
+         setTimeout(() => response.end("b"), 100);
+       });
+       server.listen(0, "127.0.0.1", () => parentPort.postMessage(server.address().port));`,
+      { eval: true },
+    );
+    onTestFinished(async () => void (await server.terminate()));
+    const [port] = (await once(server, "message")) as [number];
+    const response = await client.request(`http://127.0.0.1:${port}/`, { idleTimeoutMs: 200 });
+    const busyUntil = performance.now() + 500;
+    while (performance.now() < busyUntil);
+    expect(new TextDecoder().decode(await readBody(response, 10))).toBe("ab");
+  });
+
+  it("notices silence in the middle of an answer, however that is read", async () => {
+    const { url } = await listen((_request, response) => void response.write("a"));
+    const response = await client.request(url, { idleTimeoutMs: 50 });
+    await expect(readBody(response, 10)).rejects.toThrow(/nothing received for 50 ms/);
   });
 
   it("does not take a reader's pause for silence of the other side", async () => {

@@ -180,20 +180,35 @@ export class HttpClient {
     }
     return new Promise((resolve, reject) => {
       const request = (secure ? https : http).request(options);
+      let answer: IncomingMessage | undefined;
       const fail = (reason: string) => {
-        request.destroy(new HttpError(`${options.method} ${redactUrl(target.href)}: ${reason}`));
+        const error = new HttpError(`${options.method} ${redactUrl(target.href)}: ${reason}`);
+        // Whoever reads the answer hears it from there.
+        (answer ?? request).destroy(error);
       };
       let connectTimer: NodeJS.Timeout | undefined;
       request.on("socket", (socket) => {
         if (!socket.connecting) return;
-        connectTimer = setTimeout(() => fail(`no connection within ${connectMs} ms`), connectMs);
-        socket.once(secure ? "secureConnect" : "connect", () => clearTimeout(connectTimer));
+        let connecting = true;
+        connectTimer = setTimeout(() => {
+          afterReading(() => {
+            if (connecting) fail(`no connection within ${connectMs} ms`);
+          });
+        }, connectMs);
+        socket.once(secure ? "secureConnect" : "connect", () => {
+          connecting = false;
+          clearTimeout(connectTimer);
+        });
       });
-      let answer: IncomingMessage | undefined;
       request.on("timeout", () => {
-        // Nothing is received while the reader has us wait.
-        if (answer?.isPaused()) answer.socket.setTimeout(idleMs);
-        else fail(`nothing received for ${idleMs} ms`);
+        const { socket } = request;
+        const received = socket?.bytesRead;
+        afterReading(() => {
+          // Nothing is received while the reader has not taken what is here.
+          const waits = answer !== undefined && answer.readableLength > 0;
+          if (waits || socket?.bytesRead !== received) socket?.setTimeout(idleMs);
+          else fail(`nothing received for ${idleMs} ms`);
+        });
       });
       request.on("error", (error) => {
         clearTimeout(connectTimer);
@@ -228,6 +243,14 @@ export class HttpClient {
       }
     });
   }
+}
+
+/**
+ * Calls back when all that has come in by now has been read. A timer that is due comes before that: in a
+ * busy process what it waited for may lie there unread.
+ */
+function afterReading(callback: () => void): void {
+  setImmediate(callback);
 }
 
 /** Whether a kept connection was closed by the other side before it took this request. */
