@@ -1,11 +1,14 @@
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { Hono } from "hono";
 import { z } from "zod";
 import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { neighbourSchema } from "../../protocol/swarm/messages.ts";
+import type { ConnectionEnv } from "../../runtime/serve.ts";
 import type { Catalog } from "../store/catalog.ts";
+import type { TaskFile } from "../store/task_file.ts";
 import { HAVE_PREFIX } from "../swarm/neighbour_link.ts";
 import type { SwarmSessions } from "../swarm/swarm_sessions.ts";
-import { haveStream } from "./have_stream.ts";
+import { HaveBroadcast } from "./have_broadcast.ts";
 import { plainText } from "./plain_text.ts";
 import type { Uplink } from "./uplink.ts";
 
@@ -15,9 +18,12 @@ const askerSchema = neighbourSchema.extend({
   near: z.stringbool().default(true),
 });
 
+type Env = { Bindings: Partial<ConnectionEnv> };
+
 /** `GET /peer/swarm/<taskFileName>`: what this node holds of a file, as it comes. */
-export function haveRoutes(catalog: Catalog, swarms: SwarmSessions, uplink: Uplink): Hono {
-  const app = new Hono();
+export function haveRoutes(catalog: Catalog, swarms: SwarmSessions, uplink: Uplink): Hono<Env> {
+  const app = new Hono<Env>();
+  const broadcasts = new WeakMap<TaskFile, HaveBroadcast>();
   app.get(`${HAVE_PREFIX}:name`, (c) => {
     const name = c.req.param("name");
     const entry = catalog.get(name);
@@ -33,9 +39,12 @@ export function haveRoutes(catalog: Catalog, swarms: SwarmSessions, uplink: Upli
     entry.touchedMs = Date.now();
     const asker = askerSchema.safeParse(c.req.query());
     if (asker.success) swarms.met(name, asker.data);
-    return new Response(haveStream(file, uplink), {
-      headers: { "content-type": "application/octet-stream" },
-    });
+    const { outgoing } = c.env;
+    if (!outgoing) return plainText(500, "no connection to answer on");
+    let broadcast = broadcasts.get(file);
+    if (!broadcast) broadcasts.set(file, (broadcast = new HaveBroadcast(file, uplink)));
+    broadcast.tell(outgoing);
+    return RESPONSE_ALREADY_SENT;
   });
   return app;
 }

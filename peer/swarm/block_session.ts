@@ -63,6 +63,7 @@ export class BlockSession implements Reporter {
   #progressMs = performance.now();
   #rejoinMs = Number.POSITIVE_INFINITY;
   #rejoining = false;
+  #pumpsSoon = false;
   #left = false;
   #settle!: (outcome: SwarmOutcome) => void;
   #fail!: (error: Error) => void;
@@ -219,7 +220,13 @@ export class BlockSession implements Reporter {
     if (message.bitmap) this.#chooser.neighbourHolds(slot, message.bitmap);
     for (const block of message.have) this.#chooser.neighbourHas(slot, block);
     this.#chooser.neighbourLoad(slot, message.load, performance.now());
-    this.#pump();
+    // Several neighbours may have spoken at once.
+    if (this.#pumpsSoon) return;
+    this.#pumpsSoon = true;
+    setImmediate(() => {
+      this.#pumpsSoon = false;
+      this.#pump();
+    });
   }
 
   #drop(slot: number, reason: string): void {

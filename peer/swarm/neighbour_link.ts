@@ -74,8 +74,17 @@ export class NeighbourLink {
       throw new Error(`it answers ${response.status}`);
     }
     const decoder = new HaveDecoder(blocks);
-    for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
-      for (const message of decoder.push(chunk)) onMessage(message);
-    }
+    const { body } = response;
+    await new Promise<void>((resolve, reject) => {
+      body.on("data", (chunk: Uint8Array) => {
+        try {
+          for (const message of decoder.push(chunk)) onMessage(message);
+        } catch (error) {
+          body.destroy(error as Error);
+        }
+      });
+      body.on("end", resolve);
+      body.on("error", reject);
+    });
   }
 }
