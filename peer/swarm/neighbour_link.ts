@@ -85,6 +85,7 @@ export class NeighbourLink {
       });
       body.on("end", resolve);
       body.on("error", reject);
+      body.on("close", resolve);
     });
   }
 }
