@@ -1,6 +1,13 @@
 import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 
+/** A host that a program is put on: one of a network made by the test. */
+export interface Place {
+  address: string;
+  /** What goes before a command so that it runs there. */
+  prefix: readonly string[];
+}
+
 /**
  * Left alone: the ports of the programs under test as people run them, where somebody may be, and those
  * of the recorded exchanges (`tests/conformance/`).

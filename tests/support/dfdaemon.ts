@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { freePort, freshAddress } from "./addresses.ts";
+import { freePort, freshAddress, type Place } from "./addresses.ts";
 import type { Authority } from "./authority.ts";
 import { ourProgram } from "./our_programs.ts";
 import { accepts, RunningProgram } from "./process.ts";
@@ -22,6 +22,11 @@ export interface DfdaemonOptions {
   /** What the program is started by, such as `unshare …`; the program's own command follows. */
   prefix?: readonly string[];
   dfgetFlags?: readonly string[];
+  env?: Readonly<Record<string, string>>;
+  /** Where it runs; default: a loopback address of its own. */
+  place?: Place;
+  /** Of the proxy, on a host of its own. Default: 65001. */
+  port?: number;
 }
 
 /** A node: a dfdaemon process with an address and a cache of its own. */
@@ -52,12 +57,13 @@ export class Dfdaemon {
 
   /** Starts a node and waits until it listens. */
   static async start(scratch: Scratch, options: DfdaemonOptions): Promise<Dfdaemon> {
-    const { registry, authority, scheme = "http" } = options;
-    const address = freshAddress();
-    const port = await freePort(address);
-    const peerPort = await freePort(address);
+    const { registry, authority, place, scheme = "http" } = options;
+    const address = place?.address ?? freshAddress();
+    // A host of its own has all its ports free.
+    const port = place ? (options.port ?? 65001) : await freePort(address);
+    const peerPort = place ? 15001 : await freePort(address);
     const home = await scratch.directory(`dfdaemon-${address}`);
-    const config = join(home, "dfdaemon.yml");
+    const config = join(home, `dfdaemon-${port}.yml`);
     const identity =
       scheme === "https"
         ? await authority.leaf(address, REGISTRY_NAME, "127.0.0.1", "localhost")
@@ -84,12 +90,9 @@ export class Dfdaemon {
       }),
     );
     const start = async () => {
-      const process = RunningProgram.start(scratch, [
-        ...(options.prefix ?? []),
-        ...ourProgram("dfdaemon"),
-        "--config",
-        config,
-      ]);
+      const prefix = [...(place?.prefix ?? []), ...(options.prefix ?? [])];
+      const command = [...prefix, ...ourProgram("dfdaemon"), "--config", config];
+      const process = RunningProgram.start(scratch, command, { env: options.env ?? {} });
       await process.until("it listens", () => accepts(address, port));
       return process;
     };
@@ -100,6 +103,11 @@ export class Dfdaemon {
   /** Ends the process by `signal` and starts it again with the same configuration and cache. */
   async restart(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
     await this.process.stop(signal);
+    await this.startAgain();
+  }
+
+  /** Starts it again after it has ended. */
+  async startAgain(): Promise<void> {
     this.process = await this.#start();
   }
 }

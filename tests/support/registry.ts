@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { freePort, freshAddress } from "./addresses.ts";
+import { freePort, freshAddress, type Place } from "./addresses.ts";
 import { Authority } from "./authority.ts";
 import type { Image, Layer } from "./image.ts";
 import { accepts, RunningProgram, runWell, until } from "./process.ts";
@@ -20,6 +20,8 @@ export const ACCOUNT = {
 export interface RegistryOptions {
   /** Admit {@link ACCOUNT} only. */
   authenticated?: boolean;
+  /** Where it runs; default: a loopback address of its own. */
+  place?: Place;
 }
 
 /** One answer that the registry has given. */
@@ -42,18 +44,23 @@ export class Registry {
   /** Where its blobs lie. */
   readonly storage: string;
   readonly #scratch: Scratch;
-  readonly #process: RunningProgram;
+  readonly #start: () => Promise<RunningProgram>;
   readonly #authenticated: boolean;
+  #process: RunningProgram;
+  /** What earlier processes of it wrote. */
+  #written = "";
 
   private constructor(
     scratch: Scratch,
     process: RunningProgram,
+    start: () => Promise<RunningProgram>,
     place: { address: string; port: number; storage: string },
     authority: Authority,
     authenticated: boolean,
   ) {
     this.#scratch = scratch;
     this.#process = process;
+    this.#start = start;
     this.address = place.address;
     this.port = place.port;
     this.host = `${REGISTRY_NAME}:${place.port}`;
@@ -63,8 +70,9 @@ export class Registry {
   }
 
   static async start(scratch: Scratch, options: RegistryOptions = {}): Promise<Registry> {
-    const address = freshAddress();
-    const port = await freePort(address);
+    const address = options.place?.address ?? freshAddress();
+    // A host of its own has all its ports free.
+    const port = options.place ? 5000 : await freePort(address);
     const name = `registry-${port}`;
     const directory = await scratch.directory(name);
     const authority = await Authority.create(scratch, `${name}-authority`);
@@ -90,15 +98,30 @@ export class Registry {
         ...(options.authenticated ? { auth: { htpasswd: { realm: "test", path: htpasswd } } } : {}),
       }),
     );
-    const process = RunningProgram.start(scratch, ["docker-registry", "serve", config]);
-    await process.until("it listens", () => accepts(address, port));
+    const start = async () => {
+      const command = [...(options.place?.prefix ?? []), "docker-registry", "serve", config];
+      const process = RunningProgram.start(scratch, command);
+      await process.until("it listens", () => accepts(address, port));
+      return process;
+    };
     return new Registry(
       scratch,
-      process,
+      await start(),
+      start,
       { address, port, storage },
       authority,
       options.authenticated ?? false,
     );
+  }
+
+  get process(): RunningProgram {
+    return this.#process;
+  }
+
+  /** Starts it again after it has ended, with what it has stored. */
+  async startAgain(): Promise<void> {
+    this.#written += this.#process.output;
+    this.#process = await this.#start();
   }
 
   /** Pushes an image straight into the registry. */
@@ -120,7 +143,7 @@ export class Registry {
 
   /** Every successful answer so far, in order, as the registry's log has it. */
   served(): Served[] {
-    return this.#process.output.split("\n").flatMap((line) => {
+    return (this.#written + this.#process.output).split("\n").flatMap((line) => {
       if (!line.includes('"response completed"')) return [];
       try {
         const entry = JSON.parse(line) as Record<string, unknown>;
@@ -158,7 +181,7 @@ export class Registry {
   async #settled(): Promise<void> {
     let last = -1;
     await until("the registry's log is quiet", async () => {
-      const now = this.#process.output.length;
+      const now = this.#written.length + this.#process.output.length;
       if (now === last) return true;
       last = now;
       await new Promise((resolve) => setTimeout(resolve, 100));

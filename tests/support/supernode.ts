@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { freePort, freshAddress } from "./addresses.ts";
+import { freePort, freshAddress, type Place } from "./addresses.ts";
 import { ourProgram } from "./our_programs.ts";
 import { accepts, RunningProgram } from "./process.ts";
 import { hostAliases, type Registry } from "./registry.ts";
@@ -18,6 +18,8 @@ export interface SupernodeOptions {
   env?: Readonly<Record<string, string>>;
   /** What the program is started by, such as `unshare …`; the program's own command follows. */
   prefix?: readonly string[];
+  /** Where it runs; default: a loopback address of its own. */
+  place?: Place;
 }
 
 /** A supernode process on an address of its own. */
@@ -30,6 +32,8 @@ export interface Supernode {
   process: RunningProgram;
   /** Ends the process by `signal` and starts it again with the same configuration and cache. */
   restart(signal?: NodeJS.Signals): Promise<void>;
+  /** Starts it again after it has ended. */
+  startAgain(): Promise<void>;
 }
 
 /** Starts a supernode and waits until it answers. */
@@ -37,9 +41,11 @@ export async function startSupernode(
   scratch: Scratch,
   options: SupernodeOptions,
 ): Promise<Supernode> {
-  const address = freshAddress();
-  // It listens on all addresses, so its ports must be free on all.
-  const port = await freePort("0.0.0.0");
+  const { place } = options;
+  const address = place?.address ?? freshAddress();
+  // It listens on all addresses, so its ports must be free on all; on a host of its own they are.
+  const port = place ? 8002 : await freePort("0.0.0.0");
+  const filePort = place ? 8001 : await freePort("0.0.0.0");
   const home = await scratch.directory(`supernode-${address}`);
   const config = join(home, "supernode.yml");
   await writeFile(
@@ -48,7 +54,7 @@ export async function startSupernode(
       base: {
         listenPort: port,
         // As operators set it with pattern `source`: v1 clients want the download port open.
-        downloadPort: options.cdnPattern === "source" ? port : await freePort("0.0.0.0"),
+        downloadPort: options.cdnPattern === "source" ? port : filePort,
         advertiseIP: address,
         homeDir: home,
         cdnPattern: options.cdnPattern,
@@ -59,7 +65,8 @@ export async function startSupernode(
     }),
   );
   const start = async () => {
-    const command = [...(options.prefix ?? []), ...ourProgram("supernode"), "--config", config];
+    const prefix = [...(place?.prefix ?? []), ...(options.prefix ?? [])];
+    const command = [...prefix, ...ourProgram("supernode"), "--config", config];
     const process = RunningProgram.start(scratch, command, { env: options.env ?? {} });
     await process.until("it listens", () => accepts(address, port));
     return process;
@@ -72,6 +79,9 @@ export async function startSupernode(
     process: await start(),
     restart: async (signal = "SIGTERM") => {
       await supernode.process.stop(signal);
+      await supernode.startAgain();
+    },
+    startAgain: async () => {
       supernode.process = await start();
     },
   };

@@ -1,0 +1,25 @@
+import { wholeNumberOption } from "../../bench/whole_number_option.ts";
+import { createCommand, parseCommandLine } from "../../runtime/command_line.ts";
+
+export interface ChaosOptions {
+  /** Schedules to run. */
+  seeds: number;
+  /** The first one's seed; the others follow. */
+  first: number;
+}
+
+/**
+ * Reads the flags; a number instead of options is the exit code where help was asked for.
+ *
+ * @throws {UsageError} for a flag or value that is wrong
+ */
+export async function readOptions(args: readonly string[]): Promise<ChaosOptions | number> {
+  const program = createCommand("chaos")
+    .description(
+      "Has a registry, a supernode and four nodes pull images while things go wrong, by schedules made from seeds, and checks that every client gets what a direct pull would have brought. Needs root, skopeo, docker-registry, iproute2 and nftables.",
+    )
+    .addOption(wholeNumberOption("--seeds <n>", "schedules to run", 1, 100_000, 25))
+    .addOption(wholeNumberOption("--first <seed>", "seed of the first one", 0, 2 ** 31, 1))
+    .action(() => {});
+  return (await parseCommandLine(program, args)) ?? program.opts<ChaosOptions>();
+}
