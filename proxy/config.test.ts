@@ -1,6 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { parse } from "yaml";
 import { UsageError } from "../runtime/command_line.ts";
 import { ConfigError } from "../runtime/config_file.ts";
@@ -130,4 +130,14 @@ describe("what is wrong is said with file, line and key", () => {
     const missing = loadConfig({ file: "/nowhere/dfdaemon.yml", env: {}, flags: {} });
     await expect(missing).rejects.toThrow("/nowhere/dfdaemon.yml: no such file");
   });
+});
+
+test("under systemd the unit's state directory is the work home, unless the file says otherwise", async () => {
+  vi.stubEnv("STATE_DIRECTORY", "/var/lib/dragonfly-dfdaemon");
+  try {
+    expect((await load("")).workHome).toBe("/var/lib/dragonfly-dfdaemon");
+    expect((await load("workHome: /srv/cache\n")).workHome).toBe("/srv/cache");
+  } finally {
+    vi.unstubAllEnvs();
+  }
 });

@@ -110,7 +110,7 @@ const SHAPE = {
   supernodes: z.array(supernode, "expected a list").default([]),
   /** Bytes a second, of one download and of all together. */
   ratelimit: rateSchema.prefault("20M"),
-  workHome: text.default(() => join(homedir(), ".small-dragonfly")),
+  workHome: text.default(defaultWorkHome),
   /** Accepted for v1's sake, as is `dfpath`: no process is started, and no second file written. */
   localrepo: text.default(""),
   dfpath: text.default("/usr/local/bin/dfget"),
@@ -194,6 +194,11 @@ export async function loadConfig(sources: ConfigSources): Promise<ProxyConfig> {
   }
   config.localrepo = localRepo(config);
   return config;
+}
+
+/** Under systemd the unit says where a service keeps its files (`StateDirectory=`). */
+function defaultWorkHome(): string {
+  return process.env.STATE_DIRECTORY || join(homedir(), ".small-dragonfly");
 }
 
 function localRepo({ localrepo, workHome }: ProxyConfig): string {

@@ -2,13 +2,17 @@
 import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import { collectList, createCommand, parseCommandLine, runMain } from "../runtime/command_line.ts";
-import { configureLogging } from "../runtime/logger.ts";
+import { configureLogging, getLogger } from "../runtime/logger.ts";
+import { serviceManager } from "../runtime/service_manager.ts";
 import { onShutdown } from "../runtime/shutdown.ts";
 import { addStandardCommands } from "../runtime/standard_commands.ts";
 import { defaultConfig, formatConfig, loadConfig, type Settings } from "./config.ts";
+import { loadReferences } from "./credentials.ts";
 import { type GenCaFlags, generateAuthority } from "./gen_ca.ts";
 import { readPeerOptions } from "./peer_options.ts";
 import { startProxy } from "./start.ts";
+
+const log = getLogger("dfdaemon");
 
 /** dfdaemon's flags as typed (protocol §5). */
 interface Flags {
@@ -56,6 +60,14 @@ function createProgram(): Command {
     .action(() => {
       process.stdout.write(formatConfig(defaultConfig()));
     });
+  config
+    .command("check")
+    .description("say whether this configuration can be used; ends with 1 where it cannot")
+    .action(async () => {
+      const config = await configFrom(program.opts<Flags>());
+      await Promise.all([loadReferences(config), readPeerOptions(config)]);
+      process.stdout.write("the configuration can be used\n");
+    });
   program
     .command("gen-ca")
     .description("make an authority for hijack_https: certificate and key")
@@ -92,8 +104,15 @@ async function run(flags: Flags): Promise<void> {
     verbose: config.verbose,
     stderr: true,
   });
+  const manager = serviceManager(process.env, (reason) =>
+    log.warn("cannot speak to systemd: {reason}", { reason }),
+  );
   const starting = startProxy({ config, peerOptions });
   // It may be told to end as soon as it listens.
-  onShutdown(async () => (await starting).close());
+  onShutdown(async () => {
+    void manager.stopping();
+    await (await starting).close();
+  });
   await starting;
+  await manager.ready();
 }

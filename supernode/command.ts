@@ -63,6 +63,8 @@ export interface SupernodeActions {
   config(sources: ConfigSources): Promise<void>;
   /** Prints the configuration that holds where nothing is configured. */
   defaults(): void;
+  /** Says whether the configuration can be used. */
+  check(sources: ConfigSources): Promise<void>;
 }
 
 /** The command line of `supernode`, as v1's reads it. */
@@ -77,6 +79,11 @@ export function supernodeCommand(actions: SupernodeActions): Command {
     createCommand("default")
       .description("print the default configuration")
       .action(() => actions.defaults()),
+  );
+  config.addCommand(
+    withFlags(createCommand("check"))
+      .description("say whether this configuration can be used; ends with 1 where it cannot")
+      .action((_flags, command) => actions.check(sourcesOf(command.optsWithGlobals()))),
   );
   program.addCommand(config);
   return addStandardCommands(program);

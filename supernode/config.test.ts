@@ -87,6 +87,12 @@ describe("layers", () => {
     const { config } = await load(text, env, { peerUpLimit: 3 });
     expect(config).toMatchObject({ listenPort: 2, peerUpLimit: 3 });
   });
+  test("systemd's directory for the service over the default only", async () => {
+    const env = { STATE_DIRECTORY: "/var/lib/dragonfly-supernode" };
+    expect((await load(text, env)).config.homeDir).toBe("/var/lib/dragonfly-supernode");
+    const named = await load("base:\n  homeDir: /srv/copies\n", env);
+    expect(named.config.homeDir).toBe("/srv/copies");
+  });
   test("a file that is named must be there", async () => {
     const file = join(dir, "none.yml");
     await expect(loadConfig({ file, env: {}, flags: {} })).rejects.toThrow(`${file}: no such file`);

@@ -213,6 +213,7 @@ export async function loadConfig(
     ]),
   );
   const config = withDefaults({
+    ...stateDirectory(sources.env),
     ...(fromFile as Partial<SupernodeConfig>),
     ...fromEnvironment(sources.env),
     ...sources.flags,
@@ -230,6 +231,11 @@ export async function loadConfig(
     if (Object.keys(file[block] ?? {}).length > 0) warnings.push(`${block} has no effect`);
   }
   return { config, warnings };
+}
+
+/** Under systemd the unit says where a service keeps its files (`StateDirectory=`). */
+function stateDirectory(env: NodeJS.ProcessEnv): Partial<SupernodeConfig> {
+  return env.STATE_DIRECTORY ? { homeDir: env.STATE_DIRECTORY } : {};
 }
 
 function downloadPath(config: SupernodeConfig): string {

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { parseCommandLine, runMain } from "../runtime/command_line.ts";
 import { closeLogging, configureLogging, getLogger } from "../runtime/logger.ts";
+import { serviceManager } from "../runtime/service_manager.ts";
 import { onShutdown } from "../runtime/shutdown.ts";
 import { runtimeName, VERSION } from "../runtime/version.ts";
 import { supernodeCommand } from "./command.ts";
@@ -11,7 +12,7 @@ import { prepareHome, startSupernode } from "./start.ts";
 const log = getLogger("supernode");
 
 await runMain("supernode", () =>
-  parseCommandLine(supernodeCommand({ run, config, defaults }), process.argv.slice(2)),
+  parseCommandLine(supernodeCommand({ run, config, defaults, check }), process.argv.slice(2)),
 );
 
 async function run(sources: ConfigSources): Promise<void> {
@@ -23,10 +24,14 @@ async function run(sources: ConfigSources): Promise<void> {
     verbose: config.debug,
     stderr: true,
   });
+  const manager = serviceManager(process.env, (reason) =>
+    log.warn("cannot speak to systemd: {reason}", { reason }),
+  );
   const starting = startSupernode(config);
   // It may be told to end as soon as it listens.
   onShutdown(async () => {
     log.info("stopping");
+    void manager.stopping();
     await (await starting).close();
     await closeLogging();
   });
@@ -38,10 +43,17 @@ async function run(sources: ConfigSources): Promise<void> {
   process.stdout.write(
     `supernode listens on ${listenIp}:${listenPort}${files}, known to peers as ${advertiseIp} (cdn pattern ${config.cdnPattern}, home ${config.homeDir})\n`,
   );
+  await manager.ready();
 }
 
 async function config(sources: ConfigSources): Promise<void> {
   process.stdout.write(formatConfig((await loadConfig(sources)).config));
+}
+
+async function check(sources: ConfigSources): Promise<void> {
+  const { warnings } = await loadConfig(sources);
+  for (const warning of warnings) process.stderr.write(`${warning}\n`);
+  process.stdout.write("the configuration can be used\n");
 }
 
 function defaults(): void {

@@ -1,0 +1,34 @@
+// `deno task compile`: makes binaries of the bundled programs, dist/compiled/supernode and the others.
+// Deno needs its runtime part for that, denort: it fetches it, or takes the file that DENORT_BIN names.
+// Ends with 3 where denort cannot be had.
+import { spawnSync } from "node:child_process";
+import { mkdirSync, renameSync, rmSync } from "node:fs";
+
+const DENO = "node_modules/.bin/deno";
+const OUT = "dist/compiled";
+const NO_DENORT = 3;
+
+rmSync(OUT, { recursive: true, force: true });
+const unfinished = `${OUT}.unfinished`;
+rmSync(unfinished, { recursive: true, force: true });
+mkdirSync(unfinished, { recursive: true });
+for (const program of ["supernode", "dfdaemon", "dfget"]) {
+  const flags = ["compile", "--quiet", "--allow-all", "--no-config", "--no-check", "--no-npm"];
+  const target = ["--output", `${unfinished}/${program}`, `dist/${program}.js`];
+  const { status, stderr } = spawnSync(DENO, [...flags, ...target], {
+    encoding: "utf8",
+    stdio: ["ignore", "inherit", "pipe"],
+  });
+  if (status === 0) continue;
+  rmSync(unfinished, { recursive: true, force: true });
+  // Deno asks for the file by its name, from a server or from a path.
+  if (!/denort|base binary/i.test(stderr)) {
+    process.stderr.write(stderr);
+    process.exit(1);
+  }
+  process.stderr.write(
+    "no binaries: deno compile cannot have its runtime part, denort; let this machine reach Deno's releases, or name the file in DENORT_BIN\n",
+  );
+  process.exit(NO_DENORT);
+}
+renameSync(unfinished, OUT);
