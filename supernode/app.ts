@@ -97,7 +97,14 @@ export function createSupernode(options: SupernodeOptions): Supernode {
     maxDownloads: config.schedulerCorePoolSize,
     observer,
   });
-  const swarms = new SwarmDesk({ store, schedules, now, random });
+  const swarms = new SwarmDesk({
+    store,
+    schedules,
+    now,
+    random,
+    advertiseIp: config.advertiseIp,
+    downloadPort: () => downloadPort,
+  });
   store.onRemoval({
     clientRemoved: ({ taskId, cid }) => {
       swarms.leave(taskId, cid);

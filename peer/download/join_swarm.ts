@@ -1,9 +1,8 @@
-import type { PieceLayout } from "../../protocol/piece_range.ts";
 import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { BacksourceReason } from "../../protocol/v1/report.ts";
 import { BlockSession } from "../swarm/block_session.ts";
 import { registerClient } from "./register_client.ts";
-import type { SwarmOptions, SwarmOutcome } from "./swarm_types.ts";
+import { pieceLayout, type SwarmOptions, type SwarmOutcome } from "./swarm_types.ts";
 import { V1Session } from "./v1_session.ts";
 
 /**
@@ -27,6 +26,7 @@ export async function joinSwarm(options: SwarmOptions): Promise<SwarmOutcome> {
       error: `the supernode says ${data.fileLength} bytes, the source ${expectedLength}`,
     };
   }
+  const layout = pieceLayout(data, data.fileLength >= 0 ? data.fileLength : (expectedLength ?? -1));
   const member = { taskId: data.taskId, cid: options.identity.cid, supernode };
   if (
     data.swarm &&
@@ -38,15 +38,10 @@ export async function joinSwarm(options: SwarmOptions): Promise<SwarmOutcome> {
       { pieceSize: BLOCK_BYTES, framed: false, length: data.fileLength },
       data.taskId,
     );
-    const session = new BlockSession(options, options.swarms, file, member, data.swarm);
+    const session = new BlockSession(options, options.swarms, file, member, layout, data.swarm);
     options.swarms.add(options.fileName, session);
     return session.run();
   }
-  const layout: PieceLayout = {
-    pieceSize: data.pieceSize,
-    framed: data.cdnSource !== "source",
-    length: data.fileLength >= 0 ? data.fileLength : (expectedLength ?? -1),
-  };
   const file = await options.openFile(layout, data.taskId);
   const session = new V1Session(options, file, member);
   return session.run();

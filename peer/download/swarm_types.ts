@@ -1,4 +1,5 @@
 import type { PieceLayout } from "../../protocol/piece_range.ts";
+import type { RegisterData } from "../../protocol/v1/register.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import type { RateLimiter } from "../../runtime/rate_limiter.ts";
 import type { Origin } from "../contract.ts";
@@ -64,3 +65,11 @@ export type SwarmOutcome =
 
 /** v1's default of `--clientqueue`: pieces in the works at once. */
 export const CLIENT_QUEUE = 6;
+
+/** How the pieces of a task lie in its file, by the answer to a registration; -1 for an unknown length. */
+export function pieceLayout(
+  { pieceSize, cdnSource }: Pick<RegisterData, "pieceSize" | "cdnSource">,
+  length: number,
+): PieceLayout {
+  return { pieceSize, framed: cdnSource !== "source", length };
+}

@@ -1,3 +1,4 @@
+import type { PieceLayout } from "../../protocol/piece_range.ts";
 import { blockCount, blockLength } from "../../protocol/swarm/blocks.ts";
 import type { HaveMessage } from "../../protocol/swarm/have_stream.ts";
 import {
@@ -10,14 +11,21 @@ import {
 import { BacksourceReason } from "../../protocol/v1/report.ts";
 import { isWriteFailure } from "../../runtime/files.ts";
 import { getLogger } from "../../runtime/logger.ts";
+import type { Origin } from "../contract.ts";
 import { fetchPiece } from "../download/fetch_piece.ts";
 import { registerClient } from "../download/register_client.ts";
-import type { Membership, SwarmOptions, SwarmOutcome } from "../download/swarm_types.ts";
+import {
+  type Membership,
+  pieceLayout,
+  type SwarmOptions,
+  type SwarmOutcome,
+} from "../download/swarm_types.ts";
 import { blockBuffers } from "../store/block_buffers.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import { BlockChooser } from "./choose_blocks.ts";
 import type { Reporter } from "./heartbeats.ts";
 import { NeighbourLink, SILENCE_MS } from "./neighbour_link.ts";
+import { piecesHeld } from "./pieces_held.ts";
 import { SourceRunner } from "./source_runner.ts";
 import type { SwarmSessions } from "./swarm_sessions.ts";
 
@@ -56,6 +64,8 @@ export class BlockSession implements Reporter {
   readonly #dropped: string[] = [];
   readonly #fetching = new AbortController();
   #member: Membership;
+  /** How v1 clients of this task see the file. */
+  #pieces: PieceLayout;
   #heartbeatMs: number;
   #bytesSince = 0;
   #reportedMs = performance.now();
@@ -74,12 +84,14 @@ export class BlockSession implements Reporter {
     sessions: SwarmSessions,
     file: TaskFile,
     member: Membership,
+    pieces: PieceLayout,
     answer: JoinAnswer,
   ) {
     this.#options = options;
     this.#sessions = sessions;
     this.#file = file;
     this.#member = member;
+    this.#pieces = pieces;
     this.#heartbeatMs = answer.heartbeatMs;
     this.#outcome = new Promise((resolve, reject) => {
       this.#settle = resolve;
@@ -91,6 +103,7 @@ export class BlockSession implements Reporter {
     this.#runner = new SourceRunner({
       source: options.source,
       fileLength: file.layout.length,
+      pieceSize: pieces.pieceSize,
       http: options.http,
       limiters: options.limiters,
       signal: this.#fetching.signal,
@@ -99,7 +112,7 @@ export class BlockSession implements Reporter {
         else this.#chooser.unreserve(block);
         this.#pump();
       },
-      onBlock: (block, content) => this.#keep(block, content, "registry"),
+      onBlock: (block, content, origin) => this.#keep(block, content, origin),
       onNews: () => this.#sessions.heartbeats.hurry(this),
     });
     this.#enter(answer);
@@ -183,11 +196,18 @@ export class BlockSession implements Reporter {
       starved: this.#chooser.starved(MAX_STARVED),
       dropped: this.#dropped.splice(0),
       neighbours: this.#links.size,
+      pieces: this.#somePieces(),
       leaving: false,
     };
     this.#bytesSince = 0;
     this.#reportedMs = nowMs;
     return report;
+  }
+
+  /** Absent where all are here, or none: then the number of blocks says it. */
+  #somePieces(): string | undefined {
+    if (this.#file.complete || this.#file.held.size === 0) return undefined;
+    return piecesHeld(this.#file, this.#pieces).toBase64();
   }
 
   advise(advice: TaskAdvice): void {
@@ -196,6 +216,7 @@ export class BlockSession implements Reporter {
       else this.leave();
       return;
     }
+    if (advice.seeding) this.#progressMs = performance.now();
     for (const neighbour of advice.neighbours) this.meet(neighbour);
     this.#runner.grant(advice.leases);
     this.#pump();
@@ -311,7 +332,7 @@ export class BlockSession implements Reporter {
     else blockBuffers.give(content);
   }
 
-  async #keep(block: number, content: Uint8Array, origin: "peer" | "registry"): Promise<void> {
+  async #keep(block: number, content: Uint8Array, origin: Origin): Promise<void> {
     try {
       await this.#options.onPiece(block, content, origin);
     } catch (error) {
@@ -371,6 +392,7 @@ export class BlockSession implements Reporter {
     this.#sessions.heartbeats.remove(this);
     this.#member = { taskId: data.taskId, cid: this.cid, supernode };
     this.#rejoinMs = Number.POSITIVE_INFINITY;
+    this.#pieces = pieceLayout(data, this.#file.layout.length);
     if (data.swarm) this.#enter(data.swarm);
     else {
       // It schedules this file as v1 does, with whom a file in blocks cannot take part.

@@ -1,6 +1,8 @@
 import { type BlockRun, blockLength, runRange } from "../../protocol/swarm/blocks.ts";
-import type { LeaseGrant, LeaseProgress } from "../../protocol/swarm/messages.ts";
+import type { LeaseGrant, LeaseOrigin, LeaseProgress } from "../../protocol/swarm/messages.ts";
 import { getLogger } from "../../runtime/logger.ts";
+import type { Origin } from "../contract.ts";
+import { fetchBareRange } from "../download/fetch_bare_range.ts";
 import { type FetchSourceOptions, openSourceRange, type Source } from "../download/fetch_source.ts";
 import { readInParts } from "../download/read_in_parts.ts";
 
@@ -8,16 +10,20 @@ export interface SourceRunnerOptions extends FetchSourceOptions {
   source: Source;
   /** Bytes. */
   fileLength: number;
+  /** Bytes of a piece as v1 clients have them. */
+  pieceSize: number;
   signal: AbortSignal;
   /** A block will come from the source, or will not after all: neighbours need not, or must, be asked. */
   onReserve(block: number, reserved: boolean): void;
-  onBlock(block: number, content: Uint8Array): Promise<void>;
+  onBlock(block: number, content: Uint8Array, origin: Origin): Promise<void>;
   /** A lease is done, or has failed: the supernode should hear of it at once. */
   onNews(): void;
 }
 
 interface Held {
   readonly id: number;
+  /** Absent: the source. */
+  readonly from: LeaseOrigin | undefined;
   run: BlockRun;
   done: number;
   /** Bytes of the next block that are here. */
@@ -53,19 +59,22 @@ export class SourceRunner {
 
   /** The supernode says which leases this node holds from now on. */
   grant(granted: readonly LeaseGrant[]): void {
-    const ids = new Set(granted.map(({ id }) => id));
+    const known = new Map(granted.map(({ id, first }) => [id, first]));
     for (const [id, lease] of this.#leases) {
-      if (ids.has(id) || lease.failed) continue;
+      // Another supernode may use the same number for something else.
+      const isOther = known.has(id) && known.get(id) !== lease.run.first;
+      if ((known.has(id) || lease.failed) && !isOther) continue;
       // Taken back, or told as done and so no longer listed.
       this.#drop(lease);
     }
-    for (const { id, first, count } of granted) {
+    for (const { id, first, count, from } of granted) {
       const held = this.#leases.get(id);
       if (held) {
         if (count < held.run.count) this.#shorten(held, count);
         continue;
       }
-      this.#leases.set(id, { id, run: { first, count }, done: 0, partBytes: 0, failed: false });
+      const run = { first, count };
+      this.#leases.set(id, { id, from, run, done: 0, partBytes: 0, failed: false });
       for (let block = first; block < first + count; block++) this.#options.onReserve(block, true);
     }
     this.#work();
@@ -115,13 +124,15 @@ export class SourceRunner {
       .catch((error: Error) => {
         if (abort.signal.aborted || this.#options.signal.aborted) return;
         if (lease.done >= lease.run.count) return;
-        log.info("the source did not give blocks {first} to {last}: {reason}", {
+        log.info("{origin} did not give blocks {first} to {last}: {reason}", {
+          origin: nameOf(lease.from),
           first: lease.run.first + lease.done,
           last: lease.run.first + lease.run.count - 1,
           reason: error.message,
         });
         lease.failed = true;
-        this.#unfit = true;
+        // Where else leases may lead to is for the supernode to say.
+        this.#unfit ||= lease.from === undefined;
         this.#unreserve(lease.run.first + lease.done, lease.run.first + lease.run.count);
       })
       .finally(() => {
@@ -136,7 +147,11 @@ export class SourceRunner {
     const { source, fileLength, onBlock } = this.#options;
     const { first, count } = lease.run;
     const range = runRange(lease.run, fileLength);
-    const response = await openSourceRange(source, range, { ...this.#options, signal });
+    const options = { ...this.#options, signal };
+    const response = lease.from
+      ? await fetchBareRange(lease.from, range, options)
+      : await openSourceRange(source, range, options);
+    const origin = originOf(lease.from);
     const lengths = Array.from({ length: count }, (_, index) =>
       blockLength(first + index, fileLength),
     );
@@ -145,7 +160,7 @@ export class SourceRunner {
       lengths,
       this.#options.limiters ?? [],
       async (index, content) => {
-        await onBlock(first + index, content);
+        await onBlock(first + index, content, origin);
         lease.done = index + 1;
         // What was taken back meanwhile is not read to its end.
         if (lease.done >= lease.run.count) response.body.destroy();
@@ -155,4 +170,15 @@ export class SourceRunner {
       },
     );
   }
+}
+
+function originOf(from: LeaseOrigin | undefined): Origin {
+  if (!from) return "registry";
+  return from.kind === "seed" ? "supernode" : "peer";
+}
+
+function nameOf(from: LeaseOrigin | undefined): string {
+  if (!from) return "the source";
+  const place = from.kind === "seed" ? "the supernode" : "peer";
+  return `${place} ${from.ip}:${from.port}`;
 }

@@ -64,6 +64,7 @@ describe("SourceRunner", () => {
     const self = new SourceRunner({
       source: { url: `http://127.0.0.1:${port}/blob`, headers: { authorization: "mine" } },
       fileLength: LENGTH,
+      pieceSize: 4 * BLOCK_BYTES,
       http,
       signal: stop.signal,
       onReserve: (block, mine) => void (mine ? reserved.add(block) : reserved.delete(block)),

@@ -11,6 +11,8 @@ export const SWARM_VERSION = 1;
 export const MAX_ZONE = 128;
 /** How many blocks a node names as starved at most, the first ones in its file. */
 export const MAX_STARVED = 64;
+/** Characters of a bitmap of v1's pieces at most. */
+export const MAX_PIECES_TEXT = 65_536;
 /** Tasks in one heartbeat at most; a node with more sends several. */
 export const MAX_HEARTBEAT_TASKS = 256;
 
@@ -42,8 +44,22 @@ export const neighbourSchema = z.object({
 });
 export type Neighbour = z.infer<typeof neighbourSchema>;
 
-/** The right to fetch a run of blocks from the source, until it is done or taken back. */
-export const leaseSchema = blockRunSchema.extend({ id: count });
+/** Where to fetch what a lease names: asked as for a bare piece, by `Range` in bytes of the file. */
+export const leaseOriginSchema = z.object({
+  /** The supernode's own copy, or a v1 client that has this piece. */
+  kind: z.enum(["seed", "peer"]),
+  ip: z.ipv4(),
+  port: z.number().int().min(1).max(65535),
+  path: z.string(),
+});
+export type LeaseOrigin = z.infer<typeof leaseOriginSchema>;
+
+/** The right to fetch a run of blocks, until it is done or taken back. */
+export const leaseSchema = blockRunSchema.extend({
+  id: count,
+  /** Absent: from the source. */
+  from: leaseOriginSchema.optional(),
+});
 export type LeaseGrant = z.infer<typeof leaseSchema>;
 
 /** `swarm` in the data of the answer to `POST /peer/registry`. */
@@ -90,6 +106,8 @@ export const taskReportSchema = z.object({
   dropped: z.array(z.string()).default([]),
   /** Neighbours it has now. */
   neighbours: count,
+  /** The pieces held that v1 clients may be sent here for: a bitmap in base64. Absent: all or none. */
+  pieces: z.string().max(MAX_PIECES_TEXT).optional(),
   /** It goes, and serves this task no longer. */
   leaving: z.boolean().default(false),
 });
@@ -111,6 +129,8 @@ export const taskAdviceSchema = z.object({
   neighbours: z.array(neighbourSchema).default([]),
   /** All leases it holds from now on: one that is missing has been taken back, one may be shorter. */
   leases: z.array(leaseSchema).default([]),
+  /** What nobody has yet is on its way to the supernode's own copy: to wait is no sign of trouble. */
+  seeding: z.boolean().default(false),
 });
 export type TaskAdvice = z.infer<typeof taskAdviceSchema>;
 

@@ -7,13 +7,17 @@ import { parseRangeHeader } from "../../runtime/http_range.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
 import type { SupernodeObserver } from "../observer.ts";
 import type { SeedCache } from "../seed/cache.ts";
+import { sendBare } from "./send_bare.ts";
 
 export interface FilePortOptions {
   cache: SeedCache;
   observer: SupernodeObserver;
 }
 
-/** The supernode's copies as static files with Range support (protocol §2). */
+/**
+ * The supernode's copies as static files with Range support (protocol §2). Our own nodes ask for bytes of
+ * the file itself, with the header by which peers are asked for bare pieces.
+ */
 export function filePortRoutes({ cache, observer }: FilePortOptions): Hono<{
   Bindings: Partial<ConnectionEnv>;
 }> {
@@ -32,6 +36,17 @@ export function filePortRoutes({ cache, observer }: FilePortOptions): Hono<{
     }
     let handedOver = false;
     try {
+      if (c.req.header("cdnsource")?.toLowerCase() === "source") {
+        const copy = await cache.read(taskId);
+        if (copy?.framed) {
+          const response = sendBare(file, copy, c.req.header("range"));
+          if (response.status === 206) {
+            observer.bytesServed(Number(response.headers.get("content-length")));
+            handedOver = true;
+          }
+          return response;
+        }
+      }
       const { size, mtime } = await file.stat();
       const headers: Record<string, string> = {
         "content-type": "application/octet-stream",

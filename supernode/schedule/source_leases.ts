@@ -1,9 +1,12 @@
 import { BLOCK_BYTES, type BlockRun } from "../../protocol/swarm/blocks.ts";
 
-/** The right of one node to fetch a run of blocks from the source. */
+import { type BlockOrigin, OpenBlocks } from "./open_blocks.ts";
+
+/** The right of one node to fetch a run of blocks from the source, or from where else it is to be had. */
 export interface Lease<Holder> extends BlockRun {
   readonly id: number;
   readonly holder: Holder;
+  readonly origin: BlockOrigin;
   first: number;
   count: number;
   /** Blocks of it that are fetched, from the first one on. */
@@ -46,6 +49,7 @@ const SETTLED_MS = 800;
 const SLOW_PART = 0.25;
 /** A slow runner may finish the block that it is at, if it brings one within this time, ms. */
 const LAST_BLOCK_MS = 1800;
+const NONE: ReadonlySet<string> = new Set();
 /** A runner without a lease makes room for another after this, ms. */
 const IDLE_MS = 100;
 
@@ -58,28 +62,25 @@ const IDLE_MS = 100;
  * Costs: memory a number a block, time a step a block; nothing grows with the number of nodes.
  */
 export class SourceLeases<Holder> {
-  readonly #blocks: number;
+  /** Those that nobody fetches or has fetched. */
+  readonly open: OpenBlocks;
   readonly #limits: LeaseLimits;
   readonly #budget: SourceBudget;
   readonly #runners = new Map<Holder, Runner<Holder>>();
-  /** The first block never leased. */
-  #frontier = 0;
-  /** Runs that were leased and came back. */
-  readonly #returned: BlockRun[] = [];
   readonly #fetchers: (Holder | undefined)[] = [];
   readonly #fetchedMs: Float64Array;
   #lastId = 0;
 
   constructor(blocks: number, limits: LeaseLimits, budget: SourceBudget) {
-    this.#blocks = blocks;
+    this.open = new OpenBlocks(blocks);
     this.#limits = limits;
     this.#budget = budget;
     this.#fetchedMs = new Float64Array(blocks).fill(Number.POSITIVE_INFINITY);
   }
 
-  /** Whether there are blocks that nobody fetches or has fetched. */
+  /** Whether there are blocks to be had that nobody fetches or has fetched. */
   get hasWork(): boolean {
-    return this.#frontier < this.#blocks || this.#returned.length > 0;
+    return this.open.any;
   }
 
   /** Nodes that hold a lease. */
@@ -102,8 +103,16 @@ export class SourceLeases<Holder> {
     return by === undefined ? undefined : { by, sinceMs: this.#fetchedMs[block]! };
   }
 
-  /** Grants a node a lease if it may have one more and there is something to fetch. */
-  grant(holder: Holder, nowMs: number): Lease<Holder> | undefined {
+  /**
+   * Grants a node a lease if it may have one more and there is something to fetch.
+   *
+   * @param refused places (`BlockOrigin`'s kinds) that the node cannot fetch from
+   */
+  grant(
+    holder: Holder,
+    nowMs: number,
+    refused: ReadonlySet<string> = NONE,
+  ): Lease<Holder> | undefined {
     if (!this.hasWork) return undefined;
     let runner = this.#runners.get(holder);
     if (runner) {
@@ -112,10 +121,13 @@ export class SourceLeases<Holder> {
     } else {
       if (this.#runners.size >= this.#limits.runners || this.#budget.used >= this.#budget.most)
         return undefined;
+    }
+    const run = this.open.take(this.#sizeFor(runner), refused);
+    if (!run) return undefined;
+    if (!runner) {
       this.#budget.used += 1;
       this.#runners.set(holder, (runner = newRunner(nowMs)));
     }
-    const run = this.#take(this.#sizeFor(runner));
     const lease: Lease<Holder> = { ...run, id: ++this.#lastId, holder, done: 0 };
     if (runner.leases.length === 0) runner.since = { ms: nowMs, bytes: runner.bytes };
     runner.leases.push(lease);
@@ -142,7 +154,10 @@ export class SourceLeases<Holder> {
     }
     runner.bytes = runner.blocks * BLOCK_BYTES + (lease.done < lease.count ? partBytes : 0);
     const passedMs = nowMs - runner.since.ms;
-    if (passedMs >= MEASURE_MS) {
+    if (lease.origin.kind === "peer") {
+      // A v1 client's uplink says nothing about this node.
+      runner.since = { ms: nowMs, bytes: runner.bytes };
+    } else if (passedMs >= MEASURE_MS) {
       const rate = (runner.bytes - runner.since.bytes) / passedMs;
       runner.rate = runner.rate === undefined ? rate : (runner.rate + rate) / 2;
       runner.since = { ms: nowMs, bytes: runner.bytes };
@@ -152,6 +167,17 @@ export class SourceLeases<Holder> {
       runner.idleSinceMs = nowMs;
     }
     return true;
+  }
+
+  /** A v1 client does not give what a lease sent a node there for: nobody fetches it for the present. */
+  setAside(holder: Holder, id: number, nowMs: number): void {
+    const runner = this.#runners.get(holder);
+    const lease = runner?.leases.find((one) => one.id === id);
+    if (!runner || !lease) return;
+    const { first, done, count } = lease;
+    this.open.setAside({ first: first + done, count: count - done }, true);
+    lease.count = done;
+    this.progress(holder, id, done, nowMs);
   }
 
   /** A node fetches from the source no more: what it has not done goes to others. */
@@ -190,7 +216,7 @@ export class SourceLeases<Holder> {
     if (this.#fetchers[block] === undefined) return;
     this.#fetchers[block] = undefined;
     this.#fetchedMs[block] = Number.POSITIVE_INFINITY;
-    this.#returned.push({ first: block, count: 1 });
+    this.open.back({ first: block, count: 1 });
   }
 
   #retire(holder: Holder): void {
@@ -199,23 +225,9 @@ export class SourceLeases<Holder> {
   }
 
   #giveBack(lease: Lease<Holder>): void {
-    const count = lease.count - lease.done;
-    if (count > 0) this.#returned.push({ first: lease.first + lease.done, count });
-    lease.count = lease.done;
-  }
-
-  #take(size: number): BlockRun {
-    const back = this.#returned[0];
-    if (back) {
-      const run = { first: back.first, count: Math.min(size, back.count) };
-      back.first += run.count;
-      back.count -= run.count;
-      if (back.count === 0) this.#returned.shift();
-      return run;
-    }
-    const run = { first: this.#frontier, count: Math.min(size, this.#blocks - this.#frontier) };
-    this.#frontier += run.count;
-    return run;
+    const { first, done, count, origin } = lease;
+    this.open.back({ first: first + done, count: count - done }, origin);
+    lease.count = done;
   }
 
   /** Leaves a holder no more than the block that it is at. */
@@ -223,7 +235,7 @@ export class SourceLeases<Holder> {
     const [first, ...others] = runner.leases;
     const rest = first!.count - first!.done - 1;
     if (rest > 0) {
-      this.#returned.push({ first: first!.first + first!.done + 1, count: rest });
+      this.open.back({ first: first!.first + first!.done + 1, count: rest }, first!.origin);
       first!.count -= rest;
     }
     for (const lease of others) this.#giveBack(lease);
@@ -231,13 +243,13 @@ export class SourceLeases<Holder> {
   }
 
   /** Towards the end leases get shorter, so that no one is left with a long one. */
-  #sizeFor(runner: Runner<Holder>): number {
+  #sizeFor(runner: Runner<Holder> | undefined): number {
     const { firstBlocks, mostBlocks, runners } = this.#limits;
     const byRate =
-      runner.rate === undefined
+      runner?.rate === undefined
         ? firstBlocks
         : Math.min(mostBlocks, Math.floor((LEASE_MS * runner.rate) / BLOCK_BYTES));
-    const share = Math.ceil((this.#blocks - this.#frontier) / (2 * runners));
+    const share = Math.ceil(this.open.untouched / (2 * runners));
     return Math.max(1, Math.min(byRate, share));
   }
 

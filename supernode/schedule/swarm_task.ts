@@ -1,3 +1,4 @@
+import type { BlockRun } from "../../protocol/swarm/blocks.ts";
 import {
   DEFAULT_NEIGHBOUR_LIMITS,
   isNear,
@@ -6,6 +7,7 @@ import {
   placeOf,
   type Resident,
 } from "./neighbours.ts";
+import type { BlockOrigin } from "./open_blocks.ts";
 import {
   DEFAULT_LEASE_LIMITS,
   type Lease,
@@ -51,7 +53,7 @@ export interface MemberAdvice {
   /** Its new neighbours. */
   neighbours: readonly { id: string; near: boolean }[];
   /** All leases it holds from now on. */
-  leases: readonly { id: number; first: number; count: number }[];
+  leases: readonly { id: number; first: number; count: number; origin: BlockOrigin }[];
   /** Milliseconds until it should report again. */
   heartbeatMs: number;
 }
@@ -66,6 +68,8 @@ interface Member extends Resident<Member> {
   /** What it was told of when to report again, ms. */
   heartbeatMs: number;
   gone: boolean;
+  /** Places that it cannot fetch from, by `BlockOrigin`'s kinds. */
+  readonly refused: Set<string>;
   /** Who has dropped it since it was last heard of. */
   readonly doubters: Set<string>;
 }
@@ -77,6 +81,10 @@ const DOUBTERS = 2;
 const RUNNER_HEARTBEAT_MS = 500;
 /** … of the others who download: longer with many of them. */
 const HEARTBEAT_MS = { least: 1000, most: 3000 };
+/** … of those who wait for blocks that are still to come to where they can be had, at least. */
+const WAITING_HEARTBEAT_MS = 100;
+/** A report of any of those who wait comes every so many ms. */
+const WAITING_REPORT_MS = 20;
 /** Reports a second of one task that the supernode aims at. */
 const HEARTBEATS_PER_SECOND = 5000;
 /** … of those who have the whole file. */
@@ -111,6 +119,7 @@ export class SwarmTask {
   #deafMs = 0;
   /** How much later than they should reports come of late, ms. */
   #latenessMs = 0;
+  #seedRefusals = 0;
   /** Since when blocks whose fetcher is gone are missed, ms. */
   readonly #missed = new Map<number, number>();
 
@@ -141,6 +150,32 @@ export class SwarmTask {
     return this.#leases.runners;
   }
 
+  /** How many members could not fetch from the supernode's own copy. */
+  get seedRefusals(): number {
+    return this.#seedRefusals;
+  }
+
+  /** See `OpenBlocks.supply`. */
+  supply(kind: "source" | "seed", ready: number): void {
+    this.#leases.open.supply(kind, ready);
+  }
+
+  /** See `OpenBlocks.setAside`. */
+  setAside(run: BlockRun): boolean {
+    return this.#leases.open.setAside(run);
+  }
+
+  /** See `OpenBlocks.put`. */
+  put(run: BlockRun, cid?: string): void {
+    this.#leases.open.put(run, cid);
+  }
+
+  /** A lease that a member holds. */
+  lease(id: string, leaseId: number): Lease<unknown> | undefined {
+    const member = this.#members.get(id);
+    return member && this.#leases.of(member).find((lease) => lease.id === leaseId);
+  }
+
   /** A node takes part; one that is known starts afresh. */
   join(newcomer: Newcomer, nowMs: number): MemberAdvice {
     this.leave(newcomer.id);
@@ -156,6 +191,7 @@ export class SwarmTask {
       deafMs: this.#deafMs,
       heartbeatMs: 0,
       gone: false,
+      refused: new Set(),
       doubters: new Set(),
     };
     this.#members.set(id, member);
@@ -175,14 +211,21 @@ export class SwarmTask {
     member.held = report.held;
     let failed = false;
     for (const lease of report.leases) {
+      const origin = this.lease(id, lease.id)?.origin;
       this.#leases.progress(member, lease.id, lease.done, nowMs, lease.partBytes);
-      failed ||= lease.failed;
+      if (!lease.failed || !origin) continue;
+      if (origin.kind === "peer") this.#leases.setAside(member, lease.id, nowMs);
+      else {
+        failed = true;
+        if (origin.kind === "seed" && !member.refused.has("seed")) this.#seedRefusals += 1;
+        member.refused.add(origin.kind);
+      }
     }
     if (failed) this.#leases.release(member);
     for (const other of report.dropped) this.#part(member, other);
     const neighbours = this.#neighbourhood.replenish(member);
     this.#feed(member, report.starved, neighbours, nowMs);
-    return this.#advise(member, neighbours, failed ? 0 : report.wantsLeases, nowMs);
+    return this.#advise(member, neighbours, report.wantsLeases, nowMs);
   }
 
   /** A member is gone: its leases go to others, and nobody is sent to it any more. */
@@ -207,7 +250,8 @@ export class SwarmTask {
     const silenceMs = RUNNER_SILENCE_MS + slackMs;
     this.#leases.expire(nowMs, (holder) => this.#silenceMs(holder, nowMs) > silenceMs, slackMs);
     for (const member of this.#members.values()) {
-      if (this.#silenceMs(member, nowMs) > MISSED * member.heartbeatMs) this.leave(member.id);
+      const dueMs = Math.max(RUNNER_HEARTBEAT_MS, member.heartbeatMs);
+      if (this.#silenceMs(member, nowMs) > MISSED * dueMs) this.leave(member.id);
     }
   }
 
@@ -224,20 +268,24 @@ export class SwarmTask {
   #advise(member: Member, given: readonly Member[], wantsLeases: number, nowMs: number) {
     if (member.held < this.#blocks) {
       for (let wanted = wantsLeases; wanted > 0; wanted--) {
-        if (!this.#leases.grant(member, nowMs)) break;
+        if (!this.#leases.grant(member, nowMs, member.refused)) break;
       }
     }
     const leases = this.#leases.of(member);
-    member.heartbeatMs = this.#heartbeatMs(member, leases);
+    member.heartbeatMs = this.#heartbeatMs(member, leases, wantsLeases > 0);
     return {
       neighbours: given.map((other) => ({ id: other.id, near: isNear(member, other) })),
-      leases: leases.map(({ id, first, count }) => ({ id, first, count })),
+      leases: leases.map(({ id, first, count, origin }) => ({ id, first, count, origin })),
       heartbeatMs: member.heartbeatMs,
     };
   }
 
-  #heartbeatMs(member: Member, leases: readonly Lease<Member>[]): number {
+  #heartbeatMs(member: Member, leases: readonly Lease<Member>[], wantsLeases: boolean): number {
     if (leases.length > 0) return RUNNER_HEARTBEAT_MS;
+    if (wantsLeases && this.#leases.open.comesMore) {
+      const ms = Math.max(WAITING_HEARTBEAT_MS, WAITING_REPORT_MS * this.#members.size);
+      if (ms < HEARTBEAT_MS.least) return ms;
+    }
     const usual =
       member.held === this.#blocks
         ? SEED_HEARTBEAT_MS

@@ -73,9 +73,11 @@ export class Seeder {
       schedule.seedFailed();
       return;
     }
+    task.cdnStatus = "RUNNING";
     this.#begin("offer", task.id, undefined, async () => {
       if (!(await this.#announceSaved(task, schedule, saved))) schedule.seedFailed();
     }).catch((error: Error) => {
+      task.cdnStatus = "WAITING";
       schedule.seedFailed();
       log.warn("cannot read the copy of task {task}: {reason}", {
         task: task.id,

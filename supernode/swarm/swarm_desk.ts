@@ -1,10 +1,13 @@
 import { blobDigest, formatDigest } from "../../protocol/digest.ts";
+import { seedFilePath } from "../../protocol/names.ts";
+import { contentSize } from "../../protocol/piece_range.ts";
 import { BLOCK_BYTES, blockCount } from "../../protocol/swarm/blocks.ts";
 import {
   type HeartbeatAnswer,
   type HeartbeatRequest,
   type JoinAnswer,
   type JoinRequest,
+  type LeaseGrant,
   type Neighbour,
   SWARM_VERSION,
   type TaskAdvice,
@@ -14,7 +17,7 @@ import { subnetOf } from "../schedule/neighbours.ts";
 import { DEFAULT_REGISTRY_CONNECTIONS, type SourceBudget } from "../schedule/source_leases.ts";
 import { type MemberAdvice, SwarmTask } from "../schedule/swarm_task.ts";
 import type { TaskSchedule } from "../schedule/v1_scheduler.ts";
-import { type Client, type Task, taskPieceCount } from "../tasks/task.ts";
+import { type Client, hasFailed, type Task, taskLayout, taskPieceCount } from "../tasks/task.ts";
 import type { TaskStore } from "../tasks/task_store.ts";
 
 export interface SwarmDeskOptions {
@@ -24,6 +27,10 @@ export interface SwarmDeskOptions {
   now: () => number;
   /** Uniform in [0, 1). */
   random: () => number;
+  /** Our own address, for nodes that do not say how they see us. */
+  advertiseIp: string;
+  /** The port of our copies. */
+  downloadPort: () => number;
 }
 
 /** One file's swarm, over all the URLs and repositories that lead to the file. */
@@ -36,6 +43,8 @@ interface Swarm {
   readonly tasks: Map<string, number>;
   /** Members that do not have the whole file yet. */
   downloading: number;
+  /** The task whose copy here the members draw on before they go to the source, if any. */
+  seedTaskId: string | undefined;
 }
 
 interface SwarmMember {
@@ -49,6 +58,8 @@ const EXPIRE_INTERVAL_MS = 250;
 const LOST_HEARTBEAT_MS = 1000;
 /** A v1 client that was heard of within this time is still at its task, ms. */
 const ACTIVE_MS = 60_000;
+/** As many members as this must fail to fetch from our copy before all go to the source. */
+const SEED_REFUSALS = 3;
 
 /**
  * Speaks with the nodes of our own swarm (docs/protocol.md, The swarm): one join and a heartbeat every
@@ -88,12 +99,16 @@ export class SwarmDesk {
 
   #takeIn(client: Client, task: Task, request: JoinRequest | undefined): JoinAnswer | undefined {
     if (request?.version !== SWARM_VERSION) return undefined;
-    if (task.cdnSource !== "source" || task.length <= 0) return undefined;
-    // A copy of our own (preheated) is handed out by v1's schedule.
-    if (task.cdnStatus !== "WAITING") return undefined;
+    if (task.length <= 0) return undefined;
+    // Should our copy fail, nobody could fetch parts of a part.
+    if (task.access.headers.Range) return undefined;
     if (client.port === 0 || client.pattern === "cdn") return undefined;
-    if (this.#hasV1Clients(task)) return undefined;
+    // Who has our copy to draw on keeps off the source.
+    if (task.cdnSource === "source" && task.cdnStatus === "WAITING" && this.#hasV1Clients(task))
+      return undefined;
     const swarm = this.#swarmOf(task);
+    if (!this.#seedTask(swarm) && hasCopy(task)) swarm.seedTaskId = task.id;
+    this.#supply(swarm);
     const advice = swarm.task.join(
       {
         id: client.cid,
@@ -110,9 +125,14 @@ export class SwarmDesk {
       version: SWARM_VERSION,
       blockBytes: BLOCK_BYTES,
       neighbours: this.#neighbours(swarm, advice),
-      leases: [...advice.leases],
+      leases: this.#leases(swarm, client, advice),
       heartbeatMs: advice.heartbeatMs,
     };
+  }
+
+  /** Whether the members of a task's swarm are to have a copy of ours made of this task. */
+  wantsSeed(task: Task): boolean {
+    return this.#swarms.get(swarmKey(task))?.seedTaskId === task.id;
   }
 
   /** Answers POST /swarm/heartbeat. */
@@ -122,11 +142,12 @@ export class SwarmDesk {
     for (const report of request.tasks) {
       const advice = this.#report(report);
       if (!advice) {
-        tasks.push({ taskId: report.taskId, known: false, neighbours: [], leases: [] });
+        const nothing = { neighbours: [], leases: [], seeding: false };
+        tasks.push({ taskId: report.taskId, known: false, ...nothing });
         continue;
       }
       heartbeatMs = Math.min(heartbeatMs, advice.heartbeatMs);
-      tasks.push({ taskId: report.taskId, known: true, ...advice });
+      tasks.push(advice.task);
     }
     return {
       heartbeatMs: Number.isFinite(heartbeatMs) ? heartbeatMs : LOST_HEARTBEAT_MS,
@@ -169,7 +190,7 @@ export class SwarmDesk {
     }
   }
 
-  #report(report: TaskReport): Omit<TaskAdvice & MemberAdvice, "taskId" | "known"> | undefined {
+  #report(report: TaskReport): { heartbeatMs: number; task: TaskAdvice } | undefined {
     const { store, now } = this.#options;
     const swarm = this.#membership.get(memberKey(report.taskId, report.cid));
     const member = swarm?.members.get(report.cid);
@@ -178,6 +199,7 @@ export class SwarmDesk {
       store.removeClient(report.taskId, report.cid);
       return undefined;
     }
+    this.#supply(swarm);
     const advice = swarm.task.report(report.cid, report, now());
     if (!advice) {
       this.leave(report.taskId, report.cid);
@@ -186,8 +208,50 @@ export class SwarmDesk {
     store.touch(member.client);
     if (report.held >= swarm.blocks && !member.complete) this.#completed(swarm, member);
     else if (member.client.state === "WAITING") member.client.state = "RUNNING";
-    const { heartbeatMs, leases } = advice;
-    return { heartbeatMs, leases: [...leases], neighbours: this.#neighbours(swarm, advice) };
+    return {
+      heartbeatMs: advice.heartbeatMs,
+      task: {
+        taskId: report.taskId,
+        known: true,
+        neighbours: this.#neighbours(swarm, advice),
+        leases: this.#leases(swarm, member.client, advice),
+        seeding: this.#seedTask(swarm)?.cdnStatus === "RUNNING",
+      },
+    };
+  }
+
+  /**
+   * Says where the swarm's blocks come from now: from our copy as far as that has come, or where there
+   * is none from the source.
+   */
+  #supply(swarm: Swarm): void {
+    const { now } = this.#options;
+    const enough = Math.min(SEED_REFUSALS, Math.max(1, swarm.downloading));
+    let seed = this.#seedTask(swarm);
+    // For good: a copy begun anew would ask the source for what the members are fetching.
+    if (seed && (hasFailed(seed) || swarm.task.seedRefusals >= enough)) seed = undefined;
+    if (!seed) swarm.seedTaskId = undefined;
+    if (!seed) {
+      swarm.task.supply("source", swarm.blocks);
+      return;
+    }
+    // Its own clients may all be gone.
+    seed.lastAccessMs = now();
+    swarm.task.supply("seed", seededBlocks(seed, swarm.blocks));
+  }
+
+  #seedTask(swarm: Swarm): Task | undefined {
+    return swarm.seedTaskId === undefined ? undefined : this.#options.store.task(swarm.seedTaskId);
+  }
+
+  #leases(swarm: Swarm, client: Client, { leases }: MemberAdvice): LeaseGrant[] {
+    const { advertiseIp, downloadPort } = this.#options;
+    return leases.map(({ origin, ...run }) => {
+      if (origin.kind !== "seed" || swarm.seedTaskId === undefined) return run;
+      const ip = client.superNodeIp || advertiseIp;
+      const path = seedFilePath(swarm.seedTaskId);
+      return { ...run, from: { kind: "seed", ip, port: downloadPort(), path } };
+    });
   }
 
   /** From now on v1 clients of the same task can be sent to it as well. */
@@ -272,14 +336,21 @@ export class SwarmDesk {
         members: new Map(),
         tasks: new Map(),
         downloading: 0,
+        seedTaskId: undefined,
       };
       this.#swarms.set(key, swarm);
+      if (task.cdnSource === "supernode") {
+        // One is about to be made; also where it failed the last time.
+        swarm.seedTaskId = task.id;
+        if (hasFailed(task)) task.cdnStatus = "WAITING";
+      }
     }
     return swarm;
   }
 
   #budgetOf(task: Task): SourceBudget {
-    const { host } = new URL(task.taskUrl);
+    // In pattern `local` the bound is for ourselves.
+    const host = task.cdnSource === "source" ? new URL(task.taskUrl).host : "";
     let budget = this.#budgets.get(host);
     if (!budget)
       this.#budgets.set(host, (budget = { most: DEFAULT_REGISTRY_CONNECTIONS, used: 0 }));
@@ -296,10 +367,21 @@ export class SwarmDesk {
   }
 }
 
+/** Whether there is, or will be in a moment, a copy of ours. */
+function hasCopy({ cdnStatus }: Task): boolean {
+  return cdnStatus === "RUNNING" || cdnStatus === "SUCCESS";
+}
+
+/** How many blocks, from the first on, our copy of a file holds. */
+function seededBlocks(task: Task, blocks: number): number {
+  if (task.cdnStatus === "SUCCESS") return blocks;
+  const bytes = task.pieceMd5s.length * contentSize(taskLayout(task));
+  return Math.min(blocks, bytes >= task.length ? blocks : Math.floor(bytes / BLOCK_BYTES));
+}
+
 /** What two tasks have in common that lead to the same file. */
 function swarmKey(task: Task): string {
-  // A part of a blob is another file than the blob.
-  const digest = task.access.headers.Range ? undefined : blobDigest(task.taskUrl);
+  const digest = blobDigest(task.taskUrl);
   return digest ? `${formatDigest(digest)} ${task.length}` : task.id;
 }
 

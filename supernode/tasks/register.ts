@@ -99,8 +99,9 @@ export class Registry {
     const serves = request.port > 0 && request.path !== "" && request.pattern !== "cdn";
     schedule.join(request.cID, serves, now());
     observer.clientRegistered(request.callSystem);
-    if (task.cdnSource === "supernode") {
-      // Its outcome reaches the clients by the schedule.
+    const swarm = swarms.join(client, task, request.swarm);
+    if (task.cdnSource === "supernode" && (!swarm || swarms.wantsSeed(task))) {
+      // Its outcome reaches the clients by the schedule, and by the task's status.
       this.#options.seeder.seed(task, schedule).catch(() => {});
     }
     return {
@@ -110,7 +111,7 @@ export class Registry {
       cdnSource: task.cdnSource,
       asSeed: false,
       seedTaskID: "",
-      swarm: swarms.join(client, task, request.swarm),
+      swarm,
     };
   }
 

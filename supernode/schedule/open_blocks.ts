@@ -1,0 +1,148 @@
+import type { BlockRun } from "../../protocol/swarm/blocks.ts";
+
+/** Where blocks are fetched from: the source, the supernode's own copy, or a v1 client that has them. */
+export type BlockOrigin = { kind: "source" } | { kind: "seed" } | { kind: "peer"; cid: string };
+
+/** Consecutive blocks that are to be fetched from the same place. */
+export interface OpenRun extends BlockRun {
+  origin: BlockOrigin;
+}
+
+/** Blocks that came back, or can now be had; without an origin, where all others come from. */
+interface Returned extends BlockRun {
+  peer?: BlockOrigin & { kind: "peer" };
+}
+
+/**
+ * The blocks of one file that nobody fetches or has fetched, in the order in which they are given out:
+ * what came back first, then the rest in the order of the file, as far as it is there to be had.
+ *
+ * Some are set aside, because a v1 client has or fetches them: they are given out when it is known
+ * where they can be had.
+ */
+export class OpenBlocks {
+  readonly #blocks: number;
+  /** The first block never given out. */
+  #frontier = 0;
+  readonly #returned: Returned[] = [];
+  /** Set aside now. */
+  readonly #aside = new Set<number>();
+  /** Ever set aside: these are not come by in the order of the file. */
+  readonly #passed = new Set<number>();
+  #origin: BlockOrigin = { kind: "source" };
+  #ready: number;
+
+  constructor(blocks: number) {
+    this.#blocks = blocks;
+    this.#ready = blocks;
+  }
+
+  /** Where all blocks come from of which nothing else is known. */
+  get origin(): BlockOrigin {
+    return this.#origin;
+  }
+
+  /** Blocks never given out. */
+  get untouched(): number {
+    return this.#blocks - this.#frontier;
+  }
+
+  /** Whether there are any that can be had now. */
+  get any(): boolean {
+    return this.#next() !== undefined || this.#returned.some((run) => this.#reach(run) > 0);
+  }
+
+  /** Whether there are any that can be had later. */
+  get comesMore(): boolean {
+    if (this.#aside.size > 0) return true;
+    if (this.#frontier < this.#blocks && this.#ready < this.#blocks) return true;
+    return this.#returned.some((run) => this.#reach(run) < run.count);
+  }
+
+  /**
+   * Blocks come from the source, or from the supernode's own copy as far as it has come.
+   *
+   * @param ready how many blocks can be had there, from the first on
+   */
+  supply(kind: "source" | "seed", ready: number): void {
+    if (this.#origin.kind !== kind) this.#origin = { kind };
+    this.#ready = ready;
+  }
+
+  /**
+   * Takes the next run out.
+   *
+   * @param size blocks at most; what comes from a v1 client is given out as it was put in
+   * @param refused places that the taker does not fetch from
+   */
+  take(size: number, refused: ReadonlySet<string>): OpenRun | undefined {
+    const refuses = refused.has(this.#origin.kind);
+    for (const [index, back] of this.#returned.entries()) {
+      if (refuses && !back.peer) continue;
+      const reach = this.#reach(back);
+      if (reach <= 0) continue;
+      const count = back.peer ? back.count : Math.min(size, reach);
+      const run = { first: back.first, count, origin: back.peer ?? this.#origin };
+      back.first += count;
+      back.count -= count;
+      if (back.count === 0) this.#returned.splice(index, 1);
+      return run;
+    }
+    const first = refuses ? undefined : this.#next();
+    if (first === undefined) return undefined;
+    let end = first + 1;
+    const limit = Math.min(first + size, this.#blocks, this.#ready);
+    while (end < limit && !this.#passed.has(end)) end += 1;
+    this.#frontier = end;
+    return { first, count: end - first, origin: this.#origin };
+  }
+
+  /** A run that was given out is open again. */
+  back({ first, count }: BlockRun, origin: BlockOrigin = this.#origin): void {
+    if (count <= 0) return;
+    this.#returned.push(origin.kind === "peer" ? { first, count, peer: origin } : { first, count });
+  }
+
+  /**
+   * Sets blocks aside, those that have been given out before only where `again` says so.
+   *
+   * @returns whether any of them is set aside now
+   */
+  setAside({ first, count }: BlockRun, again = false): boolean {
+    let any = false;
+    for (let block = first; block < Math.min(first + count, this.#blocks); block++) {
+      const isNew = block >= this.#frontier && !this.#passed.has(block);
+      if (isNew || again) this.#aside.add(block);
+      if (isNew) this.#passed.add(block);
+      any ||= this.#aside.has(block);
+    }
+    return any;
+  }
+
+  /**
+   * Blocks that were set aside are open again.
+   *
+   * @param cid the v1 client to fetch them from; without one they come from where all others do
+   */
+  put({ first, count }: BlockRun, cid?: string): void {
+    const origin: BlockOrigin = cid === undefined ? this.#origin : { kind: "peer", cid };
+    let from = first;
+    for (let block = first; block <= first + count; block++) {
+      if (block < first + count && this.#aside.delete(block)) continue;
+      this.back({ first: from, count: block - from }, origin);
+      from = block + 1;
+    }
+  }
+
+  /** How many blocks of a run that came back can be had now. */
+  #reach(run: Returned): number {
+    return run.peer ? run.count : Math.min(run.count, this.#ready - run.first);
+  }
+
+  /** The next block in the order of the file that can be had now. */
+  #next(): number | undefined {
+    let next = this.#frontier;
+    while (next < this.#blocks && this.#passed.has(next)) next += 1;
+    return next < Math.min(this.#blocks, this.#ready) ? next : undefined;
+  }
+}
