@@ -139,6 +139,87 @@ describe("joining", () => {
   });
 });
 
+describe("around the supernode's copy", () => {
+  const FRAMED = { cdnSource: "supernode", pieceSize: 4 * BLOCK_BYTES } as const;
+  const seed = { kind: "seed", ip: "10.0.0.200", port: 8001 };
+  const piecesOf = (count: number) => Array.from({ length: count }, () => "md5:1");
+  const FAILED = [{ id: 1, done: 0, failed: true, digests: [] }];
+
+  it("leases what the copy has, as it comes", () => {
+    const one = task("a", FRAMED);
+    const node = client(one, 1);
+    const joined = desk.join(node, one, JOIN)!;
+    expect(joined.leases).toEqual([]);
+    expect(joined.heartbeatMs).toBeLessThan(500);
+    expect(desk.wantsSeed(one)).toBe(true);
+    one.cdnStatus = "RUNNING";
+    one.pieceMd5s = piecesOf(1);
+    const answer = report(node, { wantsLeases: 2 });
+    expect(answer.seeding).toBe(true);
+    expect(answer.leases[0]).toMatchObject({ first: 0, from: { ...seed } });
+    const done = answer.leases.map(({ id, count }) => ({
+      id,
+      done: count,
+      failed: false,
+      digests: [],
+    }));
+    // A framed piece of four blocks lacks five bytes of the fourth.
+    const next = report(node, { leases: done, wantsLeases: 2 }).leases;
+    expect(next.map(({ first, count }) => [first, count])).toEqual([[2, 1]]);
+    one.cdnStatus = "SUCCESS";
+    expect(report(client(one, 2)).known).toBe(false);
+    const second = desk.join(client(one, 2), one, JOIN)!;
+    expect(second.leases[0]).toMatchObject({ from: seed });
+  });
+
+  it("names it as the node sees the supernode", () => {
+    const one = task("a", { cdnStatus: "SUCCESS" });
+    const joined = desk.join(client(one, 1, { superNodeIp: "10.9.9.9" }), one, JOIN)!;
+    expect(joined.leases[0]!.from).toEqual({
+      ...seed,
+      ip: "10.9.9.9",
+      path: `/download/tas/${one.id}`,
+    });
+  });
+
+  it("makes one copy for all the repositories of a blob", () => {
+    const [a, b] = [task("team-a/app", FRAMED), task("team-b/app", FRAMED)];
+    desk.join(client(a, 1), a, JOIN);
+    desk.join(client(b, 2), b, JOIN);
+    expect([desk.wantsSeed(a), desk.wantsSeed(b)]).toEqual([true, false]);
+  });
+
+  it.each<[string, (one: Task, node: Client) => void]>([
+    ["cannot be made", (one) => void (one.cdnStatus = "SOURCE_ERROR")],
+    ["is forgotten", (one) => void store.removeTask(one.id)],
+    ["cannot be reached by any member", (_one, node) => void report(node, { leases: FAILED })],
+  ])("goes to the source for good where the copy %s", (_what, fails) => {
+    const [one, other] = [task("team-a/app", FRAMED), task("team-b/app", FRAMED)];
+    one.cdnStatus = "RUNNING";
+    one.pieceMd5s = piecesOf(5);
+    const node = client(one, 1);
+    desk.join(node, one, JOIN);
+    const second = client(other, 2);
+    desk.join(second, other, JOIN);
+    fails(one, node);
+    if (_what.startsWith("cannot be reached")) {
+      const mine = report(second, { wantsLeases: 1 }).leases[0]!;
+      report(second, { leases: [{ ...FAILED[0]!, id: mine.id }] });
+    }
+    const answer = report(second, { wantsLeases: 2 });
+    expect(answer).toMatchObject({ known: true, seeding: false });
+    expect(answer.leases.some(({ from }) => from === undefined)).toBe(true);
+    one.cdnStatus = "RUNNING";
+    expect(desk.wantsSeed(one)).toBe(false);
+  });
+
+  it("takes v1 clients at the same task for no reason to change its ways", () => {
+    const one = task("a", FRAMED);
+    desk.join(client(one, 9, { state: "RUNNING" }), one, undefined);
+    expect(desk.join(client(one, 1), one, JOIN)).toBeDefined();
+  });
+});
+
 describe("a node of ours that falls silent", () => {
   it("does not pass for a v1 client", () => {
     const one = task("a");

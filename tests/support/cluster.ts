@@ -10,6 +10,8 @@ export interface ClusterOptions
   cdnPattern: CdnPattern;
   registry: Registry;
   authority: Authority;
+  /** Of the supernode. */
+  env?: Readonly<Record<string, string>>;
 }
 
 /** A supernode and some nodes, all with empty caches. */
@@ -20,8 +22,8 @@ export interface Cluster {
 }
 
 export async function startCluster(scratch: Scratch, options: ClusterOptions): Promise<Cluster> {
-  const { nodes: count, cdnPattern, registry, ...rest } = options;
-  const supernode = await startSupernode(scratch, { cdnPattern, registry });
+  const { nodes: count, cdnPattern, registry, env = {}, ...rest } = options;
+  const supernode = await startSupernode(scratch, { cdnPattern, registry, env });
   const supernodes = [supernode.node];
   const nodes = await Promise.all(
     Array.from({ length: count }, () => Dfdaemon.start(scratch, { ...rest, registry, supernodes })),

@@ -1,0 +1,63 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { SILENT } from "../observer.ts";
+import { SeedCache } from "../seed/cache.ts";
+import { PieceCutter } from "../seed/cut_pieces.ts";
+import { filePortRoutes } from "./file_port.ts";
+
+const ID = "ab".repeat(32);
+const PIECE = 4_194_304;
+const LENGTH = 2 * (PIECE - 5) + 1000;
+const bytes = Uint8Array.from({ length: LENGTH }, (_, index) => (index >>> 8) ^ index);
+
+let home: string;
+let served = 0;
+let ask: (headers: Record<string, string>) => Promise<Response>;
+
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), "send-bare-"));
+  const cache = new SeedCache(home);
+  const layout = { pieceSize: PIECE, framed: true, length: LENGTH };
+  const cutter = new PieceCutter(layout, { md5: false, sha256: false });
+  const head = { framed: true, pieceSize: PIECE, length: LENGTH, etag: "", lastModified: "" };
+  const writer = await cache.write(ID, head);
+  for (const piece of cutter.push(bytes)) await writer.piece(piece);
+  await writer.piece(cutter.end()!);
+  await writer.close();
+  served = 0;
+  const observer = { ...SILENT, bytesServed: (count: number) => void (served += count) };
+  const app = filePortRoutes({ cache, observer });
+  ask = async (headers) => app.request(`/download/${ID.slice(0, 3)}/${ID}`, { headers });
+});
+afterEach(() => rm(home, { recursive: true }));
+
+it("gives our nodes bytes of the file, across the frames of its pieces", async () => {
+  for (const [start, end] of [
+    [0, 99],
+    [PIECE - 100, PIECE + 2_000_000],
+    [LENGTH - 1001, LENGTH - 1],
+  ] as const) {
+    served = 0;
+    const answer = await ask({ range: `bytes=${start}-${end}`, cdnSource: "source" });
+    expect(answer.status).toBe(206);
+    expect(answer.headers.get("content-length")).toBe(String(end - start + 1));
+    const body = new Uint8Array(await answer.arrayBuffer());
+    expect(Buffer.from(body).equals(bytes.subarray(start, end + 1))).toBe(true);
+    expect(served).toBe(end - start + 1);
+  }
+});
+
+it("gives no more than has come", async () => {
+  const answer = await ask({ range: `bytes=${LENGTH}-${LENGTH + 9}`, cdnSource: "source" });
+  expect(answer.status).toBe(416);
+  expect((await ask({ cdnSource: "source" })).status).toBe(416);
+});
+
+it("gives v1 clients the pieces in their frames, as ever", async () => {
+  const answer = await ask({ range: `bytes=0-${PIECE - 1}` });
+  const body = new Uint8Array(await answer.arrayBuffer());
+  expect(body.byteLength).toBe(PIECE);
+  expect(body[PIECE - 1]).toBe(0x7f);
+});

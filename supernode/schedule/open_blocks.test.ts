@@ -1,0 +1,94 @@
+import { describe, expect, it } from "vitest";
+import { OpenBlocks } from "./open_blocks.ts";
+
+const NOTHING = new Set<string>();
+const source = { kind: "source" };
+const seed = { kind: "seed" };
+
+function takeAll(open: OpenBlocks, size = 4) {
+  const taken: [number, number, string][] = [];
+  for (let run = open.take(size, NOTHING); run; run = open.take(size, NOTHING)) {
+    const { origin } = run;
+    taken.push([run.first, run.count, origin.kind === "peer" ? origin.cid : origin.kind]);
+  }
+  return taken;
+}
+
+describe("open blocks", () => {
+  it("are given out once, in the order of the file, what came back first", () => {
+    const open = new OpenBlocks(10);
+    expect(open.take(4, NOTHING)).toEqual({ first: 0, count: 4, origin: source });
+    open.back({ first: 1, count: 2 });
+    expect(takeAll(open)).toEqual([
+      [1, 2, "source"],
+      [4, 4, "source"],
+      [8, 2, "source"],
+    ]);
+    expect([open.any, open.comesMore]).toEqual([false, false]);
+  });
+
+  it("are given out as far as the supernode's copy has come", () => {
+    const open = new OpenBlocks(10);
+    open.supply("seed", 0);
+    expect([open.take(4, NOTHING), open.any, open.comesMore]).toEqual([undefined, false, true]);
+    open.supply("seed", 6);
+    expect(takeAll(open)).toEqual([
+      [0, 4, "seed"],
+      [4, 2, "seed"],
+    ]);
+    open.supply("seed", 10);
+    expect(takeAll(open)).toEqual([[6, 4, "seed"]]);
+    expect(open.comesMore).toBe(false);
+  });
+
+  it("that came back wait for a copy that begins anew, and come from the source where it fails", () => {
+    const open = new OpenBlocks(10);
+    open.supply("seed", 10);
+    open.take(4, NOTHING);
+    open.back({ first: 0, count: 4 }, { kind: "seed" });
+    open.supply("seed", 2);
+    expect(open.take(4, NOTHING)).toEqual({ first: 0, count: 2, origin: seed });
+    expect([open.any, open.comesMore]).toEqual([false, true]);
+    open.supply("source", 10);
+    expect(takeAll(open)[0]).toEqual([2, 2, "source"]);
+  });
+
+  it("are kept from one who cannot fetch from there", () => {
+    const open = new OpenBlocks(10);
+    open.supply("seed", 10);
+    expect(open.take(4, new Set(["seed"]))).toBeUndefined();
+    expect(open.take(4, new Set(["source"]))).toMatchObject({ first: 0 });
+  });
+
+  it("are set aside until it is known where they are to be had", () => {
+    const open = new OpenBlocks(16);
+    open.take(2, NOTHING);
+    expect(open.setAside({ first: 0, count: 4 })).toBe(true);
+    expect(open.setAside({ first: 8, count: 4 })).toBe(true);
+    expect(open.setAside({ first: 0, count: 2 })).toBe(false);
+    expect(takeAll(open)).toEqual([
+      [4, 4, "source"],
+      [12, 4, "source"],
+    ]);
+    expect([open.any, open.comesMore]).toEqual([false, true]);
+    open.put({ first: 0, count: 4 }, "v1");
+    open.put({ first: 8, count: 4 });
+    expect(takeAll(open)).toEqual([
+      [2, 2, "v1"],
+      [8, 4, "source"],
+    ]);
+    open.put({ first: 8, count: 4 });
+    expect([open.any, open.comesMore]).toEqual([false, false]);
+  });
+
+  it("come as a whole from a v1 client, and may be set aside again", () => {
+    const open = new OpenBlocks(16);
+    open.setAside({ first: 4, count: 8 });
+    open.put({ first: 4, count: 8 }, "v1");
+    const run = open.take(2, NOTHING)!;
+    expect(run).toEqual({ first: 4, count: 8, origin: { kind: "peer", cid: "v1" } });
+    open.setAside({ first: 6, count: 6 }, true);
+    open.put({ first: 6, count: 6 });
+    expect(takeAll(open, 8).slice(0, 1)).toEqual([[6, 6, "source"]]);
+  });
+});
