@@ -10,13 +10,19 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const [name = "", ...args] = process.argv.slice(2);
+let [name = "", ...args] = process.argv.slice(2);
 const folders = await readdir(here, { withFileTypes: true });
 const names = folders
   .filter((entry) => entry.isDirectory() && existsSync(join(here, entry.name, "main.ts")))
   .map((entry) => entry.name);
+// What `wire` measures goes by names of its own, too.
+const measures = ["serve", "get", "get-v1", "seed", "pull", "ttfb", "warm", "tunnel", "start"];
+measures.push("idle", "cluster", "many");
+if (measures.includes(name)) [name, args] = ["wire", [name, ...args]];
+if (name === "--list") [name, args] = ["wire", ["--list"]];
 if (!names.includes(name)) {
-  process.stderr.write(`bench: no benchmark is called "${name}"; there are: ${names.join(", ")}\n`);
+  const all = [...names, ...measures].join(", ");
+  process.stderr.write(`bench: no benchmark is called "${name}"; there are: ${all}\n`);
   process.exit(1);
 }
 
@@ -29,6 +35,7 @@ await build({
     main: join(folder, "main.ts"),
     supernode: join(here, "..", "supernode", "main.ts"),
     dfdaemon: join(here, "..", "proxy", "main.ts"),
+    dfget: join(here, "..", "peer", "dfget", "main.ts"),
     ...Object.fromEntries(parts.map((file) => [file.slice(0, -3), join(folder, file)])),
   },
   outdir: directory,
