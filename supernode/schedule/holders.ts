@@ -8,6 +8,11 @@ export class Holders {
     return this.#byPiece[piece]?.size ?? 0;
   }
 
+  /** Who can serve a piece. */
+  of(piece: number): Iterable<Member> {
+    return this.#byPiece[piece] ?? [];
+  }
+
   add(piece: number, member: Member): void {
     (this.#byPiece[piece] ??= new Set()).add(member);
   }

@@ -174,6 +174,25 @@ export class TaskSchedule {
     this.#sourceHeld = held;
   }
 
+  /**
+   * Where a piece is that others need not fetch from the source: who serves it, or `coming` while somebody
+   * fetches it from there.
+   *
+   * @param counts whether to look at a client
+   */
+  whereIs(
+    piece: number,
+    counts: (cid: string) => boolean,
+    nowMs: number,
+  ): { cid: string } | "coming" | undefined {
+    for (const member of this.#holders.of(piece)) {
+      if (counts(member.cid) && !this.#eliminated(member)) return { cid: member.cid };
+    }
+    const holder = this.#leases.holder(piece);
+    if (!holder || !counts(holder.cid)) return undefined;
+    return nowMs < this.#leaseEndsMs(piece, holder, nowMs) ? "coming" : undefined;
+  }
+
   /** A client asks what to fetch next. */
   pull(cid: string, nowMs: number): PullDecision {
     const client = this.#members.get(cid);
@@ -325,14 +344,17 @@ export class TaskSchedule {
     const holder = this.#leases.holder(piece);
     if (holder && holder !== client) {
       if (!takeOver) return false;
-      const endsMs = this.#leases.endsMs(piece, (sinceMs) =>
-        this.#transfers.deadlineMs(holder, "source", sinceMs, nowMs),
-      );
-      if (nowMs < endsMs) return false;
+      if (nowMs < this.#leaseEndsMs(piece, holder, nowMs)) return false;
       holder.slow = true;
     }
     this.#leases.take(piece, client, nowMs);
     return true;
+  }
+
+  #leaseEndsMs(piece: number, holder: Member, nowMs: number): number {
+    return this.#leases.endsMs(piece, (sinceMs) =>
+      this.#transfers.deadlineMs(holder, "source", sinceMs, nowMs),
+    );
   }
 
   /** Whatever the client was fetching, it no longer is. */

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { z } from "zod";
+import { Bitmap } from "../../protocol/swarm/bitmap.ts";
 import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
-import { taskReportSchema } from "../../protocol/swarm/messages.ts";
+import { type LeaseGrant, taskReportSchema } from "../../protocol/swarm/messages.ts";
 import { DEFAULT_LIMITS, TaskSchedule } from "../schedule/v1_scheduler.ts";
 import { type Client, SourceAccess, type Task, taskPieceCount } from "../tasks/task.ts";
 import { TaskStore } from "../tasks/task_store.ts";
@@ -129,13 +130,100 @@ describe("joining", () => {
     const one = task("a", ofTask);
     expect(desk.join(client(one, 1, ofClient), one, request)).toBeUndefined();
   });
+});
 
-  it("leaves all to v1's schedule while a v1 client is at the task", () => {
+describe("with v1 clients at the same task", () => {
+  /** A v1 client that has piece 0, blocks 0 to 3, and is fetching piece 1, blocks 4 to 7. */
+  function begun() {
     const one = task("a");
-    desk.join(client(one, 1, { state: "RUNNING" }), one, undefined);
-    expect(desk.join(client(one, 2), one, JOIN)).toBeUndefined();
-    nowMs += 61_000;
-    expect(desk.join(client(one, 3), one, JOIN)).toBeDefined();
+    const v1 = client(one, 9, { state: "RUNNING" });
+    expect(desk.join(v1, one, undefined)).toBeUndefined();
+    const schedule = schedules.get(one.id)!;
+    const pulled = schedule.pull(v1.cid, nowMs);
+    expect(pulled.kind === "pieces" && pulled.pieces.map(({ piece }) => piece)).toEqual([
+      0, 1, 2, 3,
+    ]);
+    for (const piece of [2, 3]) schedule.failed(v1.cid, piece, "", nowMs);
+    schedule.succeeded(v1.cid, 0, true, nowMs);
+    const node = client(one, 1);
+    const { leases } = desk.join(node, one, JOIN)!;
+    return { one, v1, schedule, node, leases };
+  }
+
+  /** Does all leases until nothing is to be had any more; gives who was asked for which block. */
+  function work(node: Client, leases: readonly LeaseGrant[], seen = new Map<number, string>()) {
+    let left = leases;
+    while (left.length > 0) {
+      for (const { first, count, from } of left) {
+        for (let block = first; block < first + count; block++) {
+          const place = from?.path ?? "source";
+          expect(seen.get(block) ?? place).toBe(place);
+          seen.set(block, place);
+        }
+      }
+      nowMs += 50;
+      const done = left.map(({ id, count }) => ({ id, done: count, failed: false, digests: [] }));
+      left = report(node, { leases: done, wantsLeases: 2 }).leases;
+    }
+    return seen;
+  }
+
+  it("joins a swarm that leaves to them what they have or fetch, and gets it from them", () => {
+    const { v1, schedule, node, leases } = begun();
+    const seen = work(node, leases);
+    expect([...seen.keys()].sort((a, b) => a - b)).toEqual(
+      Array.from({ length: BLOCKS - 8 }, (_, block) => block + 8),
+    );
+    desk.expire();
+    const { leases: fromV1 } = report(node, { wantsLeases: 2 });
+    expect(fromV1).toEqual([
+      {
+        id: expect.any(Number),
+        ...{ first: 0, count: 4 },
+        from: { kind: "peer", ip: v1.ip, port: v1.port, path: v1.path },
+      },
+    ]);
+    work(node, fromV1, seen);
+    schedule.succeeded(v1.cid, 1, true, nowMs);
+    desk.expire();
+    work(node, report(node, { wantsLeases: 2 }).leases, seen);
+    expect(seen.size).toBe(BLOCKS);
+    expect([...seen.values()].filter((place) => place === v1.path)).toHaveLength(8);
+  });
+
+  it("asks the source for what a v1 client does not give, or does not fetch after all", () => {
+    const { one, v1, node, leases } = begun();
+    const seen = work(node, leases);
+    desk.expire();
+    const [lease] = report(node, { wantsLeases: 1 }).leases;
+    expect(
+      report(node, { leases: [{ id: lease!.id, done: 1, failed: true, digests: [] }] }).leases,
+    ).toEqual([]);
+    store.removeClient(one.id, v1.cid);
+    schedules.get(one.id)!.leave(v1.cid);
+    desk.expire();
+    work(node, report(node, { wantsLeases: 2 }).leases, seen);
+    expect([0, 1, 4].map((block) => seen.get(block))).toEqual([undefined, "source", "source"]);
+  });
+
+  it("sends them to a node for each piece as soon as it has that, not to the source", () => {
+    const { v1, schedule, node } = begun();
+    expect(schedule.pull(v1.cid, nowMs)).toEqual({ kind: "wait" });
+    const pieces = new Bitmap(BLOCKS / 4);
+    for (const piece of [3, 5]) pieces.add(piece);
+    report(node, { held: 9, pieces: pieces.toBase64() });
+    const pulled = schedule.pull(v1.cid, nowMs);
+    expect(
+      pulled.kind === "pieces" &&
+        new Map(pulled.pieces.map(({ piece, server }) => [piece, server])),
+    ).toEqual(new Map([3, 5].map((piece) => [piece, { kind: "peer", cid: node.cid }])));
+  });
+
+  it("takes a bitmap that makes no sense for none", () => {
+    const { v1, schedule, node } = begun();
+    for (const pieces of ["", "?", "AAAAAAAA"])
+      expect(report(node, { held: 9, pieces }).known).toBe(true);
+    expect(schedule.pull(v1.cid, nowMs)).toEqual({ kind: "wait" });
   });
 });
 

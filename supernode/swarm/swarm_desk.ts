@@ -1,6 +1,5 @@
 import { blobDigest, formatDigest } from "../../protocol/digest.ts";
 import { seedFilePath } from "../../protocol/names.ts";
-import { contentSize } from "../../protocol/piece_range.ts";
 import { BLOCK_BYTES, blockCount } from "../../protocol/swarm/blocks.ts";
 import {
   type HeartbeatAnswer,
@@ -8,17 +7,22 @@ import {
   type JoinAnswer,
   type JoinRequest,
   type LeaseGrant,
+  type LeaseOrigin,
   type Neighbour,
   SWARM_VERSION,
   type TaskAdvice,
   type TaskReport,
 } from "../../protocol/swarm/messages.ts";
 import { subnetOf } from "../schedule/neighbours.ts";
+import type { BlockOrigin } from "../schedule/open_blocks.ts";
 import { DEFAULT_REGISTRY_CONNECTIONS, type SourceBudget } from "../schedule/source_leases.ts";
 import { type MemberAdvice, SwarmTask } from "../schedule/swarm_task.ts";
 import type { TaskSchedule } from "../schedule/v1_scheduler.ts";
-import { type Client, hasFailed, type Task, taskLayout, taskPieceCount } from "../tasks/task.ts";
+import type { Client, Task } from "../tasks/task.ts";
 import type { TaskStore } from "../tasks/task_store.ts";
+import { SeedSupply } from "./seed_supply.ts";
+import { SetAside } from "./set_aside.ts";
+import { ToldPieces } from "./told_pieces.ts";
 
 export interface SwarmDeskOptions {
   store: TaskStore;
@@ -43,13 +47,15 @@ interface Swarm {
   readonly tasks: Map<string, number>;
   /** Members that do not have the whole file yet. */
   downloading: number;
-  /** The task whose copy here the members draw on before they go to the source, if any. */
-  seedTaskId: string | undefined;
+  readonly seed: SeedSupply;
+  readonly aside: SetAside;
 }
 
 interface SwarmMember {
   readonly client: Client;
   complete: boolean;
+  /** What v1 clients of its task know that it has. */
+  readonly told: ToldPieces;
 }
 
 /** Milliseconds between two looks at who is silent. */
@@ -58,8 +64,6 @@ const EXPIRE_INTERVAL_MS = 250;
 const LOST_HEARTBEAT_MS = 1000;
 /** A v1 client that was heard of within this time is still at its task, ms. */
 const ACTIVE_MS = 60_000;
-/** As many members as this must fail to fetch from our copy before all go to the source. */
-const SEED_REFUSALS = 3;
 
 /**
  * Speaks with the nodes of our own swarm (docs/protocol.md, The swarm): one join and a heartbeat every
@@ -85,8 +89,7 @@ export class SwarmDesk {
    * Takes a registered client into the swarm of its file. To be told of every client: those of v1 count
    * too.
    *
-   * @returns `undefined` where it must go on as a v1 client: it is no node of ours, or v1 clients are
-   *   at the task, with whom it then shares v1's schedule
+   * @returns `undefined` where it must go on as a v1 client: it is no node of ours, for instance
    */
   join(client: Client, task: Task, request: JoinRequest | undefined): JoinAnswer | undefined {
     const answer = this.#takeIn(client, task, request);
@@ -103,12 +106,12 @@ export class SwarmDesk {
     // Should our copy fail, nobody could fetch parts of a part.
     if (task.access.headers.Range) return undefined;
     if (client.port === 0 || client.pattern === "cdn") return undefined;
-    // Who has our copy to draw on keeps off the source.
-    if (task.cdnSource === "source" && task.cdnStatus === "WAITING" && this.#hasV1Clients(task))
-      return undefined;
     const swarm = this.#swarmOf(task);
-    if (!this.#seedTask(swarm) && hasCopy(task)) swarm.seedTaskId = task.id;
+    swarm.seed.offer(task);
     this.#supply(swarm);
+    // From now on v1 clients are kept off the source.
+    const begins = swarm.downloading === 0 || !swarm.tasks.has(task.id);
+    if (begins && task.cdnSource === "source" && !swarm.seed.task) swarm.aside.fill(task);
     const advice = swarm.task.join(
       {
         id: client.cid,
@@ -132,7 +135,7 @@ export class SwarmDesk {
 
   /** Whether the members of a task's swarm are to have a copy of ours made of this task. */
   wantsSeed(task: Task): boolean {
-    return this.#swarms.get(swarmKey(task))?.seedTaskId === task.id;
+    return this.#swarms.get(swarmKey(task))?.seed.task === task;
   }
 
   /** Answers POST /swarm/heartbeat. */
@@ -182,6 +185,7 @@ export class SwarmDesk {
   expire(): void {
     const nowMs = this.#options.now();
     for (const swarm of this.#swarms.values()) {
+      swarm.aside.look();
       swarm.task.expire(nowMs);
       if (swarm.task.size === swarm.members.size) continue;
       for (const { client } of [...swarm.members.values()]) {
@@ -200,6 +204,7 @@ export class SwarmDesk {
       return undefined;
     }
     this.#supply(swarm);
+    swarm.aside.heard(report, swarm.tasks.keys());
     const advice = swarm.task.report(report.cid, report, now());
     if (!advice) {
       this.leave(report.taskId, report.cid);
@@ -208,6 +213,7 @@ export class SwarmDesk {
     store.touch(member.client);
     if (report.held >= swarm.blocks && !member.complete) this.#completed(swarm, member);
     else if (member.client.state === "WAITING") member.client.state = "RUNNING";
+    this.#tell(member, report);
     return {
       heartbeatMs: advice.heartbeatMs,
       task: {
@@ -215,66 +221,56 @@ export class SwarmDesk {
         known: true,
         neighbours: this.#neighbours(swarm, advice),
         leases: this.#leases(swarm, member.client, advice),
-        seeding: this.#seedTask(swarm)?.cdnStatus === "RUNNING",
+        seeding: swarm.seed.task?.cdnStatus === "RUNNING",
       },
     };
   }
 
-  /**
-   * Says where the swarm's blocks come from now: from our copy as far as that has come, or where there
-   * is none from the source.
-   */
-  #supply(swarm: Swarm): void {
-    const { now } = this.#options;
-    const enough = Math.min(SEED_REFUSALS, Math.max(1, swarm.downloading));
-    let seed = this.#seedTask(swarm);
-    // For good: a copy begun anew would ask the source for what the members are fetching.
-    if (seed && (hasFailed(seed) || swarm.task.seedRefusals >= enough)) seed = undefined;
-    if (!seed) swarm.seedTaskId = undefined;
-    if (!seed) {
-      swarm.task.supply("source", swarm.blocks);
-      return;
-    }
-    // Its own clients may all be gone.
-    seed.lastAccessMs = now();
-    swarm.task.supply("seed", seededBlocks(seed, swarm.blocks));
-  }
-
-  #seedTask(swarm: Swarm): Task | undefined {
-    return swarm.seedTaskId === undefined ? undefined : this.#options.store.task(swarm.seedTaskId);
+  #supply({ seed, blocks, downloading }: Swarm): void {
+    seed.update(blocks, downloading, this.#options.now());
   }
 
   #leases(swarm: Swarm, client: Client, { leases }: MemberAdvice): LeaseGrant[] {
-    const { advertiseIp, downloadPort } = this.#options;
     return leases.map(({ origin, ...run }) => {
-      if (origin.kind !== "seed" || swarm.seedTaskId === undefined) return run;
-      const ip = client.superNodeIp || advertiseIp;
-      const path = seedFilePath(swarm.seedTaskId);
-      return { ...run, from: { kind: "seed", ip, port: downloadPort(), path } };
+      const from = this.#placeOf(swarm, client, origin);
+      return from ? { ...run, from } : run;
     });
   }
 
-  /** From now on v1 clients of the same task can be sent to it as well. */
-  #completed(swarm: Swarm, member: SwarmMember): void {
-    const { schedules, store, now } = this.#options;
-    member.complete = true;
-    const { client } = member;
-    client.state = "SUCCESS";
-    const task = store.task(client.taskId);
-    const schedule = schedules.get(client.taskId);
-    if (task && schedule) {
-      const pieces = taskPieceCount(task) ?? 0;
-      for (let piece = 0; piece < pieces; piece++) {
-        schedule.succeeded(client.cid, piece, true, now());
-      }
+  /** Where a node finds what it is sent for; where that is gone meanwhile, the source has it. */
+  #placeOf(swarm: Swarm, client: Client, origin: BlockOrigin): LeaseOrigin | undefined {
+    const { advertiseIp, downloadPort } = this.#options;
+    if (origin.kind === "peer") {
+      const v1 = swarm.aside.client(origin.cid, swarm.tasks.keys());
+      return v1 && { kind: "peer", ip: v1.ip, port: v1.port, path: v1.path };
     }
+    const { task } = swarm.seed;
+    if (origin.kind === "source" || !task) return undefined;
+    const ip = client.superNodeIp || advertiseIp;
+    return { kind: "seed", ip, port: downloadPort(), path: seedFilePath(task.id) };
+  }
+
+  #completed(swarm: Swarm, member: SwarmMember): void {
+    member.complete = true;
+    member.client.state = "SUCCESS";
     this.#downloaded(swarm);
+  }
+
+  /** From now on v1 clients of the same task can be sent to a member for what it has. */
+  #tell({ client, complete, told }: SwarmMember, { pieces }: TaskReport): void {
+    const { store, schedules, now } = this.#options;
+    const { cid, taskId } = client;
+    const task = store.task(taskId);
+    const schedule = schedules.get(taskId);
+    const has = complete ? "all" : pieces;
+    if (!task || !schedule || has === undefined) return;
+    if (complete || this.#hasV1Clients(task)) told.tell(has, { cid, task, schedule }, now());
   }
 
   #add(swarm: Swarm, client: Client): void {
     const { cid, taskId } = client;
     this.#remove(swarm, taskId, cid);
-    swarm.members.set(cid, { client, complete: false });
+    swarm.members.set(cid, { client, complete: false, told: new ToldPieces() });
     this.#membership.set(memberKey(taskId, cid), swarm);
     const known = swarm.tasks.get(taskId) ?? 0;
     swarm.tasks.set(taskId, known + 1);
@@ -327,23 +323,20 @@ export class SwarmDesk {
     let swarm = this.#swarms.get(key);
     if (!swarm) {
       const blocks = blockCount(task.length);
-      const { random } = this.#options;
+      const { random, store, schedules, now } = this.#options;
       const budget = this.#budgetOf(task);
+      const swarmTask = new SwarmTask({ blocks, budget, random });
       swarm = {
         key,
         blocks,
-        task: new SwarmTask({ blocks, budget, random }),
+        task: swarmTask,
         members: new Map(),
         tasks: new Map(),
         downloading: 0,
-        seedTaskId: undefined,
+        seed: new SeedSupply(store, swarmTask),
+        aside: new SetAside({ store, schedules, now, swarm: swarmTask }),
       };
       this.#swarms.set(key, swarm);
-      if (task.cdnSource === "supernode") {
-        // One is about to be made; also where it failed the last time.
-        swarm.seedTaskId = task.id;
-        if (hasFailed(task)) task.cdnStatus = "WAITING";
-      }
     }
     return swarm;
   }
@@ -365,18 +358,6 @@ export class SwarmDesk {
       return [{ id, ip, port, path, near }];
     });
   }
-}
-
-/** Whether there is, or will be in a moment, a copy of ours. */
-function hasCopy({ cdnStatus }: Task): boolean {
-  return cdnStatus === "RUNNING" || cdnStatus === "SUCCESS";
-}
-
-/** How many blocks, from the first on, our copy of a file holds. */
-function seededBlocks(task: Task, blocks: number): number {
-  if (task.cdnStatus === "SUCCESS") return blocks;
-  const bytes = task.pieceMd5s.length * contentSize(taskLayout(task));
-  return Math.min(blocks, bytes >= task.length ? blocks : Math.floor(bytes / BLOCK_BYTES));
 }
 
 /** What two tasks have in common that lead to the same file. */

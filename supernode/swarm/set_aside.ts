@@ -1,0 +1,95 @@
+import { BLOCK_BYTES, type BlockRun } from "../../protocol/swarm/blocks.ts";
+import type { TaskReport } from "../../protocol/swarm/messages.ts";
+import type { SwarmTask } from "../schedule/swarm_task.ts";
+import type { TaskSchedule } from "../schedule/v1_scheduler.ts";
+import { type Client, type Task, taskPieceCount } from "../tasks/task.ts";
+import type { TaskStore } from "../tasks/task_store.ts";
+
+export interface SetAsideOptions {
+  store: TaskStore;
+  schedules: ReadonlyMap<string, TaskSchedule>;
+  /** ms since the epoch. */
+  now: () => number;
+  swarm: SwarmTask;
+}
+
+/** A piece of one of a swarm's tasks, and the swarm's blocks that it is made of. */
+interface AsidePiece extends BlockRun {
+  readonly taskId: string;
+  readonly piece: number;
+}
+
+/**
+ * What v1 clients have or fetch of a swarm's file (CDN pattern `source`): its members do not fetch that
+ * from the source a second time, but wait until it has come, and get it from there.
+ *
+ * To be filled when v1 clients are about to be kept off the source: from then on they fetch nothing
+ * more there, and are sent to the members for what is missing.
+ */
+export class SetAside {
+  readonly #options: SetAsideOptions;
+  #pieces: AsidePiece[] = [];
+
+  constructor(options: SetAsideOptions) {
+    this.#options = options;
+  }
+
+  /** Sets aside what the v1 clients of a task have or fetch. */
+  fill(task: Task): void {
+    for (let piece = 0; piece < (taskPieceCount(task) ?? 0); piece++) {
+      if (!this.#whereIs(task.id, piece)) continue;
+      const aside = { taskId: task.id, piece, ...blocksOfPiece(piece, task) };
+      if (this.#options.swarm.setAside(aside)) this.#pieces.push(aside);
+    }
+  }
+
+  /** Has the members fetch what has come, and what will not come after all. To be called now and then. */
+  look(): void {
+    if (this.#pieces.length === 0) return;
+    this.#pieces = this.#pieces.filter((aside) => {
+      const where = this.#whereIs(aside.taskId, aside.piece);
+      if (where === "coming") return true;
+      this.#options.swarm.put(aside, where?.cid);
+      return false;
+    });
+  }
+
+  /** The v1 client that has a piece. */
+  client(cid: string, taskIds: Iterable<string>): Client | undefined {
+    for (const taskId of taskIds) {
+      const client = this.#options.store.client(taskId, cid);
+      if (client) return client;
+    }
+    return undefined;
+  }
+
+  /**
+   * A member reports; to be heard before the swarm hears the same. Where a v1 client has not given it a
+   * piece, that one is not known to have it any more.
+   */
+  heard({ cid, leases }: TaskReport, taskIds: Iterable<string>): void {
+    const { swarm, store, schedules } = this.#options;
+    for (const { id, failed } of leases) {
+      const lease = failed ? swarm.lease(cid, id) : undefined;
+      if (lease?.origin.kind !== "peer") continue;
+      const { first, count } = lease;
+      const v1 = this.client(lease.origin.cid, taskIds);
+      const task = v1 && store.task(v1.taskId);
+      const piece = task ? Math.floor((first * BLOCK_BYTES) / task.pieceSize) : 0;
+      if (v1) schedules.get(v1.taskId)?.pieceLost(v1.cid, piece);
+      this.#pieces.push({ taskId: task?.id ?? "", piece, first, count });
+    }
+  }
+
+  #whereIs(taskId: string, piece: number) {
+    const { schedules, swarm, now } = this.#options;
+    return schedules.get(taskId)?.whereIs(piece, (cid) => !swarm.has(cid), now());
+  }
+}
+
+/** The blocks of a bare piece, which begins and ends with blocks. */
+function blocksOfPiece(piece: number, { pieceSize, length }: Task): BlockRun {
+  const first = (piece * pieceSize) / BLOCK_BYTES;
+  const end = Math.ceil(Math.min(length, (piece + 1) * pieceSize) / BLOCK_BYTES);
+  return { first, count: end - first };
+}
