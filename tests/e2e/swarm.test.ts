@@ -6,11 +6,13 @@ import { Authority } from "../support/authority.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import type { Dfdaemon } from "../support/dfdaemon.ts";
 import { dfgetHost, startDfget } from "../support/dfget.ts";
+import { bytesOnDisk } from "../support/files_below.ts";
 import { createImage, type Image, MB } from "../support/image.ts";
 import { describeWithPrograms } from "../support/programs.ts";
 import { REGISTRY_NAME, Registry } from "../support/registry.ts";
 import { Scratch } from "../support/scratch.ts";
 import { expectImage, startSkopeoPull } from "../support/skopeo.ts";
+import type { Supernode } from "../support/supernode.ts";
 
 describeWithPrograms("our own swarm", { programs: ["skopeo", "docker-registry"] }, () => {
   let scratch: Scratch;
@@ -30,11 +32,30 @@ describeWithPrograms("our own swarm", { programs: ["skopeo", "docker-registry"] 
   });
   afterAll(() => scratch?.close());
 
-  const start = async (nodes: number) => {
-    cluster = await startCluster(scratch, { nodes, cdnPattern: "source", registry, authority });
+  const start = async (nodes: number, rateLimit = "1G") => {
+    const cdnPattern = "source";
+    cluster = await startCluster(scratch, { nodes, cdnPattern, registry, authority, rateLimit });
     return cluster;
   };
-  const pull = (node: Dfdaemon, image: Image, repository: string) => {
+  /** Starts a dfget, which schedules as v1's does, for an image's only layer. */
+  const startV1 = async (supernode: Supernode, image: Image, repository: string, limit: string) => {
+    const [layer] = image.layers;
+    const host = await dfgetHost(scratch);
+    const output = join(host.home, "layer");
+    const program = startDfget(scratch, host, [
+      ...["--url", `https://${registry.host}/v2/${repository}/blobs/${layer!.digest}`],
+      ...["--output", output, "--node", supernode.node, "--notbs", "--locallimit", limit],
+      ...["--cacerts", registry.authority.files.cert],
+      ...["--host-alias", `${REGISTRY_NAME}=${registry.address}`],
+    ]);
+    const finish = async () => {
+      expect(await program.finished()).toMatchObject({ code: 0 });
+      const content = await readFile(output);
+      expect(`sha256:${createHash("sha256").update(content).digest("hex")}`).toBe(layer!.digest);
+    };
+    return { program, home: host.home, finish };
+  };
+  const startPull = (node: Dfdaemon, repository: string) => {
     const into = `${scratch.dir}/pulled-${pulls++}`;
     const trust = authority.directory;
     const program = startSkopeoPull(scratch, {
@@ -44,6 +65,10 @@ describeWithPrograms("our own swarm", { programs: ["skopeo", "docker-registry"] 
       proxy: node.url,
       trust,
     });
+    return { program, into };
+  };
+  const pull = (node: Dfdaemon, image: Image, repository: string) => {
+    const { program, into } = startPull(node, repository);
     return expectImage(program, into, image);
   };
 
@@ -87,21 +112,49 @@ describeWithPrograms("our own swarm", { programs: ["skopeo", "docker-registry"] 
     const egress = await registry.egress();
     await Promise.all(nodes.map((node) => pull(node, image, "library/mixed")));
     const [layer] = image.layers;
-    const host = await dfgetHost(scratch);
-    const output = join(host.home, "layer");
-    // dfget schedules as v1 does: it is shown the nodes of the swarm as peers that have it all.
-    const program = startDfget(scratch, host, [
-      ...["--url", `https://${registry.host}/v2/library/mixed/blobs/${layer!.digest}`],
-      ...["--output", output, "--node", supernode.node, "--notbs"],
-      ...["--cacerts", registry.authority.files.cert],
-      ...["--host-alias", `${REGISTRY_NAME}=${registry.address}`],
-    ]);
-    expect(await program.finished()).toMatchObject({ code: 0 });
-    const digest = createHash("sha256")
-      .update(await readFile(output))
-      .digest("hex");
-    expect(`sha256:${digest}`).toBe(layer!.digest);
+    const v1 = await startV1(supernode, image, "library/mixed", "1G");
+    await v1.finish();
     expect((await egress.of(layer!)) / layer!.size).toBeLessThanOrEqual(1.05);
+  });
+
+  it("gives v1 clients what it has while it is still downloading", {
+    timeout: 120_000,
+  }, async () => {
+    const image = await createImage(scratch, "v1-later", [60 * MB]);
+    await registry.push(image, "library/v1-later");
+    const { supernode, nodes } = await start(2, "6M");
+    const egress = await registry.egress();
+    const pulls = nodes.map((node) => startPull(node, "library/v1-later"));
+    await pulls[0]!.program.until("some blocks are there", async () => {
+      return (await bytesOnDisk(nodes[0]!.home)) > 8 * MB;
+    });
+    const v1 = await startV1(supernode, image, "library/v1-later", "1G");
+    await v1.program.until("it has some pieces", async () => (await bytesOnDisk(v1.home)) > 4 * MB);
+    for (const { program } of pulls) expect(program.running).toBe(true);
+    await Promise.all([
+      v1.finish(),
+      ...pulls.map(({ program, into }) => expectImage(program, into, image)),
+    ]);
+    const [layer] = image.layers;
+    expect((await egress.of(layer!)) / layer!.size).toBeLessThanOrEqual(1.05);
+  });
+
+  it("begins where a v1 client is at it, and fetches from it what it has", {
+    timeout: 120_000,
+  }, async () => {
+    const image = await createImage(scratch, "v1-first", [60 * MB]);
+    await registry.push(image, "library/v1-first");
+    const { supernode, nodes } = await start(2);
+    const egress = await registry.egress();
+    const v1 = await startV1(supernode, image, "library/v1-first", "5M");
+    await v1.program.until("it has some pieces", async () => (await bytesOnDisk(v1.home)) > 8 * MB);
+    await Promise.all(nodes.map((node) => pull(node, image, "library/v1-first")));
+    expect(v1.program.running).toBe(true);
+    await v1.finish();
+    const [layer] = image.layers;
+    expect((await egress.of(layer!)) / layer!.size).toBeLessThanOrEqual(1.05);
+    const metrics = await (await fetch(`http://${supernode.node}/metrics`)).text();
+    expect(handled(metrics, "/swarm/heartbeat")).toBeGreaterThan(0);
   });
 });
 
