@@ -106,6 +106,8 @@ export interface Peer {
    * @throws {DownloadError} when p2p cannot be used for it (no length, for instance)
    */
   open(request: OpenRequest): Promise<OpenFile>;
+  /** Takes other supernodes and limits; downloads under way keep their supernode. */
+  adjust(settings: Pick<PeerOptions, "supernodes" | "localLimit" | "totalLimit">): void;
   /** Stops serving; keeps the cache on disk. */
   close(): Promise<void>;
 }

@@ -19,6 +19,7 @@ import {
 import { heldBytes, matchesDigest, openCachedFile } from "./download/cached_file.ts";
 import { Download } from "./download/download.ts";
 import { SharedDownload } from "./download/shared_download.ts";
+import type { HostLimit } from "./serve/local_control.ts";
 import { type PeerServer, startPeerServer } from "./serve/peer_server.ts";
 import { Catalog, type CatalogEntry, DATA_SUFFIX } from "./store/catalog.ts";
 import { EXPIRE_MS } from "./store/expiry.ts";
@@ -41,6 +42,9 @@ export class NodePeer implements Peer {
   readonly #server: PeerServer;
   readonly #swarms: SwarmSessions;
   readonly #totalLimiter: RateLimiter;
+  readonly #hostLimit: HostLimit;
+  readonly #localLimiters = new WeakMap<SharedDownload, RateLimiter>();
+  #localLimit: number;
   /** Downloads under way, by cache key. */
   readonly #running = new Map<string, SharedDownload>();
   readonly #opening = new Map<string, Promise<unknown>>();
@@ -55,6 +59,7 @@ export class NodePeer implements Peer {
       supernodes: SupernodeList;
       server: PeerServer;
       swarms: SwarmSessions;
+      hostLimit: HostLimit;
     },
   ) {
     this.ip = options.ip;
@@ -64,7 +69,9 @@ export class NodePeer implements Peer {
     this.#supernodes = parts.supernodes;
     this.#server = parts.server;
     this.#swarms = parts.swarms;
+    this.#hostLimit = parts.hostLimit;
     this.#totalLimiter = new RateLimiter(options.totalLimit ?? 0);
+    this.#localLimit = options.localLimit ?? 0;
   }
 
   static async start(options: PeerOptions): Promise<NodePeer> {
@@ -73,6 +80,7 @@ export class NodePeer implements Peer {
     const catalog = new Catalog(options.dataDir);
     await catalog.load();
     const swarms = new SwarmSessions();
+    const hostLimit = { totalLimit: options.totalLimit ?? 0 };
     const server = await startPeerServer({
       catalog,
       swarms,
@@ -82,10 +90,10 @@ export class NodePeer implements Peer {
       port: options.port,
       expireMs: options.expireMs ?? EXPIRE_MS,
       aliveMs: 0,
-      limit: { totalLimit: options.totalLimit ?? 0 },
+      limit: hostLimit,
       onServed: options.onServed,
     });
-    return new NodePeer(options, { catalog, http, supernodes, server, swarms });
+    return new NodePeer(options, { catalog, http, supernodes, server, swarms, hostLimit });
   }
 
   get port(): number {
@@ -114,6 +122,16 @@ export class NodePeer implements Peer {
       if (this.#opening.get(key) === settled) this.#opening.delete(key);
     });
     return opening;
+  }
+
+  adjust(settings: Pick<PeerOptions, "supernodes" | "localLimit" | "totalLimit">): void {
+    this.#supernodes.replace(settings.supernodes);
+    this.#localLimit = settings.localLimit ?? 0;
+    for (const shared of this.#running.values()) {
+      this.#localLimiters.get(shared)?.setRate(this.#localLimit);
+    }
+    this.#hostLimit.totalLimit = settings.totalLimit ?? 0;
+    this.#totalLimiter.setRate(settings.totalLimit ?? 0);
   }
 
   async close(): Promise<void> {
@@ -147,6 +165,7 @@ export class NodePeer implements Peer {
       ? digest.hex
       : basename(new URL(request.url).pathname).replace(/[^\w.-]/g, "_") || "index";
     const name = resumed?.name ?? taskFileName(base, sign);
+    const limiter = new RateLimiter(this.#localLimit);
     const download = new Download(
       {
         source: { url: request.url, headers: request.headers, tls: request.tls },
@@ -173,7 +192,7 @@ export class NodePeer implements Peer {
         supernodes: this.#supernodes,
         swarms: this.#swarms,
         zone: this.#options.zone,
-        limiters: [new RateLimiter(this.#options.localLimit ?? 0), this.#totalLimiter],
+        limiters: [limiter, this.#totalLimiter],
         onBytes: this.#options.onBytes,
       },
       resumed?.file,
@@ -181,6 +200,7 @@ export class NodePeer implements Peer {
     if (resumed) this.#options.onBytes?.("cache", heldBytes(resumed.file!));
     const shared = new SharedDownload(download);
     this.#running.set(key, shared);
+    this.#localLimiters.set(shared, limiter);
     this.#follow(shared, key, name, resumed);
     return shared.openFile();
   }

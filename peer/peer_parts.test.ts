@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { UsageError } from "../runtime/command_line.ts";
 import { ConfigError } from "../runtime/config_file.ts";
+import { HttpClient } from "../runtime/http_client.ts";
 import { parseLegacyConfig } from "./dfget/legacy_config.ts";
 import { readDfgetSettings } from "./dfget/settings.ts";
 import { orderedStream } from "./download/ordered_stream.ts";
@@ -13,7 +14,7 @@ import { expired } from "./store/expiry.ts";
 import type { FileIndex } from "./store/index_file.ts";
 import { TaskFile } from "./store/task_file.ts";
 import { parseSupernode } from "./supernode/parse_supernode.ts";
-import { weightedOrder } from "./supernode/supernode_list.ts";
+import { SupernodeList, weightedOrder } from "./supernode/supernode_list.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -61,6 +62,22 @@ describe("supernodes", () => {
       if (order[0]!.name === "b") first++;
     }
     expect(first).toBe(75);
+  });
+});
+
+describe("another list of supernodes", () => {
+  it("keeps what is known of those that stay", () => {
+    const http = new HttpClient();
+    onTestFinished(() => http.close());
+    const address = (host: string, weight = 1) => ({ host, port: 8002, weight });
+    const list = new SupernodeList([address("a"), address("b")], http);
+    const kept = list.named("b:8002", http)!;
+    list.lost(kept, 1000);
+    list.replace([address("b"), address("c", 2)]);
+    expect(list.named("b:8002", http)).toBe(kept);
+    const names = (nowMs: number) => list.candidates(nowMs, () => 0).map((client) => client.name);
+    expect(names(1001)).toEqual(["c:8002"]);
+    expect(names(1_000_000).sort()).toEqual(["b:8002", "c:8002"]);
   });
 });
 

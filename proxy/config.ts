@@ -7,6 +7,7 @@ import { formatRate, rateSchema } from "../protocol/rate.ts";
 import { UsageError } from "../runtime/command_line.ts";
 import { ConfigError, configSection, isMissing, readConfigFile } from "../runtime/config_file.ts";
 import { logConfigSchema } from "../runtime/logger.ts";
+import { changedKeys } from "../runtime/reload.ts";
 import { compileGoRegexp } from "./go_regexp.ts";
 
 /** Where the configuration lies unless `--config` says otherwise (protocol §5). */
@@ -203,6 +204,27 @@ function defaultWorkHome(): string {
 
 function localRepo({ localrepo, workHome }: ProxyConfig): string {
   return localrepo || join(workHome, "dfdaemon", "data");
+}
+
+/** What a running dfdaemon keeps until it is started anew. */
+const FOR_RESTART = [
+  "hostIp",
+  "port",
+  "workHome",
+  "verbose",
+  "logConfig",
+  "hostAliases",
+  "localIP",
+  "peerPort",
+] as const;
+
+/** The keys that differ and wait for a restart. */
+export function keysForRestart(before: ProxyConfig, after: ProxyConfig): string[] {
+  const tls = ({ certpem }: ProxyConfig) => certpem !== "";
+  return [
+    ...changedKeys(FOR_RESTART, before, after),
+    ...(tls(before) === tls(after) ? [] : ["certpem"]),
+  ];
 }
 
 /** Where a flag of v1 has another name than the key it sets. */

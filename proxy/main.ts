@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import { collectList, createCommand, parseCommandLine, runMain } from "../runtime/command_line.ts";
 import { configureLogging, getLogger } from "../runtime/logger.ts";
+import { onReload } from "../runtime/reload.ts";
 import { serviceManager } from "../runtime/service_manager.ts";
 import { onShutdown } from "../runtime/shutdown.ts";
 import { addStandardCommands } from "../runtime/standard_commands.ts";
@@ -113,6 +114,16 @@ async function run(flags: Flags): Promise<void> {
     void manager.stopping();
     await (await starting).close();
   });
-  await starting;
+  const proxy = await starting;
+  onReload(
+    async () => {
+      const waiting = await proxy.reload(await configFrom(flags));
+      log.info("configuration reloaded");
+      if (waiting.length > 0) {
+        log.warn("takes effect with the next start: {keys}", { keys: waiting.join(", ") });
+      }
+    },
+    (reason) => log.error("configuration not reloaded, the old one stays: {reason}", { reason }),
+  );
   await manager.ready();
 }

@@ -2,9 +2,11 @@ import { writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { PeerOptions } from "../peer/mod.ts";
 import { ConfigError } from "../runtime/config_file.ts";
+import { HttpClient } from "../runtime/http_client.ts";
 import { ListenError } from "../runtime/serve.ts";
 import { defaultConfig } from "./config.ts";
 import { readPeerOptions } from "./peer_options.ts";
@@ -248,4 +250,70 @@ test("closing lets what is in flight end, and idle connections go", async () => 
   expect((await asking).body.toString()).toBe("done");
   busy.destroy();
   await closing;
+});
+
+describe("reload", () => {
+  /** The serial number of the certificate that a client is shown. */
+  const shown = (port: number) =>
+    new Promise<string>((resolve, reject) => {
+      const socket = connectTls({ host: "127.0.0.1", port, rejectUnauthorized: false }, () => {
+        resolve(socket.getPeerCertificate().serialNumber);
+        socket.destroy();
+      });
+      socket.on("error", reject);
+    });
+  const peerOptions = { ip: "127.0.0.1", port: 0, dataDir: "/nowhere", supernodes: [] };
+
+  test("takes rules, certificates, supernodes and limits", async () => {
+    const remote = await startServer((request, response) => response.end(`remote ${request.url}`));
+    const peer = new TestPeer(() => testFile(new Uint8Array()));
+    const adjust = vi.spyOn(peer, "adjust");
+    const ca = await authority();
+    const [old, renewed] = [
+      await pairFiles(await leaf(ca, "127.0.0.1")),
+      await pairFiles(await leaf(ca, "127.0.0.1")),
+    ];
+    const proxy = await startTestProxy({ certpem: old.cert, keypem: old.key }, peer);
+    const before = await shown(proxy.port);
+    expect(await shown(proxy.port)).toBe(before);
+
+    const config = defaultConfig({
+      port: 0,
+      certpem: renewed.cert,
+      keypem: renewed.key,
+      registry_mirror: { remote: `http://127.0.0.1:${remote.port}` },
+    });
+    const supernodes = [{ host: "127.0.0.9", port: 8002, weight: 1 }];
+    const next = { ...peerOptions, supernodes, localLimit: 5, totalLimit: 5 };
+    expect(await proxy.reload(config, next)).toEqual([]);
+    expect(await shown(proxy.port)).not.toBe(before);
+    expect(adjust).toHaveBeenCalledWith(expect.objectContaining({ supernodes, totalLimit: 5 }));
+    const client = new HttpClient();
+    defer(() => client.close());
+    const answer = await client.text(`https://127.0.0.1:${proxy.port}/v2/x`, {
+      tls: { insecure: true },
+    });
+    expect(answer.text).toBe("remote /v2/x");
+  });
+
+  test("refuses what cannot be used, and keeps what it has", async () => {
+    const remote = await startServer((_request, response) => response.end("remote"));
+    const mirror = { remote: `http://127.0.0.1:${remote.port}` };
+    const { cert, key } = await pairFiles(await authority());
+    const proxy = await startTestProxy({ registry_mirror: mirror });
+    const hijack = { cert, key: `${key}.missing`, hosts: [{ regx: "x" }] };
+    const bad = defaultConfig({ registry_mirror: {}, hijack_https: hijack });
+    await expect(proxy.reload(bad, peerOptions)).rejects.toThrow(
+      `hijack_https.key: ${key}.missing: no such file`,
+    );
+    expect((await ask({ port: proxy.port, path: "/v2/x" })).body.toString()).toBe("remote");
+  });
+
+  test("says what waits for a restart", async () => {
+    const { cert, key } = await pairFiles(await authority());
+    const proxy = await startTestProxy({});
+    const next = defaultConfig({ port: 1, certpem: cert, keypem: key, ratelimit: "1G" });
+    const moved = { ...peerOptions, dataDir: "/elsewhere" };
+    expect(await proxy.reload(next, moved)).toEqual(["port", "certpem", "dfget_flags"]);
+  });
 });

@@ -2,12 +2,14 @@ import { startPeer as defaultStartPeer, type Peer, type PeerOptions } from "../p
 import { ConfigError } from "../runtime/config_file.ts";
 import { HttpClient } from "../runtime/http_client.ts";
 import { getLogger } from "../runtime/logger.ts";
+import { changedKeys } from "../runtime/reload.ts";
 import { ListenError, type RunningServer, serve } from "../runtime/serve.ts";
+import { rereadSystemTrust } from "../runtime/system_trust.ts";
 import { createDispatcher } from "./app.ts";
 import type { BlobOptions } from "./blob.ts";
-import type { ProxyConfig } from "./config.ts";
+import { keysForRestart, type ProxyConfig } from "./config.ts";
 import { createConnectHandler, type HijackedConnections } from "./connect.ts";
-import { loadReferences } from "./credentials.ts";
+import { type LoadedConfig, loadReferences } from "./credentials.ts";
 import { createEndpoints } from "./endpoints.ts";
 import { createImpersonator } from "./impersonate.ts";
 import { createMetrics } from "./metrics.ts";
@@ -16,6 +18,8 @@ import { readPeerOptions } from "./peer_options.ts";
 /** As long as Go's dialer, which clients without a proxy use, waits for a connection. */
 const CONNECT_TIMEOUT_MS = 30_000;
 const DRAIN_MS = 3000;
+/** What the peer is started with and keeps. */
+const PEER_FOR_RESTART = ["ip", "port", "dataDir", "expireMs", "zone", "callSystem"] as const;
 
 const log = getLogger("dfdaemon");
 
@@ -32,6 +36,14 @@ export interface RunningProxy {
   port: number;
   /** Absent where it could not be started: everything goes straight then. */
   peer: Peer | undefined;
+  /**
+   * Takes what a running dfdaemon can of another configuration: rules, certificates, limits and
+   * supernodes. Requests in flight go on by the old one.
+   *
+   * @returns the keys of what has changed and waits for a restart
+   * @throws {ConfigError} for one that cannot be used: the old one stays
+   */
+  reload(config: ProxyConfig, peerOptions?: PeerOptions): Promise<string[]>;
   /** Stops accepting, lets what is in flight end for `graceMs` (default 3000), then cuts it. */
   close(graceMs?: number): Promise<void>;
 }
@@ -43,7 +55,8 @@ export interface RunningProxy {
  */
 export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const { config } = options;
-  const { rules, identity, impersonation } = await loadReferences(config);
+  const { identity, ...references } = await loadReferences(config);
+  let { rules, impersonator } = inEffect(references);
   const settings = options.peerOptions ?? (await readPeerOptions(config));
   const metrics = createMetrics();
   const client = new HttpClient({
@@ -64,10 +77,24 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       hostname: config.hostIp,
       port: config.port,
       tls: identity,
-      onRequest: createDispatcher({ ...options, rules, hijacked, client, peer, metrics, log }),
+      onRequest: createDispatcher({
+        ...options,
+        get rules() {
+          return rules;
+        },
+        hijacked,
+        client,
+        peer,
+        metrics,
+        log,
+      }),
       onConnect: createConnectHandler({
-        rules,
-        impersonator: impersonation && createImpersonator(impersonation),
+        get rules() {
+          return rules;
+        },
+        get impersonator() {
+          return impersonator;
+        },
         hijacked,
         adopt: (socket) => server.adopt(socket),
         hostAliases: config.hostAliases,
@@ -88,12 +115,30 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     hostname: server.hostname,
     port: server.port,
     peer,
+    async reload(next, nextPeer) {
+      const { identity: nextIdentity, ...loaded } = await loadReferences(next);
+      const nextSettings = nextPeer ?? (await readPeerOptions(next));
+      ({ rules, impersonator } = inEffect(loaded));
+      if (identity && nextIdentity) server.setCertificate(nextIdentity);
+      rereadSystemTrust();
+      peer?.adjust(nextSettings);
+      return [
+        ...keysForRestart(config, next),
+        ...(changedKeys(PEER_FOR_RESTART, settings, nextSettings).length > 0
+          ? ["dfget_flags"]
+          : []),
+      ];
+    },
     async close(graceMs = DRAIN_MS) {
       await server.close(graceMs);
       await peer?.close();
       client.close();
     },
   };
+}
+
+function inEffect({ rules, impersonation }: Omit<LoadedConfig, "identity">) {
+  return { rules, impersonator: impersonation && createImpersonator(impersonation) };
 }
 
 /** The peer, on another port where its own is taken, or none: pulls must work all the same. */

@@ -140,6 +140,8 @@ export class TestPeer implements Peer {
     return this.onOpen(request);
   }
 
+  adjust(): void {}
+
   async close(): Promise<void> {}
 }
 

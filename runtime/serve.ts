@@ -37,6 +37,8 @@ export interface RunningServer {
   port: number;
   /** Feeds the server a connection that somebody else accepted (and decrypted). */
   adopt(socket: Duplex): void;
+  /** Shows another certificate to clients that connect from now on; of no effect without TLS. */
+  setCertificate(tls: { cert: string; key: string }): void;
   /** Stops accepting, lets requests in flight end for `graceMs`, then cuts them. */
   close(graceMs?: number): Promise<void>;
 }
@@ -122,6 +124,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     adopt(socket) {
       track(socket);
       server.emit(options.tls ? "secureConnection" : "connection", socket);
+    },
+    setCertificate(tls) {
+      if (server instanceof https.Server) server.setSecureContext(tls);
     },
     async close(graceMs = 0) {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));

@@ -23,6 +23,11 @@ export function systemTrust(): SecureContext {
   return context;
 }
 
+/** Has the host's authorities read again when they are needed next. */
+export function rereadSystemTrust(): void {
+  context = undefined;
+}
+
 /** The PEM certificates of the host's bundle; the runtime's own where the host has none. */
 export function systemAuthorities(env: NodeJS.ProcessEnv): string[] {
   const extra = env.NODE_EXTRA_CA_CERTS ? readBundle(env.NODE_EXTRA_CA_CERTS) : [];

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Hono } from "hono";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type RunningServer, serve } from "../runtime/serve.ts";
 import { type CoreConfig, createSupernode, type Supernode } from "./app.ts";
 import { SILENT } from "./observer.ts";
@@ -657,4 +657,31 @@ describe("the file port", () => {
     const url = `${supernode.files}/download/${taskId.slice(0, 3)}/${taskId}.index`;
     expect((await fetch(url)).status).toBe(404);
   });
+});
+
+it("takes other limits while it runs, for tasks under way too", async () => {
+  const { core, api } = await start({ peerDownLimit: 1 });
+  /** How many pieces a client that comes now is given at once. */
+  const handedOut = async () => {
+    const client = new V1Client({ api, url: source.url("/three") });
+    open.push(() => client.close());
+    await client.register();
+    await vi.waitUntil(() => [...core.store.tasks()].every((task) => task.cdnStatus === "SUCCESS"));
+    const { code, data } = await client.pull("&status=700&result=502");
+    return code === 601 ? (data as unknown[]).length : code;
+  };
+  expect(await handedOut()).toBe(1);
+  expect(await handedOut()).toBe(602);
+  core.adjust({
+    peerUpLimit: 5,
+    peerDownLimit: 3,
+    eliminationLimit: 5,
+    failureCountLimit: 5,
+    failAccessIntervalMs: 0,
+    maxBandwidth: 0,
+    systemReservedBandwidth: 0,
+    schedulerCorePoolSize: 1,
+  });
+  // Of the three that our copy now serves at once one is under way.
+  expect(await handedOut()).toBe(2);
 });

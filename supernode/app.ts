@@ -8,12 +8,12 @@ import { SILENT, type SupernodeObserver } from "./observer.ts";
 import { filePortRoutes } from "./routes/file_port.ts";
 import { legacyRoutes } from "./routes/legacy.ts";
 import { swarmRoutes } from "./routes/swarm.ts";
-import { DEFAULT_LIMITS, type TaskSchedule } from "./schedule/v1_scheduler.ts";
+import { DEFAULT_LIMITS, type ScheduleLimits, type TaskSchedule } from "./schedule/v1_scheduler.ts";
 import { SeedCache } from "./seed/cache.ts";
 import { Seeder } from "./seed/seeder.ts";
 import { SwarmDesk } from "./swarm/swarm_desk.ts";
 import { ClientDesk, type PieceErrorReport } from "./tasks/client_desk.ts";
-import { Registry } from "./tasks/register.ts";
+import { type RegisterOptions, Registry } from "./tasks/register.ts";
 import { SourceAccess } from "./tasks/task.ts";
 import { TaskStore } from "./tasks/task_store.ts";
 
@@ -37,6 +37,19 @@ export interface CoreConfig {
   schedulerCorePoolSize: number;
   hostAliases: Readonly<Record<string, string>>;
 }
+
+/** What of it may change while the supernode runs. */
+export type CoreLimits = Pick<
+  CoreConfig,
+  | "peerUpLimit"
+  | "peerDownLimit"
+  | "eliminationLimit"
+  | "failureCountLimit"
+  | "failAccessIntervalMs"
+  | "maxBandwidth"
+  | "systemReservedBandwidth"
+  | "schedulerCorePoolSize"
+>;
 
 export interface SupernodeOptions {
   config: CoreConfig;
@@ -74,6 +87,8 @@ export interface Supernode {
   listening(ports: { listenPort?: number; downloadPort: number }): void;
   /** Resolves when our copy of a file is complete; rejects with the reason where it cannot be had. */
   prefetch(file: PrefetchFile): Promise<void>;
+  /** Takes other limits, for tasks and downloads under way too. */
+  adjust(limits: CoreLimits): void;
   /** A peer handed out a bad piece, or none. */
   pieceError(report: PieceErrorReport): void;
   /** Ends downloads from sources; what is on disk stays. */
@@ -88,12 +103,11 @@ export function createSupernode(options: SupernodeOptions): Supernode {
   const schedules = new Map<string, TaskSchedule>();
   const cache = new SeedCache(join(config.homeDir, "repo"));
   const http = new HttpClient({ hostAliases: config.hostAliases });
-  const { maxBandwidth, systemReservedBandwidth } = config;
-  const rate = maxBandwidth > 0 ? Math.max(1, maxBandwidth - systemReservedBandwidth) : 0;
+  const limiter = new RateLimiter(sourceRate(config));
   const seeder = new Seeder({
     cache,
     http,
-    limiter: new RateLimiter(rate),
+    limiter,
     maxDownloads: config.schedulerCorePoolSize,
     observer,
   });
@@ -117,25 +131,22 @@ export function createSupernode(options: SupernodeOptions): Supernode {
       schedules.delete(id);
     },
   });
-  const registry = new Registry({
+  // The schedules and the registry look at these each time they need them.
+  const limits = scheduleLimits(config);
+  const registryOptions: RegisterOptions = {
     cdnSource: config.cdnPattern === "source" ? "source" : "supernode",
     store,
     schedules,
     seeder,
     swarms,
     http,
-    limits: {
-      peerDownLimit: config.peerDownLimit,
-      peerUpLimit: config.peerUpLimit,
-      eliminationLimit: config.eliminationLimit,
-      failureCountLimit: config.failureCountLimit,
-      sourceFetchLimit: Math.max(DEFAULT_LIMITS.sourceFetchLimit, config.peerDownLimit),
-    },
+    limits,
     failAccessIntervalMs: config.failAccessIntervalMs,
     observer,
     now,
     random,
-  });
+  };
+  const registry = new Registry(registryOptions);
   const desk = new ClientDesk({
     store,
     schedules,
@@ -165,11 +176,32 @@ export function createSupernode(options: SupernodeOptions): Supernode {
       });
       await seeder.seed(task, schedule);
     },
+    adjust(changed) {
+      Object.assign(limits, scheduleLimits(changed));
+      registryOptions.failAccessIntervalMs = changed.failAccessIntervalMs;
+      limiter.setRate(sourceRate(changed));
+      seeder.setMaxDownloads(changed.schedulerCorePoolSize);
+    },
     pieceError: (report) => desk.pieceError(report),
     async close() {
       swarms.stop();
       await seeder.close();
       http.close();
     },
+  };
+}
+
+/** Bytes a second of all downloads from sources together; 0: no limit. */
+function sourceRate({ maxBandwidth, systemReservedBandwidth }: CoreLimits): number {
+  return maxBandwidth > 0 ? Math.max(1, maxBandwidth - systemReservedBandwidth) : 0;
+}
+
+function scheduleLimits(limits: CoreLimits): ScheduleLimits {
+  return {
+    peerDownLimit: limits.peerDownLimit,
+    peerUpLimit: limits.peerUpLimit,
+    eliminationLimit: limits.eliminationLimit,
+    failureCountLimit: limits.failureCountLimit,
+    sourceFetchLimit: Math.max(DEFAULT_LIMITS.sourceFetchLimit, limits.peerDownLimit),
   };
 }

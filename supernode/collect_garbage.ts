@@ -80,6 +80,7 @@ export function copiesToDrop(
 }
 
 export interface GarbageCollectorOptions {
+  /** Looked at anew each time: it may change. */
   config: DiskThresholds &
     Pick<
       SupernodeConfig,
@@ -118,9 +119,8 @@ export class GarbageCollector {
 
   /** Collects from now on, at the intervals of the configuration. */
   start(): void {
-    const { gcMetaIntervalMs, gcDiskIntervalMs } = this.#options.config;
-    void this.#repeat(gcMetaIntervalMs, async () => this.collectMeta());
-    void this.#repeat(gcDiskIntervalMs, () => this.collectDisk());
+    void this.#repeat("gcMetaIntervalMs", async () => this.collectMeta());
+    void this.#repeat("gcDiskIntervalMs", () => this.collectDisk());
   }
 
   stop(): void {
@@ -168,7 +168,10 @@ export class GarbageCollector {
     });
   }
 
-  async #repeat(intervalMs: number, collect: () => Promise<void>): Promise<void> {
+  async #repeat(
+    interval: "gcMetaIntervalMs" | "gcDiskIntervalMs",
+    collect: () => Promise<void>,
+  ): Promise<void> {
     const { signal } = this.#stopped;
     const pause = (ms: number) => sleep(ms, undefined, { signal, ref: false }).catch(() => {});
     await pause(this.#options.config.gcInitialDelayMs);
@@ -177,7 +180,7 @@ export class GarbageCollector {
         log.error("garbage collection failed: {reason}", { reason: error.message });
       });
       // An interval of 0 must not keep everybody else from running.
-      await pause(Math.max(1, intervalMs));
+      await pause(Math.max(1, this.#options.config[interval]));
     }
   }
 }

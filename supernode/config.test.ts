@@ -4,7 +4,13 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { ConfigError } from "../runtime/config_file.ts";
-import { formatConfig, loadConfig, settingFromText, withDefaults } from "./config.ts";
+import {
+  formatConfig,
+  loadConfig,
+  settingFromText,
+  settingsForRestart,
+  withDefaults,
+} from "./config.ts";
 
 /** What v1.0.6 prints for `supernode config` without a file. */
 const V1_DEFAULTS = `base:
@@ -154,4 +160,11 @@ test.each([
   ["homeDir", "7", "7"],
 ] as const)("%s from the text %s", (name, text, value) => {
   expect(settingFromText(name, text)).toBe(value);
+});
+
+test("what waits for a restart is told by its key; limits do not wait", () => {
+  const before = withDefaults({ peerUpLimit: 3, listenPort: 1 });
+  const after = withDefaults({ peerUpLimit: 9, listenPort: 2, hostAliases: { a: "127.0.0.1" } });
+  expect(settingsForRestart(before, after)).toEqual(["listenPort", "hostAliases"]);
+  expect(settingsForRestart(before, withDefaults({ peerUpLimit: 9, listenPort: 1 }))).toEqual([]);
 });

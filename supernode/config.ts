@@ -11,6 +11,7 @@ import {
   readConfigFile,
 } from "../runtime/config_file.ts";
 import { type LogConfig, logConfigSchema } from "../runtime/logger.ts";
+import { changedKeys } from "../runtime/reload.ts";
 
 /** Where the configuration lies unless `--config` says otherwise (protocol §6). */
 export const DEFAULT_CONFIG_FILE = "/etc/dragonfly/supernode.yml";
@@ -180,6 +181,34 @@ function fromEnvironment(env: NodeJS.ProcessEnv): Partial<SupernodeConfig> {
     }
   }
   return Object.fromEntries(values) as Partial<SupernodeConfig>;
+}
+
+/** What a running supernode takes from a changed configuration; the rest waits for a restart. */
+export const RELOADED_SETTINGS = [
+  "schedulerCorePoolSize",
+  "peerUpLimit",
+  "peerDownLimit",
+  "eliminationLimit",
+  "failureCountLimit",
+  "systemReservedBandwidth",
+  "maxBandwidth",
+  "failAccessIntervalMs",
+  "gcMetaIntervalMs",
+  "taskExpireMs",
+  "peerGcDelayMs",
+  "gcDiskIntervalMs",
+  "youngGcThreshold",
+  "fullGcThreshold",
+  "intervalThresholdMs",
+  "cleanRatio",
+] as const satisfies readonly SettingName[];
+
+/** The other settings, as a configuration file spells them. */
+export function settingsForRestart(before: SupernodeConfig, after: SupernodeConfig): string[] {
+  const others = ENTRIES.map(([name]) => name).filter(
+    (name) => !(RELOADED_SETTINGS as readonly SettingName[]).includes(name),
+  );
+  return changedKeys(others, before, after).map((name) => SETTINGS[name].key);
 }
 
 export interface ConfigSources {

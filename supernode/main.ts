@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { parseCommandLine, runMain } from "../runtime/command_line.ts";
 import { closeLogging, configureLogging, getLogger } from "../runtime/logger.ts";
+import { onReload } from "../runtime/reload.ts";
 import { serviceManager } from "../runtime/service_manager.ts";
 import { onShutdown } from "../runtime/shutdown.ts";
 import { runtimeName, VERSION } from "../runtime/version.ts";
@@ -42,6 +43,18 @@ async function run(sources: ConfigSources): Promise<void> {
   const files = downloadPort === listenPort ? "" : `, files on ${listenIp}:${downloadPort}`;
   process.stdout.write(
     `supernode listens on ${listenIp}:${listenPort}${files}, known to peers as ${advertiseIp} (cdn pattern ${config.cdnPattern}, home ${config.homeDir})\n`,
+  );
+  onReload(
+    async () => {
+      const next = await loadConfig(sources);
+      for (const warning of next.warnings) log.warn("{warning}", { warning });
+      const waiting = supernode.reload(next.config);
+      log.info("configuration reloaded");
+      if (waiting.length > 0) {
+        log.warn("takes effect with the next start: {keys}", { keys: waiting.join(", ") });
+      }
+    },
+    (reason) => log.error("configuration not reloaded, the old one stays: {reason}", { reason }),
   );
   await manager.ready();
 }

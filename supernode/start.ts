@@ -7,7 +7,12 @@ import { type ConnectionEnv, type RunningServer, serve } from "../runtime/serve.
 import { answerUnknownPaths } from "../runtime/unknown_paths.ts";
 import { createSupernode } from "./app.ts";
 import { GarbageCollector } from "./collect_garbage.ts";
-import { type SupernodeConfig, withDefaults } from "./config.ts";
+import {
+  RELOADED_SETTINGS,
+  type SupernodeConfig,
+  settingsForRestart,
+  withDefaults,
+} from "./config.ts";
 import { SupernodeMetrics } from "./metrics.ts";
 import { PreheatJobs } from "./preheat/preheat.ts";
 import { apiV1Routes } from "./routes/api_v1.ts";
@@ -28,6 +33,13 @@ export interface RunningSupernode {
   /** Port of our copies; `listenPort` where one server has both. */
   downloadPort: number;
   advertiseIp: string;
+  /**
+   * Takes what a running supernode can of another configuration: `RELOADED_SETTINGS`. Downloads under
+   * way go on.
+   *
+   * @returns the keys of what has changed and waits for a restart
+   */
+  reload(given: SupernodeConfig): string[];
   /** Stops accepting, lets requests in flight end for `graceMs` (default 3000), then cuts them. */
   close(graceMs?: number): Promise<void>;
 }
@@ -63,7 +75,8 @@ export function prepareHome({ homeDir }: SupernodeConfig): void {
 export async function startSupernode(
   given: Partial<SupernodeConfig> = {},
 ): Promise<RunningSupernode> {
-  const config = withDefaults({ ...given, advertiseIp: given.advertiseIp || firstAddress() });
+  const asked = withDefaults(given);
+  const config = { ...asked, advertiseIp: asked.advertiseIp || firstAddress() };
   prepareHome(config);
   const metrics = new SupernodeMetrics();
   const client = new HttpClient({ hostAliases: config.hostAliases });
@@ -111,6 +124,11 @@ export async function startSupernode(
     observer: metrics,
     now: Date.now,
   });
+  const reload = (next: SupernodeConfig) => {
+    for (const name of RELOADED_SETTINGS) config[name] = next[name];
+    core.adjust(config);
+    return settingsForRestart(asked, next);
+  };
   const listen = async (app: Hono<Env>, port: number) => {
     const server = await serve({ fetch: app.fetch, hostname: config.listenIp, port });
     servers.push(server);
@@ -122,7 +140,7 @@ export async function startSupernode(
     core.listening({ downloadPort });
     collector.start();
     const { listenIp, advertiseIp } = config;
-    return { listenIp, listenPort, downloadPort, advertiseIp, close };
+    return { listenIp, listenPort, downloadPort, advertiseIp, reload, close };
   } catch (error) {
     await close(0);
     throw error;

@@ -27,11 +27,26 @@ export function weightedOrder<Item extends { weight: number }>(
 
 /** The supernodes that a node knows, and which of them did not answer of late. */
 export class SupernodeList {
-  readonly #clients: SupernodeClient[];
+  readonly #http: HttpClient;
+  #clients: SupernodeClient[];
   readonly #restUntil = new Map<SupernodeClient, number>();
 
   constructor(addresses: readonly SupernodeAddress[], http: HttpClient) {
+    this.#http = http;
     this.#clients = addresses.map((address) => new SupernodeClient(address, http));
+  }
+
+  /** Takes another list; what is known of those that stay is kept. */
+  replace(addresses: readonly SupernodeAddress[]): void {
+    this.#clients = addresses.map((address) => {
+      const known = this.#clients.find(
+        (client) =>
+          client.address.host === address.host &&
+          client.address.port === address.port &&
+          client.address.weight === address.weight,
+      );
+      return known ?? new SupernodeClient(address, this.#http);
+    });
   }
 
   get size(): number {

@@ -44,6 +44,11 @@ export class Seeder {
     this.#turnstile = new Turnstile(options.maxDownloads);
   }
 
+  /** Downloads from sources at once, from now on. */
+  setMaxDownloads(count: number): void {
+    this.#turnstile.setCapacity(count);
+  }
+
   /**
    * Resolves when the own copy of a task is complete, beginning to make it where nobody has.
    *

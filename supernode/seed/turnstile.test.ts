@@ -42,3 +42,31 @@ it("lets go of who gives up waiting, and of who fails", async () => {
   await expect(first).rejects.toThrow("failed");
   expect(await third).toBe("third");
 });
+
+it("lets in another number from now on, and waits until too many have left", async () => {
+  const turnstile = new Turnstile(1);
+  const { signal } = new AbortController();
+  const inside = new Set<number>();
+  const ends = new Map<number, () => void>();
+  for (const job of [0, 1, 2, 3, 4]) {
+    void turnstile.pass(signal, async () => {
+      inside.add(job);
+      await new Promise<void>((resolve) => ends.set(job, resolve));
+      inside.delete(job);
+    });
+  }
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
+  await settle();
+  expect([...inside]).toEqual([0]);
+  turnstile.setCapacity(3);
+  await settle();
+  expect([...inside]).toEqual([0, 1, 2]);
+  turnstile.setCapacity(1);
+  ends.get(0)!();
+  ends.get(1)!();
+  await settle();
+  expect([...inside]).toEqual([2]);
+  ends.get(2)!();
+  await settle();
+  expect([...inside]).toEqual([3]);
+});

@@ -1,10 +1,20 @@
 /** Lets a number of jobs run at once; the others wait their turn. */
 export class Turnstile {
+  #capacity: number;
+  /** Negative while more are inside than the capacity, since it shrank, allows. */
   #free: number;
   readonly #waiting: (() => void)[] = [];
 
   constructor(capacity: number) {
+    this.#capacity = capacity;
     this.#free = capacity;
+  }
+
+  /** Lets another number run at once; those who run already go on. */
+  setCapacity(capacity: number): void {
+    this.#free += capacity - this.#capacity;
+    this.#capacity = capacity;
+    for (let turns = this.#free; turns > 0; turns--) this.#waiting.shift()?.();
   }
 
   /**
@@ -18,12 +28,12 @@ export class Turnstile {
       return await work();
     } finally {
       this.#free += 1;
-      this.#waiting.shift()?.();
+      if (this.#free > 0) this.#waiting.shift()?.();
     }
   }
 
   async #enter(signal: AbortSignal): Promise<void> {
-    while (this.#free === 0) {
+    while (this.#free <= 0) {
       signal.throwIfAborted();
       await new Promise<void>((resolve) => {
         const go = () => {
