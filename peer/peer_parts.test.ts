@@ -233,6 +233,7 @@ describe("orderedStream", () => {
       state: "running" as "running" | "complete" | "failed",
       error: undefined as Error | undefined,
       verifies,
+      lost: [] as number[],
       changed: () => changed,
       notify() {
         change();

@@ -172,6 +172,7 @@ class SwarmNode {
           wantsLeases: leases.length > 0 ? 2 : 0,
           starved: [],
           dropped: [],
+          wrong: [],
           neighbours: this.#neighbours,
           leaving: false,
         },

@@ -25,6 +25,7 @@ export function openCachedFile(
         state: "complete" as const,
         error: undefined,
         verifies: false,
+        lost: [],
         changed: () => Promise.resolve(),
       };
       return orderedStream(complete, range, () => {

@@ -78,6 +78,8 @@ const log = getLogger("dfclient");
 export class Download {
   readonly plan: DownloadPlan;
   readonly done: Promise<DownloadSummary>;
+  /** Pieces that turned out wrong after readers could have them, in the order of their finding. */
+  readonly lost: number[] = [];
   readonly bytes: Record<Origin, number> = { peer: 0, supernode: 0, registry: 0, cache: 0 };
   /** How the supernode knows this download, once it does. */
   membership: Membership | undefined;
@@ -217,6 +219,9 @@ export class Download {
         });
       },
       onPiece: (piece, content, origin) => this.#keep(piece, content, origin),
+      onStaged: (piece, content) => this.#file!.stagePiece(piece, content),
+      onConfirmed: (piece, bytes, origin) => this.#confirm(piece, bytes, origin),
+      onLost: (piece) => this.#lose(piece),
     });
     if (outcome.finished) return true;
     this.reason = outcome.reason;
@@ -286,8 +291,29 @@ export class Download {
     if (file.has(piece)) return;
     await file.writePiece(piece, content);
     this.#runningDigest(file)?.offer(piece, content);
-    this.bytes[origin] += content.byteLength;
-    this.#tools.onBytes?.(origin, content.byteLength);
+    this.#count(content.byteLength, origin);
+  }
+
+  #confirm(piece: number, bytes: number, origin: Origin): void {
+    const file = this.#file!;
+    if (file.has(piece)) return;
+    file.confirmPiece(piece);
+    this.#runningDigest(file)?.offer(piece);
+    this.#count(bytes, origin);
+  }
+
+  #count(bytes: number, origin: Origin): void {
+    this.bytes[origin] += bytes;
+    this.#tools.onBytes?.(origin, bytes);
+    this.#notify();
+  }
+
+  /** Readers that are past the piece have been given wrong bytes, which the digest must not hide. */
+  #lose(piece: number): void {
+    this.#file!.dropPiece(piece);
+    this.lost.push(piece);
+    // What has been hashed cannot be taken back: all is read again in the end.
+    if ((this.#digest?.next ?? 0) > piece) this.#digest = undefined;
     this.#notify();
   }
 

@@ -92,7 +92,10 @@ export async function fetchPiece(task: PieceTask, options: FetchPieceOptions): P
   } catch (error) {
     if (error instanceof PieceError || options.signal?.aborted) throw error;
     if (error instanceof BadLengthError)
-      throw new PieceError("wrong", `${peerName(task)}: ${error.message}`);
+      throw new PieceError(
+        error.broken ? "unreachable" : "wrong",
+        `${peerName(task)}: ${error.message}`,
+      );
     const reason = deadline.signal.aborted
       ? "too slow"
       : error instanceof HttpError

@@ -1,4 +1,5 @@
 import { type ByteRange, contentSize, pieceCount } from "../../protocol/piece_range.ts";
+import { WrongDigestError } from "../contract.ts";
 import { blockBuffers } from "../store/block_buffers.ts";
 import type { TaskFile } from "../store/task_file.ts";
 
@@ -10,6 +11,8 @@ export interface Growing {
   readonly error: Error | undefined;
   /** Whether the end of the file is told only after it has been verified. */
   readonly verifies: boolean;
+  /** Pieces that turned out wrong after one could read them; it only grows. */
+  readonly lost: readonly number[];
   /** Resolves when a piece has come or the state has changed. */
   changed(): Promise<void>;
 }
@@ -31,6 +34,16 @@ export function orderedStream(
 ): ReadableStream<Uint8Array> {
   let at = range?.start ?? 0;
   let ended = false;
+  const first = at;
+  let lostSeen = growing.lost.length;
+  /** @throws where this reader has been handed a piece that turned out wrong */
+  const checkLost = (size: number) => {
+    for (; lostSeen < growing.lost.length; lostSeen++) {
+      const piece = growing.lost[lostSeen]!;
+      if (piece * size < at && (piece + 1) * size > first)
+        throw new WrongDigestError(`piece ${piece} turned out wrong after it was handed out`);
+    }
+  };
   const end = () => {
     if (!ended) onEnd();
     ended = true;
@@ -41,6 +54,7 @@ export function orderedStream(
       const change = growing.changed();
       if (growing.state === "failed") throw growing.error;
       const { layout } = file;
+      checkLost(contentSize(layout));
       const last =
         range?.end ?? (layout.length >= 0 ? layout.length - 1 : Number.POSITIVE_INFINITY);
       if (growing.state === "complete") return Math.min(last, layout.length - 1) + 1;

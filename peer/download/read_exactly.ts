@@ -5,6 +5,12 @@ import { blockBuffers } from "../store/block_buffers.ts";
 /** A body that is longer or shorter than it should be. */
 export class BadLengthError extends Error {
   override name = "BadLengthError";
+  /** The connection was cut in the middle, which is no lie. */
+  readonly broken: boolean;
+  constructor(message: string, broken = false) {
+    super(message);
+    this.broken = broken;
+  }
 }
 
 /**
@@ -50,7 +56,8 @@ export function readExactly(
     });
     body.on("error", fail);
     body.on("close", () => {
-      if (!body.complete) fail(new BadLengthError(`broken off after ${filled} of ${length} bytes`));
+      if (!body.complete)
+        fail(new BadLengthError(`broken off after ${filled} of ${length} bytes`, true));
     });
   });
 }

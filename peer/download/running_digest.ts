@@ -23,11 +23,19 @@ export class RunningDigest {
     this.#hashes = new Map([...algorithms].map((name) => [name, createHash(name)]));
   }
 
-  /** Tells that a piece has been written; `content` is what it holds, and is not kept. */
-  offer(piece: number, content: Uint8Array): void {
+  /** The first piece that has not been hashed. */
+  get next(): number {
+    return this.#next;
+  }
+
+  /**
+   * Tells that a piece has been written; `content` is what it holds, and is not kept. Without it the
+   * piece is read back.
+   */
+  offer(piece: number, content?: Uint8Array): void {
     // Whoever reads pieces back comes to this one, too.
     if (this.#hashes.size === 0 || this.#work || this.#failure) return;
-    if (piece === this.#next) {
+    if (content && piece === this.#next) {
       this.#update(content);
       this.#next += 1;
     }

@@ -56,6 +56,12 @@ export interface SwarmOptions {
   onMember(membership: Membership): void;
   /** Keeps a piece's content; resolves when it is on disk. */
   onPiece(piece: number, content: Uint8Array, origin: Origin): Promise<void>;
+  /** Puts a piece down that may turn out wrong: nobody gets it yet; resolves when it is on disk. */
+  onStaged(piece: number, content: Uint8Array): Promise<void>;
+  /** A piece that was put down is right; it has so many bytes. */
+  onConfirmed(piece: number, bytes: number, origin: Origin): void;
+  /** A piece that is kept has turned out wrong. */
+  onLost(piece: number): void;
 }
 
 /** All pieces are here, or why p2p ended before. */

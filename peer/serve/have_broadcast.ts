@@ -6,11 +6,12 @@ import {
   HAVE_INTERVAL_MS,
   HAVE_KEEPALIVE_MS,
 } from "../../protocol/swarm/have_stream.ts";
+import type { Seal } from "../../protocol/swarm/seal.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import type { Uplink } from "./uplink.ts";
 
 /** Bytes that may wait for a neighbour: one that does not read must not grow our memory. */
-const MOST_WAITING = 256 * 1024;
+const MOST_WAITING = 1024 * 1024;
 
 /**
  * Tells all neighbours what this node holds of a file: first all, then what comes, gathered over
@@ -22,13 +23,18 @@ const MOST_WAITING = 256 * 1024;
 export class HaveBroadcast {
   readonly #file: TaskFile;
   readonly #uplink: Uplink;
+  readonly #seals: () => readonly Seal[];
+  /** The list of which all have been told the first so many. */
+  #told: { list: readonly Seal[]; count: number } = { list: [], count: 0 };
   readonly #neighbours = new Set<ServerResponse>();
   #fresh: number[] = [];
   #sentMs = 0;
   #stop: (() => void) | undefined;
 
-  constructor(file: TaskFile, uplink: Uplink) {
+  /** @param seals what blocks hash to, a list that only grows */
+  constructor(file: TaskFile, uplink: Uplink, seals: () => readonly Seal[]) {
     this.#file = file;
+    this.#seals = seals;
     this.#uplink = uplink;
   }
 
@@ -38,12 +44,20 @@ export class HaveBroadcast {
     const bitmap = new Bitmap(pieceCount(this.#file.layout));
     for (const block of this.#file.held) bitmap.add(block);
     outgoing.write(encodeHave({ bitmap, have: [], load: this.#uplink.load() }));
+    if (!this.#stop) this.#told = { list: this.#seals(), count: this.#seals().length };
+    // What is later than that comes to it with the next frame for all.
+    const { list, count } = this.#told;
+    for (const seal of list.slice(0, count)) outgoing.write(this.#sealed(seal));
     this.#neighbours.add(outgoing);
     outgoing.once("close", () => {
       this.#neighbours.delete(outgoing);
       if (this.#neighbours.size === 0) this.#end();
     });
     if (!this.#stop) this.#begin();
+  }
+
+  #sealed(seal: Seal): Uint8Array {
+    return encodeHave({ have: [], load: this.#uplink.load(), seal });
   }
 
   #begin(): void {
@@ -69,8 +83,16 @@ export class HaveBroadcast {
       return;
     }
     const nowMs = performance.now();
-    if (this.#fresh.length === 0 && nowMs - this.#sentMs < HAVE_KEEPALIVE_MS) return;
-    const frame = encodeHave({ have: this.#fresh, load: this.#uplink.load() });
+    const list = this.#seals();
+    const seals = list.slice(list === this.#told.list ? this.#told.count : 0);
+    this.#told = { list, count: list.length };
+    if (seals.length === 0 && this.#fresh.length === 0 && nowMs - this.#sentMs < HAVE_KEEPALIVE_MS)
+      return;
+    // A block is checked as soon as it comes where its seal has come before.
+    const frame = Buffer.concat([
+      ...seals.map((seal) => this.#sealed(seal)),
+      encodeHave({ have: this.#fresh, load: this.#uplink.load() }),
+    ]);
     this.#fresh = [];
     this.#sentMs = nowMs;
     for (const outgoing of this.#neighbours) {

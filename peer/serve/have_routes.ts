@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { z } from "zod";
 import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { neighbourSchema } from "../../protocol/swarm/messages.ts";
+import type { Seal } from "../../protocol/swarm/seal.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
 import type { Catalog } from "../store/catalog.ts";
 import type { TaskFile } from "../store/task_file.ts";
@@ -17,6 +18,8 @@ const askerSchema = neighbourSchema.extend({
   port: z.coerce.number().int().min(1).max(65535),
   near: z.stringbool().default(true),
 });
+
+const NO_SEALS: readonly Seal[] = [];
 
 type Env = { Bindings: Partial<ConnectionEnv> };
 
@@ -42,7 +45,10 @@ export function haveRoutes(catalog: Catalog, swarms: SwarmSessions, uplink: Upli
     const { outgoing } = c.env;
     if (!outgoing) return plainText(500, "no connection to answer on");
     let broadcast = broadcasts.get(file);
-    if (!broadcast) broadcasts.set(file, (broadcast = new HaveBroadcast(file, uplink)));
+    if (!broadcast) {
+      broadcast = new HaveBroadcast(file, uplink, () => swarms.digests(name)?.log ?? NO_SEALS);
+      broadcasts.set(file, broadcast);
+    }
     broadcast.tell(outgoing);
     return RESPONSE_ALREADY_SENT;
   });

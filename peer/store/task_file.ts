@@ -16,6 +16,7 @@ export class TaskFile {
   readonly path: string;
   readonly #handle: FileHandle;
   readonly #held: Set<number>;
+  readonly #withheld = new Set<number>();
   readonly #listeners = new Set<(piece: number) => void>();
   #layout: PieceLayout;
   #index: FileIndex;
@@ -98,6 +99,12 @@ export class TaskFile {
    * @throws the file system's error, a full disk among them
    */
   async writePiece(piece: number, content: Uint8Array): Promise<void> {
+    await this.stagePiece(piece, content);
+    this.confirmPiece(piece);
+  }
+
+  /** Writes a piece's content at its place; it is held only when {@link confirmPiece} says so. */
+  async stagePiece(piece: number, content: Uint8Array): Promise<void> {
     if (content.byteLength > 0) {
       const offset = piece * contentSize(this.#layout);
       let written = 0;
@@ -111,6 +118,10 @@ export class TaskFile {
         written += bytesWritten;
       }
     }
+  }
+
+  /** A piece that lies at its place is what it should be: readers and peers may have it. */
+  confirmPiece(piece: number): void {
     this.#held.add(piece);
     for (const listener of this.#listeners) listener(piece);
   }
@@ -125,20 +136,26 @@ export class TaskFile {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Whether all bytes of a stretch of the file are here; what lies beyond the end does not count. */
+  /** Whether all bytes of a stretch of the file are here for other peers; what lies beyond the end does not count. */
   holds(offset: number, length: number): boolean {
     const size = contentSize(this.#layout);
     const end =
       this.#layout.length < 0 ? offset + length : Math.min(offset + length, this.#layout.length);
     for (let piece = Math.floor(offset / size); piece * size < end; piece++) {
-      if (!this.#held.has(piece)) return false;
+      if (!this.#held.has(piece) || this.#withheld.has(piece)) return false;
     }
     return end > offset || this.#held.has(Math.floor(offset / size));
+  }
+
+  /** Keeps a piece from other peers that others say is another than ours. */
+  withholdPiece(piece: number): void {
+    this.#withheld.add(piece);
   }
 
   /** Forgets a piece that turned out wrong. */
   dropPiece(piece: number): void {
     this.#held.delete(piece);
+    this.#withheld.delete(piece);
   }
 
   /**

@@ -2,6 +2,9 @@ import { z } from "zod";
 import { type ClientStatus, Code, type PieceResult } from "../../protocol/codes.ts";
 import { type ByteRange, formatRange } from "../../protocol/piece_range.ts";
 import {
+  type DigestsAnswer,
+  type DigestsRequest,
+  digestsAnswerSchema,
   type HeartbeatAnswer,
   type HeartbeatRequest,
   heartbeatAnswerSchema,
@@ -202,6 +205,12 @@ export class SupernodeClient {
   async heartbeat(request: HeartbeatRequest): Promise<HeartbeatAnswer> {
     const answer = await this.#call("/swarm/heartbeat", { body: request });
     return this.#parse(answer.text, heartbeatAnswerSchema);
+  }
+
+  /** Asks for the seals of blocks that have come without them. */
+  async digests(request: DigestsRequest): Promise<DigestsAnswer> {
+    const answer = await this.#call("/swarm/digests", { body: request });
+    return this.#parse(answer.text, digestsAnswerSchema);
   }
 
   /** Tells how a whole download went. */

@@ -3,16 +3,20 @@ import { blockCount, blockLength } from "../../protocol/swarm/blocks.ts";
 import type { HaveMessage } from "../../protocol/swarm/have_stream.ts";
 import {
   type JoinAnswer,
+  MAX_DIGESTS_ASKED,
   MAX_STARVED,
+  MAX_WRONG,
   type Neighbour,
   type TaskAdvice,
   type TaskReport,
+  type WrongBlock,
 } from "../../protocol/swarm/messages.ts";
+import type { Seal } from "../../protocol/swarm/seal.ts";
 import { BacksourceReason } from "../../protocol/v1/report.ts";
 import { isWriteFailure } from "../../runtime/files.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import type { Origin } from "../contract.ts";
-import { fetchPiece } from "../download/fetch_piece.ts";
+import { fetchPiece, PieceError } from "../download/fetch_piece.ts";
 import { registerClient } from "../download/register_client.ts";
 import {
   type Membership,
@@ -23,7 +27,9 @@ import {
 import { blockBuffers } from "../store/block_buffers.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import { BlockChooser } from "./choose_blocks.ts";
+import { hashBlock } from "./hash_block.ts";
 import type { Reporter } from "./heartbeats.ts";
+import { KnownDigests } from "./known_digests.ts";
 import { NeighbourLink, SILENCE_MS } from "./neighbour_link.ts";
 import { piecesHeld } from "./pieces_held.ts";
 import { SourceRunner } from "./source_runner.ts";
@@ -33,6 +39,18 @@ import type { SwarmSessions } from "./swarm_sessions.ts";
 const MAX_NEIGHBOURS = 48;
 /** Failed requests in a row after which a neighbour is dropped. */
 const MAX_FAILURES = 3;
+/** Wrong blocks, ever, after which a neighbour is dropped: a line may flip a bit once. */
+const MAX_WRONG_BLOCKS = 3;
+/** A neighbour is late when a block that it was to send for so long came from another meanwhile, ms, */
+const LATE_MS = 1000;
+/** … and dropped when it was late so many times in a row. */
+const MAX_LATE = 5;
+/** A block from the source should be sealed soon: only then neighbours hand it on, ms. */
+const SEAL_MS = 150;
+/** After so long the supernode is asked for the seal of a block, ms; it is not asked more often. */
+const UNSEALED_ASK_MS = 300;
+/** After so long a block is taken as it is: the digest of the whole file will tell, ms. */
+const UNSEALED_MOST_MS = 3000;
 /** Milliseconds between looks at what is overdue, silent or stalled. */
 const TICK_MS = 100;
 /** Milliseconds between two looks after which this process was too busy to have heard everybody. */
@@ -60,8 +78,19 @@ export class BlockSession implements Reporter {
   readonly #runner: SourceRunner;
   readonly #links = new Map<number, NeighbourLink>();
   readonly #known = new Set<string>();
-  readonly #requests = new Map<string, AbortController>();
+  readonly #requests = new Map<string, { abort: AbortController; sinceMs: number }>();
   readonly #dropped: string[] = [];
+  /** What blocks hash to. */
+  readonly digests: KnownDigests;
+  /** What those hash to that are here. */
+  readonly #hashes: (Uint8Array | undefined)[] = [];
+  /** Blocks that lie on disk but wait for their seal, by whom they are from. */
+  readonly #unsealed = new Map<number, { from: string; sinceMs: number }>();
+  readonly #fromSource = new Set<number>();
+  readonly #wrong: WrongBlock[] = [];
+  #askingSeals = false;
+  #askedSealsMs = 0;
+  #askAfterMs = UNSEALED_ASK_MS;
   readonly #fetching = new AbortController();
   #member: Membership;
   /** How v1 clients of this task see the file. */
@@ -100,6 +129,7 @@ export class BlockSession implements Reporter {
     const blocks = blockCount(file.layout.length);
     this.#chooser = new BlockChooser({ blocks, slots: MAX_NEIGHBOURS, random: Math.random });
     for (const block of file.held) this.#chooser.hold(block);
+    this.digests = new KnownDigests(blocks);
     this.#runner = new SourceRunner({
       source: options.source,
       fileLength: file.layout.length,
@@ -112,7 +142,7 @@ export class BlockSession implements Reporter {
         else this.#chooser.unreserve(block);
         this.#pump();
       },
-      onBlock: (block, content, origin) => this.#keep(block, content, origin),
+      onBlock: (block, content, origin) => this.#keepOwn(block, content, origin),
       onNews: () => this.#sessions.heartbeats.hurry(this),
     });
     this.#enter(answer);
@@ -195,6 +225,7 @@ export class BlockSession implements Reporter {
       wantsLeases: this.#chooser.missing > 0 ? this.#runner.wants : 0,
       starved: this.#chooser.starved(MAX_STARVED),
       dropped: this.#dropped.splice(0),
+      wrong: this.#wrong.splice(0, MAX_WRONG),
       neighbours: this.#links.size,
       pieces: this.#somePieces(),
       leaving: false,
@@ -218,6 +249,7 @@ export class BlockSession implements Reporter {
     }
     if (advice.seeding) this.#progressMs = performance.now();
     for (const neighbour of advice.neighbours) this.meet(neighbour);
+    for (const seal of advice.seals) this.#learn(seal);
     this.#runner.grant(advice.leases);
     this.#pump();
   }
@@ -232,12 +264,17 @@ export class BlockSession implements Reporter {
   #enter(answer: JoinAnswer): void {
     this.#options.onMember(this.#member);
     this.#heartbeatMs = answer.heartbeatMs;
+    this.digests.trust(answer.sealKey);
     this.#sessions.heartbeats.add(this.#member.supernode, this, this.#heartbeatMs);
     for (const neighbour of answer.neighbours) this.meet(neighbour);
     this.#runner.grant(answer.leases);
   }
 
   #hear(slot: number, message: HaveMessage): void {
+    if (message.seal) {
+      this.#learn(message.seal);
+      return;
+    }
     if (message.bitmap) this.#chooser.neighbourHolds(slot, message.bitmap);
     for (const block of message.have) this.#chooser.neighbourHas(slot, block);
     this.#chooser.neighbourLoad(slot, message.load, performance.now());
@@ -265,7 +302,7 @@ export class BlockSession implements Reporter {
     this.#known.delete(link.neighbour.id);
     this.#chooser.removeNeighbour(slot);
     for (const [key, request] of this.#requests) {
-      if (key.startsWith(`${slot} `)) request.abort();
+      if (key.startsWith(`${slot} `)) request.abort.abort();
     }
   }
 
@@ -285,17 +322,21 @@ export class BlockSession implements Reporter {
     }
     const key = `${slot} ${block}`;
     const abort = new AbortController();
-    this.#requests.set(key, abort);
+    const request = { abort, sinceMs: performance.now() };
+    this.#requests.set(key, request);
     this.#fetch(link, slot, block, abort.signal)
       .catch((error: Error) => {
+        const failure = error instanceof PieceError ? error.failure : undefined;
+        if (failure === "wrong") this.#blame(link.neighbour.id, block, error.message);
         if (this.#links.get(slot) !== link) return;
         this.#chooser.failed(slot, block);
-        if (abort.signal.aborted) return;
+        if (abort.signal.aborted || failure === "wrong") return;
+        if (failure === "missing") this.#chooser.neighbourLacks(slot, block);
         link.failures += 1;
         if (link.failures >= MAX_FAILURES) this.#drop(slot, error.message);
       })
       .finally(() => {
-        if (this.#requests.get(key) === abort) this.#requests.delete(key);
+        if (this.#requests.get(key) === request) this.#requests.delete(key);
         this.#pump();
       });
   }
@@ -322,19 +363,62 @@ export class BlockSession implements Reporter {
     };
     const content = await fetchPiece(task, { http, limiters, minRate, layout, signal });
     if (content.byteLength !== blockLength(block, layout.length)) throw new Error("a short block");
+    const digest = await hashBlock(content);
+    if (this.digests.knows(block) && !this.digests.matches(block, digest)) {
+      blockBuffers.give(content);
+      throw new PieceError("wrong", `block ${block} is not what its seal says`);
+    }
     link.failures = 0;
-    const isNews = !this.#file.has(block);
-    const other =
-      this.#links.get(slot) === link ? this.#chooser.arrived(slot, block, performance.now()) : -1;
+    link.late = 0;
+    const isNews = !this.#chooser.holds(block);
+    const isNeighbour = this.#links.get(slot) === link;
+    const other = isNeighbour ? this.#chooser.arrived(slot, block, performance.now()) : -1;
     // Whoever was asked for it, too, need not send it any more.
-    if (other >= 0) this.#requests.get(`${other} ${block}`)?.abort();
-    if (isNews) await this.#keep(block, content, "peer");
-    else blockBuffers.give(content);
+    if (other >= 0) this.#needNot(other, block);
+    if (!isNews) {
+      blockBuffers.give(content);
+      return;
+    }
+    this.#chooser.hold(block);
+    this.#hashes[block] = digest;
+    await this.#write(content, (options) =>
+      this.digests.knows(block) || !this.digests.expected
+        ? options.onPiece(block, content, "peer")
+        : options.onStaged(block, content),
+    );
+    if (this.#file.has(block)) {
+      this.#gained(content.byteLength);
+      return;
+    }
+    this.#unsealed.set(block, { from: id, sinceMs: performance.now() });
+    // Its seal may have come while it was written.
+    if (this.digests.knows(block)) this.#judge(block);
   }
 
-  async #keep(block: number, content: Uint8Array, origin: Origin): Promise<void> {
+  /** A block that this node has fetched from the source itself. */
+  async #keepOwn(block: number, content: Uint8Array, origin: Origin): Promise<Uint8Array> {
+    const digest = await hashBlock(content);
+    this.#unsealed.delete(block);
+    const held = this.#file.has(block);
+    const before = this.#hashes[block];
+    // It was fetched because others doubt it, and what is here turns out wrong.
+    if (held && before && Buffer.compare(before, digest) !== 0) this.#options.onLost(block);
+    this.#fromSource.add(block);
+    this.#hashes[block] = digest;
+    await this.#write(content, (options) => options.onPiece(block, content, origin));
+    this.#chooser.hold(block);
+    this.#gained(held ? 0 : content.byteLength);
+    if (this.digests.knows(block)) this.#compare(block);
+    else if (this.#links.size > 0) this.#sessions.heartbeats.hurry(this, SEAL_MS);
+    return digest;
+  }
+
+  async #write(
+    content: Uint8Array,
+    write: (options: SwarmOptions) => Promise<void>,
+  ): Promise<void> {
     try {
-      await this.#options.onPiece(block, content, origin);
+      await write(this.#options);
     } catch (error) {
       // No other node's bytes would find room here either.
       if (isWriteFailure(error)) this.#fail(error as Error);
@@ -342,8 +426,110 @@ export class BlockSession implements Reporter {
     } finally {
       blockBuffers.give(content);
     }
-    this.#chooser.hold(block);
-    this.#bytesSince += content.byteLength;
+  }
+
+  /** Someone who was asked for a block need not send it any more. */
+  #needNot(slot: number, block: number): void {
+    const request = this.#requests.get(`${slot} ${block}`);
+    const link = this.#links.get(slot);
+    request?.abort.abort();
+    if (!link || !request || performance.now() - request.sinceMs < LATE_MS) return;
+    link.late += 1;
+    if (link.late >= MAX_LATE) this.#drop(slot, "it is too slow");
+  }
+
+  #learn(seal: Seal): void {
+    for (const block of this.digests.learn(seal)) {
+      if (this.#unsealed.has(block)) this.#judge(block);
+      else if (this.#file.has(block)) this.#compare(block);
+    }
+  }
+
+  /** A block that came unsealed has its seal now. */
+  #judge(block: number): void {
+    const { from } = this.#unsealed.get(block)!;
+    if (this.digests.matches(block, this.#hashes[block]!)) {
+      this.#confirm(block);
+      return;
+    }
+    this.#unsealed.delete(block);
+    this.#chooser.lose(block);
+    this.#blame(from, block, `block ${block} is not what its seal says`);
+    this.#pump();
+  }
+
+  #confirm(block: number): void {
+    this.#unsealed.delete(block);
+    const bytes = blockLength(block, this.#file.layout.length);
+    this.#options.onConfirmed(block, bytes, "peer");
+    this.#gained(bytes);
+  }
+
+  /** A block that is kept already is sealed, or sealed anew. */
+  #compare(block: number): void {
+    const hash = this.#hashes[block];
+    if (!hash || this.digests.matches(block, hash)) return;
+    if (this.#fromSource.has(block) && this.digests.version(block) === 0) {
+      // Somebody who fetched it too says otherwise. We believe the source; others may not yet.
+      this.#file.withholdPiece(block);
+      return;
+    }
+    log.warn("{name}: block {block} is not what it should be; fetching it again", {
+      name: this.#options.fileName,
+      block,
+    });
+    this.#fromSource.delete(block);
+    this.#options.onLost(block);
+    this.#chooser.lose(block);
+    this.#pump();
+  }
+
+  /** A neighbour has sent a wrong block. */
+  #blame(id: string, block: number, reason: string): void {
+    this.#wrong.push({ block, from: id });
+    for (const [slot, link] of this.#links) {
+      if (link.neighbour.id !== id) continue;
+      this.#chooser.neighbourLacks(slot, block);
+      link.wrong += 1;
+      if (link.wrong < MAX_WRONG_BLOCKS) continue;
+      const { ip, port } = link.neighbour;
+      log.warn("neighbour {ip}:{port} sends wrong blocks: {reason}", { ip, port, reason });
+      this.#drop(slot, reason);
+      this.#sessions.heartbeats.hurry(this);
+    }
+  }
+
+  /** Blocks without a seal: the supernode is asked for it, and they do not wait for ever. */
+  #lookAfterUnsealed(nowMs: number, alone: boolean): void {
+    const overdue: number[] = [];
+    for (const [block, { sinceMs }] of this.#unsealed) {
+      const waitedMs = nowMs - sinceMs;
+      if (waitedMs > UNSEALED_MOST_MS || (alone && waitedMs > UNSEALED_ASK_MS))
+        this.#confirm(block);
+      else if (waitedMs > this.#askAfterMs) overdue.push(block);
+    }
+    if (alone || overdue.length === 0 || this.#askingSeals) return;
+    if (nowMs - this.#askedSealsMs < UNSEALED_ASK_MS) return;
+    this.#askingSeals = true;
+    this.#askedSealsMs = nowMs;
+    const { supernode, taskId } = this.#member;
+    supernode
+      .digests({ taskId, cid: this.cid, blocks: overdue.slice(0, MAX_DIGESTS_ASKED) })
+      .then(({ seals, unknown }) => {
+        for (const seal of seals) this.#learn(seal);
+        for (const block of unknown) if (this.#unsealed.has(block)) this.#confirm(block);
+        // Where there are some there will be more: those of a file that was here before its swarm.
+        this.#askAfterMs = unknown.length > 0 ? 0 : UNSEALED_ASK_MS;
+      })
+      // The next heartbeat shows whether the supernode is there.
+      .catch(() => {})
+      .finally(() => {
+        this.#askingSeals = false;
+      });
+  }
+
+  #gained(bytes: number): void {
+    this.#bytesSince += bytes;
     this.#progressMs = performance.now();
     if (this.#file.complete) {
       this.#sessions.heartbeats.hurry(this);
@@ -364,6 +550,7 @@ export class BlockSession implements Reporter {
       else this.#chooser.removeNeighbour(slot);
     }
     const alone = Number.isFinite(this.#rejoinMs);
+    this.#lookAfterUnsealed(nowMs, alone);
     const patienceMs = alone ? STALL_ALONE_MS : STALL_MS;
     if (nowMs - this.#progressMs > patienceMs) {
       const error = alone

@@ -123,6 +123,14 @@ export class BlockChooser {
     this.#missing -= 1;
   }
 
+  /** A block that was held has turned out wrong: it is missing again. */
+  lose(block: number): void {
+    if (!this.holds(block)) return;
+    this.#held[block >>> 5]! &= ~(1 << (block & 31));
+    this.#missing += 1;
+    this.#reopen(block);
+  }
+
   /** A block is fetched from the source: no neighbour is to be asked for it. */
   reserve(block: number): void {
     this.#close(block);
@@ -157,6 +165,11 @@ export class BlockChooser {
     if (!this.#neighbours.gets(slot, block)) return;
     if (this.#neighbours.use(slot) !== Use.some && this.#isOpen(block))
       this.#neighbours.setUse(slot, Use.some);
+  }
+
+  /** A neighbour does not have a block, whatever it said. */
+  neighbourLacks(slot: number, block: number): void {
+    this.#neighbours.loses(slot, block);
   }
 
   /** A neighbour says what it has. */

@@ -45,10 +45,12 @@ export class Heartbeats {
     }
   }
 
-  /** A download has news that should not wait. */
-  hurry(reporter: Reporter): void {
+  /** A download has news that should not wait, or only so many milliseconds. */
+  hurry(reporter: Reporter, withinMs = 0): void {
+    const dueMs = withinMs === 0 ? 0 : performance.now() + withinMs;
     for (const reporters of this.#supernodes.values()) {
-      if (reporters.has(reporter)) reporters.set(reporter, 0);
+      const before = reporters.get(reporter);
+      if (before !== undefined) reporters.set(reporter, Math.min(before, dueMs));
     }
     this.#schedule();
   }

@@ -32,6 +32,10 @@ export class NeighbourLink {
   readonly neighbour: Neighbour;
   /** Requests to it that failed since one last went well. */
   failures = 0;
+  /** Blocks it sent that were wrong. */
+  wrong = 0;
+  /** Blocks that came from others while it was at them, since one last came from it. */
+  late = 0;
   readonly #abort = new AbortController();
 
   constructor(options: LinkOptions) {

@@ -123,6 +123,13 @@ export class NeighbourTable {
     return true;
   }
 
+  /** A neighbour does not have a block after all. */
+  loses(slot: number, block: number): void {
+    if (!this.has(slot, block)) return;
+    this.#theirs[slot * this.#words + (block >>> 5)]! &= ~(1 << (block & 31));
+    this.#holders[block]! -= 1;
+  }
+
   /** How many neighbours have a block. */
   holders(block: number): number {
     return this.#holders[block]!;

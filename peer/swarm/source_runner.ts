@@ -15,7 +15,8 @@ export interface SourceRunnerOptions extends FetchSourceOptions {
   signal: AbortSignal;
   /** A block will come from the source, or will not after all: neighbours need not, or must, be asked. */
   onReserve(block: number, reserved: boolean): void;
-  onBlock(block: number, content: Uint8Array, origin: Origin): Promise<void>;
+  /** Keeps a block; resolves with its sha256. */
+  onBlock(block: number, content: Uint8Array, origin: Origin): Promise<Uint8Array>;
   /** A lease is done, or has failed: the supernode should hear of it at once. */
   onNews(): void;
 }
@@ -29,6 +30,8 @@ interface Held {
   /** Bytes of the next block that are here. */
   partBytes: number;
   failed: boolean;
+  /** sha256 in base64 of each block that is done. */
+  readonly digests: string[];
 }
 
 /** Leases that a runner works on or has before it: the next one is there when one is done. */
@@ -74,7 +77,7 @@ export class SourceRunner {
         continue;
       }
       const run = { first, count };
-      this.#leases.set(id, { id, from, run, done: 0, partBytes: 0, failed: false });
+      this.#leases.set(id, { id, from, run, done: 0, partBytes: 0, failed: false, digests: [] });
       for (let block = first; block < first + count; block++) this.#options.onReserve(block, true);
     }
     this.#work();
@@ -83,9 +86,9 @@ export class SourceRunner {
   /** What to tell the supernode; a lease that is done or has failed is told once. */
   report(): LeaseProgress[] {
     return [...this.#leases.values()].map((lease) => {
-      const { id, done, partBytes, failed, run } = lease;
+      const { id, done, partBytes, failed, run, digests } = lease;
       if (failed || done >= run.count) this.#leases.delete(id);
-      return { id, done, partBytes, failed, digests: [] };
+      return { id, done, partBytes, failed, digests: [...digests] };
     });
   }
 
@@ -160,7 +163,8 @@ export class SourceRunner {
       lengths,
       this.#options.limiters ?? [],
       async (index, content) => {
-        await onBlock(first + index, content, origin);
+        const digest = await onBlock(first + index, content, origin);
+        lease.digests.push(Buffer.from(digest).toString("base64"));
         lease.done = index + 1;
         // What was taken back meanwhile is not read to its end.
         if (lease.done >= lease.run.count) response.body.destroy();

@@ -16,6 +16,7 @@ import { Uplink } from "../serve/uplink.ts";
 import { Catalog } from "../store/catalog.ts";
 import { TaskFile } from "../store/task_file.ts";
 import { SupernodeClient } from "../supernode/supernode_client.ts";
+import { hashBlock } from "./hash_block.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { NeighbourLink } from "./neighbour_link.ts";
 import { SourceRunner } from "./source_runner.ts";
@@ -68,7 +69,10 @@ describe("SourceRunner", () => {
       http,
       signal: stop.signal,
       onReserve: (block, mine) => void (mine ? reserved.add(block) : reserved.delete(block)),
-      onBlock: async (block, content) => void got.set(block, content),
+      onBlock: async (block, content) => {
+        got.set(block, content);
+        return hashBlock(content);
+      },
       onNews: () => {
         news += 1;
       },

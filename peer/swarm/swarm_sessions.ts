@@ -1,6 +1,7 @@
 import type { Neighbour } from "../../protocol/swarm/messages.ts";
 import type { BlockSession } from "./block_session.ts";
 import { Heartbeats } from "./heartbeats.ts";
+import type { KnownDigests } from "./known_digests.ts";
 
 /** The swarms that this node is in, by the name of their file on the peer server. */
 export class SwarmSessions {
@@ -15,6 +16,11 @@ export class SwarmSessions {
   /** A neighbour has begun to listen to what we hold of a file: we listen to it, too. */
   met(name: string, neighbour: Neighbour): void {
     this.#byName.get(name)?.meet(neighbour);
+  }
+
+  /** What is known of the digests of a file's blocks. */
+  digests(name: string): KnownDigests | undefined {
+    return this.#byName.get(name)?.digests;
   }
 
   /** A file is served no longer. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { DIGEST_BYTES, sealSchema } from "./seal.ts";
 
 /**
  * What our own programs say to the supernode about a swarm. It begins with v1's registration, in which
@@ -15,6 +16,9 @@ export const MAX_STARVED = 64;
 export const MAX_PIECES_TEXT = 65_536;
 /** Tasks in one heartbeat at most; a node with more sends several. */
 export const MAX_HEARTBEAT_TASKS = 256;
+/** Wrong blocks that a node names at most in a report, and unsealed ones that it asks for at once. */
+export const MAX_WRONG = 64;
+export const MAX_DIGESTS_ASKED = 1024;
 
 const count = z.number().int().nonnegative();
 
@@ -71,8 +75,23 @@ export const joinAnswerSchema = z.object({
   leases: z.array(leaseSchema),
   /** Milliseconds until the first heartbeat is due. */
   heartbeatMs: z.number().positive(),
+  /** The key by which the supernode's seals are told from others; absent: it seals nothing. */
+  sealKey: z.string().max(64).optional(),
 });
 export type JoinAnswer = z.infer<typeof joinAnswerSchema>;
+
+/** A sha256 in base64. */
+const digestSchema = z
+  .base64()
+  .refine((text) => text.length === Math.ceil(DIGEST_BYTES / 3) * 4, "not a sha256 in base64");
+
+/** A block that came from a neighbour and is not what its seal says. */
+export const wrongBlockSchema = z.object({
+  block: count,
+  /** The neighbour, by its client id. */
+  from: z.string().min(1),
+});
+export type WrongBlock = z.infer<typeof wrongBlockSchema>;
 
 /** How far a lease has come. */
 export const leaseProgressSchema = z.object({
@@ -83,8 +102,8 @@ export const leaseProgressSchema = z.object({
   partBytes: count.optional(),
   /** The source does not give the next block to this node: others may try. */
   failed: z.boolean().default(false),
-  /** sha256 in base64 of each block fetched since the last report, in order. */
-  digests: z.array(z.string().length(44)).default([]),
+  /** sha256 in base64 of each block fetched, from the first one on. */
+  digests: z.array(digestSchema).default([]),
 });
 export type LeaseProgress = z.infer<typeof leaseProgressSchema>;
 
@@ -104,6 +123,8 @@ export const taskReportSchema = z.object({
   starved: z.array(count).max(MAX_STARVED).default([]),
   /** Neighbours that it has dropped since the last heartbeat: silent, failing or slow. */
   dropped: z.array(z.string()).default([]),
+  /** What neighbours have sent that is wrong, since the last heartbeat. */
+  wrong: z.array(wrongBlockSchema).max(MAX_WRONG).default([]),
   /** Neighbours it has now. */
   neighbours: count,
   /** The pieces held that v1 clients may be sent here for: a bitmap in base64. Absent: all or none. */
@@ -129,6 +150,8 @@ export const taskAdviceSchema = z.object({
   neighbours: z.array(neighbourSchema).default([]),
   /** All leases it holds from now on: one that is missing has been taken back, one may be shorter. */
   leases: z.array(leaseSchema).default([]),
+  /** What blocks hash to of which this node has just told; it hands them on to its neighbours. */
+  seals: z.array(sealSchema).default([]),
   /** What nobody has yet is on its way to the supernode's own copy: to wait is no sign of trouble. */
   seeding: z.boolean().default(false),
 });
@@ -142,11 +165,19 @@ export const heartbeatAnswerSchema = z.object({
 export type HeartbeatAnswer = z.infer<typeof heartbeatAnswerSchema>;
 
 /**
- * `POST /swarm/digests`: what blocks hash to, as the nodes that fetched them from the source said
- * first. Asked only where a whole file has come out wrong, to find the blocks that are.
+ * `POST /swarm/digests`: the seals of blocks that have come without one. Neighbours hand on seals with
+ * the blocks, so it is asked only where one got lost, and once for many blocks.
  */
-export const digestsRequestSchema = z.object({ taskId: z.string().min(1), cid: z.string().min(1) });
-export const digestsAnswerSchema = z.object({
-  /** sha256 in base64 by block; empty where nobody has said. */
-  digests: z.array(z.union([z.literal(""), z.string().length(44)])),
+export const digestsRequestSchema = z.object({
+  taskId: z.string().min(1),
+  cid: z.string().min(1),
+  blocks: z.array(count).max(MAX_DIGESTS_ASKED),
 });
+export type DigestsRequest = z.infer<typeof digestsRequestSchema>;
+
+export const digestsAnswerSchema = z.object({
+  seals: z.array(sealSchema),
+  /** Those of the blocks that nobody has fetched from the source, or fetches: they get no seal. */
+  unknown: z.array(count).default([]),
+});
+export type DigestsAnswer = z.infer<typeof digestsAnswerSchema>;

@@ -1,5 +1,6 @@
 import { Hono } from "hono";
-import { heartbeatRequestSchema } from "../../protocol/swarm/messages.ts";
+import type { z } from "zod";
+import { digestsRequestSchema, heartbeatRequestSchema } from "../../protocol/swarm/messages.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
 import type { SwarmDesk } from "../swarm/swarm_desk.ts";
 
@@ -11,17 +12,24 @@ const MAX_BODY_BYTES = 4 * 1024 * 1024;
 /** The routes of our own swarm (docs/protocol.md, The swarm); v1's programs never ask for them. */
 export function swarmRoutes(desk: SwarmDesk): Hono<Env> {
   const app = new Hono<Env>();
-  app.post("/swarm/heartbeat", async (c) => {
-    if (Number(c.req.header("content-length") ?? 0) > MAX_BODY_BYTES)
-      return c.json({ code: 413, message: `a heartbeat has at most ${MAX_BODY_BYTES} bytes` }, 413);
-    const body = await c.req.json().catch(() => undefined);
-    const request = heartbeatRequestSchema.safeParse(body);
-    if (!request.success) {
-      const issue = request.error.issues[0]!;
-      const where = issue.path.map(String).join(".") || "body";
-      return c.json({ code: 400, message: `${where}: ${issue.message}` }, 400);
-    }
-    return c.json(desk.heartbeat(request.data));
-  });
+  const post = <Schema extends z.ZodType>(
+    path: string,
+    schema: Schema,
+    answer: (request: z.output<Schema>) => object | undefined,
+  ) =>
+    app.post(path, async (c) => {
+      if (Number(c.req.header("content-length") ?? 0) > MAX_BODY_BYTES)
+        return c.json({ code: 413, message: `it has at most ${MAX_BODY_BYTES} bytes` }, 413);
+      const request = schema.safeParse(await c.req.json().catch(() => undefined));
+      if (!request.success) {
+        const issue = request.error.issues[0]!;
+        const where = issue.path.map(String).join(".") || "body";
+        return c.json({ code: 400, message: `${where}: ${issue.message}` }, 400);
+      }
+      const data = answer(request.data);
+      return data ? c.json(data) : c.json({ code: 404, message: "no such client" }, 404);
+    });
+  post("/swarm/heartbeat", heartbeatRequestSchema, (request) => desk.heartbeat(request));
+  post("/swarm/digests", digestsRequestSchema, (request) => desk.digests(request));
   return app;
 }

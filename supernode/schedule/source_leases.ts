@@ -103,6 +103,16 @@ export class SourceLeases<Holder> {
     return by === undefined ? undefined : { by, sinceMs: this.#fetchedMs[block]! };
   }
 
+  /** Whether a block was fetched, or is being fetched. */
+  isTaken(block: number): boolean {
+    if (this.#fetchers[block] !== undefined) return true;
+    for (const { leases } of this.#runners.values()) {
+      for (const { first, count } of leases)
+        if (block >= first && block < first + count) return true;
+    }
+    return false;
+  }
+
   /**
    * Grants a node a lease if it may have one more and there is something to fetch.
    *
@@ -130,6 +140,32 @@ export class SourceLeases<Holder> {
     }
     const lease: Lease<Holder> = { ...run, id: ++this.#lastId, holder, done: 0 };
     if (runner.leases.length === 0) runner.since = { ms: nowMs, bytes: runner.bytes };
+    runner.leases.push(lease);
+    return lease;
+  }
+
+  /**
+   * Grants a node a lease of one block that has been fetched before, since there is doubt about it.
+   *
+   * @param choose the block; asked only where the node may have one more lease
+   */
+  grantAgain(
+    holder: Holder,
+    nowMs: number,
+    choose: () => number | undefined,
+  ): Lease<Holder> | undefined {
+    let runner = this.#runners.get(holder);
+    const hasRoom = runner
+      ? runner.leases.length < this.#limits.perRunner
+      : this.#budget.used < this.#budget.most;
+    const block = hasRoom ? choose() : undefined;
+    if (block === undefined) return undefined;
+    if (!runner) {
+      this.#budget.used += 1;
+      this.#runners.set(holder, (runner = newRunner(nowMs)));
+    }
+    const run = { first: block, count: 1, origin: this.open.origin };
+    const lease: Lease<Holder> = { ...run, id: ++this.#lastId, holder, done: 0 };
     runner.leases.push(lease);
     return lease;
   }

@@ -1,4 +1,6 @@
 import type { BlockRun } from "../../protocol/swarm/blocks.ts";
+import { Bans } from "./bans.ts";
+import { BlockDigests, type DigestRun, digestRuns } from "./block_digests.ts";
 import {
   DEFAULT_NEIGHBOUR_LIMITS,
   isNear,
@@ -25,12 +27,16 @@ export interface SwarmTaskOptions {
   random: () => number;
   neighbours?: NeighbourLimits;
   leases?: LeaseLimits;
+  /** Told of each node that is found to hand out, or to report, wrong blocks: it is used no more. */
+  onLiar?: (node: string, ids: readonly string[]) => void;
 }
 
 /** Who comes. */
 export interface Newcomer {
   /** Its client id. */
   id: string;
+  /** Where it is, whatever its id. Default: its id. */
+  node?: string;
   zone: string;
   subnet: string;
   /** Whether others can be sent to it. */
@@ -42,10 +48,17 @@ export interface Newcomer {
 /** What a member says; see `taskReportSchema` (protocol/swarm/messages.ts), where each is explained. */
 export interface MemberReport {
   held: number;
-  leases: readonly { id: number; done: number; partBytes?: number | undefined; failed: boolean }[];
+  leases: readonly {
+    id: number;
+    done: number;
+    partBytes?: number | undefined;
+    failed: boolean;
+    digests?: readonly string[];
+  }[];
   wantsLeases: number;
   starved: readonly number[];
   dropped: readonly string[];
+  wrong?: readonly { block: number; from: string }[];
 }
 
 /** What a member is told. */
@@ -54,12 +67,15 @@ export interface MemberAdvice {
   neighbours: readonly { id: string; near: boolean }[];
   /** All leases it holds from now on. */
   leases: readonly { id: number; first: number; count: number; origin: BlockOrigin }[];
+  /** What is news of what it has said about blocks: to be sealed. */
+  digests: readonly DigestRun[];
   /** Milliseconds until it should report again. */
   heartbeatMs: number;
 }
 
 interface Member extends Resident<Member> {
   readonly id: string;
+  readonly node: string;
   serves: boolean;
   held: number;
   lastSeenMs: number;
@@ -122,10 +138,15 @@ export class SwarmTask {
   #seedRefusals = 0;
   /** Since when blocks whose fetcher is gone are missed, ms. */
   readonly #missed = new Map<number, number>();
+  readonly #digests: BlockDigests;
+  readonly #bans = new Bans();
+  readonly #onLiar: (node: string, ids: readonly string[]) => void;
 
   constructor(options: SwarmTaskOptions) {
     this.#random = options.random;
     this.#blocks = options.blocks;
+    this.#digests = new BlockDigests(options.blocks);
+    this.#onLiar = options.onLiar ?? (() => {});
     this.#neighbourhood = new Neighbourhood(
       options.neighbours ?? DEFAULT_NEIGHBOUR_LIMITS,
       options.random,
@@ -143,6 +164,16 @@ export class SwarmTask {
 
   has(id: string): boolean {
     return this.#members.has(id);
+  }
+
+  /** Whether a node is used no more because it has handed out, or reported, wrong blocks. */
+  isBanned(node: string): boolean {
+    return this.#bans.has(node);
+  }
+
+  /** Whether somebody has told, or will, what a block hashes to. */
+  willBeKnown(block: number): boolean {
+    return this.#digests.of(block) !== undefined || this.#leases.isTaken(block);
   }
 
   /** Nodes that fetch from the source now. */
@@ -182,6 +213,7 @@ export class SwarmTask {
     const { id, zone, subnet, serves, held } = newcomer;
     const member: Member = {
       id,
+      node: newcomer.node ?? id,
       zone,
       place: placeOf(zone, subnet),
       serves,
@@ -197,7 +229,8 @@ export class SwarmTask {
     this.#members.set(id, member);
     const neighbours = this.#neighbourhood.welcome(member);
     if (serves) this.#neighbourhood.add(member);
-    return this.#advise(member, neighbours, DEFAULT_LEASE_LIMITS.perRunner, nowMs);
+    const advice = this.#advise(member, neighbours, DEFAULT_LEASE_LIMITS.perRunner, nowMs);
+    return { ...advice, digests: [] };
   }
 
   /** A member says how it is doing; `undefined` where it is not known (any more). */
@@ -210,7 +243,9 @@ export class SwarmTask {
     member.doubters.clear();
     member.held = report.held;
     let failed = false;
+    const news: number[] = [];
     for (const lease of report.leases) {
+      news.push(...this.#noteDigests(member, lease, nowMs));
       const origin = this.lease(id, lease.id)?.origin;
       this.#leases.progress(member, lease.id, lease.done, nowMs, lease.partBytes);
       if (!lease.failed || !origin) continue;
@@ -222,10 +257,14 @@ export class SwarmTask {
       }
     }
     if (failed) this.#leases.release(member);
+    for (const { block, from } of report.wrong ?? []) this.#noteWrong(member, block, from, nowMs);
+    // What it has said may have shown that it lies itself.
+    if (member.gone) return undefined;
     for (const other of report.dropped) this.#part(member, other);
     const neighbours = this.#neighbourhood.replenish(member);
     this.#feed(member, report.starved, neighbours, nowMs);
-    return this.#advise(member, neighbours, report.wantsLeases, nowMs);
+    const advice = this.#advise(member, neighbours, report.wantsLeases, nowMs);
+    return { ...advice, digests: digestRuns(news, this.#digests) };
   }
 
   /** A member is gone: its leases go to others, and nobody is sent to it any more. */
@@ -268,6 +307,8 @@ export class SwarmTask {
   #advise(member: Member, given: readonly Member[], wantsLeases: number, nowMs: number) {
     if (member.held < this.#blocks) {
       for (let wanted = wantsLeases; wanted > 0; wanted--) {
+        const contested = () => this.#digests.contestedFor(member.node, nowMs);
+        if (this.#leases.grantAgain(member, nowMs, contested)) continue;
         if (!this.#leases.grant(member, nowMs, member.refused)) break;
       }
     }
@@ -295,6 +336,45 @@ export class SwarmTask {
           );
     // Those who came together should not report together.
     return Math.round(usual * (0.8 + 0.4 * this.#random()));
+  }
+
+  /** Which blocks hash to what is news, of those that a lease has brought. */
+  #noteDigests(
+    member: Member,
+    { id, done, digests = [] }: MemberReport["leases"][number],
+    nowMs: number,
+  ): number[] {
+    const lease = this.#leases.of(member).find((one) => one.id === id);
+    const news: number[] = [];
+    if (!lease) return news;
+    // What a v1 client gave is its word, not that of the node that fetched it there.
+    const { origin } = lease;
+    const by = origin.kind === "peer" ? `v1 client ${origin.cid}` : member.node;
+    for (const [index, digest] of digests.slice(0, Math.min(done, lease.count)).entries()) {
+      const block = lease.first + index;
+      const told = this.#digests.report(block, digest, by, nowMs);
+      if (told.news) news.push(block);
+      for (const liar of told.liars) this.#ban(liar);
+    }
+    return news;
+  }
+
+  #noteWrong(member: Member, block: number, fromId: string, nowMs: number): void {
+    const from = this.#members.get(fromId);
+    if (!from || from === member || block >= this.#blocks) return;
+    this.#digests.complain(block, from.node, member.node, nowMs);
+    if (this.#bans.accuse(from.node, member.node, from.neighbours.size)) this.#ban(from.node);
+  }
+
+  #ban(node: string): void {
+    this.#bans.add(node);
+    this.#digests.discredit(node);
+    const ids = [...this.#members.values()].filter((member) => member.node === node);
+    for (const { id } of ids) this.leave(id);
+    this.#onLiar(
+      node,
+      ids.map(({ id }) => id),
+    );
   }
 
   #part(member: Member, otherId: string): void {

@@ -2,7 +2,7 @@ import { blobDigest, formatDigest } from "../../protocol/digest.ts";
 import { seedFilePath } from "../../protocol/names.ts";
 import { BLOCK_BYTES, blockCount } from "../../protocol/swarm/blocks.ts";
 import {
-  type HeartbeatAnswer,
+  type DigestsRequest,
   type HeartbeatRequest,
   type JoinAnswer,
   type JoinRequest,
@@ -13,6 +13,8 @@ import {
   type TaskAdvice,
   type TaskReport,
 } from "../../protocol/swarm/messages.ts";
+import { sealToWire, type WireSeal } from "../../protocol/swarm/seal.ts";
+import { getLogger } from "../../runtime/logger.ts";
 import { subnetOf } from "../schedule/neighbours.ts";
 import type { BlockOrigin } from "../schedule/open_blocks.ts";
 import { DEFAULT_REGISTRY_CONNECTIONS, type SourceBudget } from "../schedule/source_leases.ts";
@@ -20,6 +22,7 @@ import { type MemberAdvice, SwarmTask } from "../schedule/swarm_task.ts";
 import type { TaskSchedule } from "../schedule/v1_scheduler.ts";
 import type { Client, Task } from "../tasks/task.ts";
 import type { TaskStore } from "../tasks/task_store.ts";
+import { Sealer } from "./sealer.ts";
 import { SeedSupply } from "./seed_supply.ts";
 import { SetAside } from "./set_aside.ts";
 import { ToldPieces } from "./told_pieces.ts";
@@ -37,11 +40,18 @@ export interface SwarmDeskOptions {
   downloadPort: () => number;
 }
 
+/** What is said of one task, seals in JSON. */
+type WireAdvice = Omit<TaskAdvice, "seals"> & { seals: WireSeal[] };
+type WireDigests = { seals: WireSeal[]; unknown: number[] };
+
+const log = getLogger("supernode");
+
 /** One file's swarm, over all the URLs and repositories that lead to the file. */
 interface Swarm {
   readonly key: string;
   readonly blocks: number;
   readonly task: SwarmTask;
+  readonly sealer: Sealer;
   readonly members: Map<string, SwarmMember>;
   /** How many members each of the tasks has that lead to the file. */
   readonly tasks: Map<string, number>;
@@ -115,6 +125,7 @@ export class SwarmDesk {
     const advice = swarm.task.join(
       {
         id: client.cid,
+        node: nodeOf(client),
         zone: request.zone,
         subnet: subnetOf(client.ip),
         serves: true,
@@ -130,6 +141,22 @@ export class SwarmDesk {
       neighbours: this.#neighbours(swarm, advice),
       leases: this.#leases(swarm, client, advice),
       heartbeatMs: advice.heartbeatMs,
+      sealKey: swarm.sealer.key,
+    };
+  }
+
+  /** Whether a node has handed out wrong blocks of a task's file, and has no part in it any more. */
+  isBanned(task: Task, node: { ip: string; port: number }): boolean {
+    return this.#swarms.get(swarmKey(task))?.task.isBanned(nodeOf(node)) ?? false;
+  }
+
+  /** Answers POST /swarm/digests; `undefined` where the client is not known. */
+  digests({ taskId, cid, blocks }: DigestsRequest): WireDigests | undefined {
+    const swarm = this.#membership.get(memberKey(taskId, cid));
+    if (!swarm) return undefined;
+    return {
+      seals: swarm.sealer.of(blocks).map(sealToWire),
+      unknown: blocks.filter((block) => !swarm.task.willBeKnown(block)),
     };
   }
 
@@ -139,13 +166,13 @@ export class SwarmDesk {
   }
 
   /** Answers POST /swarm/heartbeat. */
-  heartbeat(request: HeartbeatRequest): HeartbeatAnswer {
-    const tasks: TaskAdvice[] = [];
+  heartbeat(request: HeartbeatRequest): { heartbeatMs: number; tasks: WireAdvice[] } {
+    const tasks: WireAdvice[] = [];
     let heartbeatMs = Number.POSITIVE_INFINITY;
     for (const report of request.tasks) {
       const advice = this.#report(report);
       if (!advice) {
-        const nothing = { neighbours: [], leases: [], seeding: false };
+        const nothing = { neighbours: [], leases: [], seals: [], seeding: false };
         tasks.push({ taskId: report.taskId, known: false, ...nothing });
         continue;
       }
@@ -194,7 +221,7 @@ export class SwarmDesk {
     }
   }
 
-  #report(report: TaskReport): { heartbeatMs: number; task: TaskAdvice } | undefined {
+  #report(report: TaskReport): { heartbeatMs: number; task: WireAdvice } | undefined {
     const { store, now } = this.#options;
     const swarm = this.#membership.get(memberKey(report.taskId, report.cid));
     const member = swarm?.members.get(report.cid);
@@ -221,6 +248,7 @@ export class SwarmDesk {
         known: true,
         neighbours: this.#neighbours(swarm, advice),
         leases: this.#leases(swarm, member.client, advice),
+        seals: advice.digests.map((run) => sealToWire(swarm.sealer.seal(run))),
         seeding: swarm.seed.task?.cdnStatus === "RUNNING",
       },
     };
@@ -325,11 +353,13 @@ export class SwarmDesk {
       const blocks = blockCount(task.length);
       const { random, store, schedules, now } = this.#options;
       const budget = this.#budgetOf(task);
-      const swarmTask = new SwarmTask({ blocks, budget, random });
+      const onLiar = (node: string, ids: readonly string[]) => this.#foundOut(key, node, ids);
+      const swarmTask = new SwarmTask({ blocks, budget, random, onLiar });
       swarm = {
         key,
         blocks,
         task: swarmTask,
+        sealer: new Sealer(),
         members: new Map(),
         tasks: new Map(),
         downloading: 0,
@@ -339,6 +369,20 @@ export class SwarmDesk {
       this.#swarms.set(key, swarm);
     }
     return swarm;
+  }
+
+  /** A node is used no more, and nobody is sent to it: not by v1's schedule either. */
+  #foundOut(key: string, node: string, ids: readonly string[]): void {
+    log.warn("node {node} ({ids}) hands out wrong blocks of {file}: it is used no more", {
+      node,
+      ids: ids.join(", "),
+      file: key,
+    });
+    const members = this.#swarms.get(key)?.members;
+    for (const id of ids) {
+      const client = members?.get(id)?.client;
+      if (client) this.#options.store.removeClient(client.taskId, id);
+    }
   }
 
   #budgetOf(task: Task): SourceBudget {
@@ -364,6 +408,11 @@ export class SwarmDesk {
 function swarmKey(task: Task): string {
   const digest = blobDigest(task.taskUrl);
   return digest ? `${formatDigest(digest)} ${task.length}` : task.id;
+}
+
+/** Where a client's node is: its peer server, which it does not change as easily as its ids. */
+function nodeOf({ ip, port }: { ip: string; port: number }): string {
+  return `${ip}:${port}`;
 }
 
 function memberKey(taskId: string, cid: string): string {

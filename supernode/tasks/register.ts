@@ -74,6 +74,11 @@ export class Registry {
         ca: request.rootCAs.map((base64) => Buffer.from(base64, "base64").toString("utf8")),
       }),
     });
+    if (swarms.isBanned(task, { ip: request.IP, port: request.port }))
+      throw new RegisterError(
+        Code.systemError,
+        `task ${task.id}: ${request.IP}:${request.port} has handed out wrong blocks of it`,
+      );
     const peer = store.addPeer({
       ip: request.IP,
       hostName: request.hostName,
