@@ -195,6 +195,7 @@ export class Download {
       zone: this.#tools.zone,
       minRate: this.#tools.minRate ?? MIN_RATE,
       maxInFlight: this.#tools.maxInFlight ?? CLIENT_QUEUE,
+      resumed: this.#file,
       signal: this.#abort.signal,
       openFile: async (layout, taskId) => {
         if (this.#file) {

@@ -13,7 +13,7 @@ import { V1Session } from "./v1_session.ts";
  */
 export async function joinSwarm(options: SwarmOptions): Promise<SwarmOutcome> {
   if (options.supernodes.size === 0) return { finished: false, reason: BacksourceReason.nodeEmpty };
-  const registered = await registerClient(options);
+  const registered = await registerClient(options, options.resumed);
   if ("error" in registered) {
     return { finished: false, reason: BacksourceReason.registerFailed, ...registered };
   }

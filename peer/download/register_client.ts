@@ -1,9 +1,12 @@
 import { Code } from "../../protocol/codes.ts";
 import { MAX_PIECE_SIZE } from "../../protocol/piece_size.ts";
-import { SWARM_VERSION } from "../../protocol/swarm/messages.ts";
+import { Bitmap } from "../../protocol/swarm/bitmap.ts";
+import { BLOCK_BYTES, blockCount } from "../../protocol/swarm/blocks.ts";
+import { type JoinRequest, SWARM_VERSION } from "../../protocol/swarm/messages.ts";
 import type { RegisterData } from "../../protocol/v1/register.ts";
 import { headersToWire } from "../../protocol/wire_headers.ts";
 import { VERSION } from "../../runtime/version.ts";
+import type { TaskFile } from "../store/task_file.ts";
 import {
   RegisterRefusedError,
   type SupernodeClient,
@@ -21,14 +24,14 @@ export type Registered =
 /**
  * Registers a client with the first supernode that takes it in (protocol §1, POST /peer/registry).
  *
- * @param held blocks that are here already, for our own swarm
+ * @param file what is here already, for our own swarm
  * @throws the signal's reason
  */
-export async function registerClient(options: SwarmOptions, held = 0): Promise<Registered> {
+export async function registerClient(options: SwarmOptions, file?: TaskFile): Promise<Registered> {
   const { identity, source } = options;
   let error = "no supernode answers";
   let needAuth = false;
-  for (const supernode of options.supernodes.candidates(Date.now(), Math.random)) {
+  for (const supernode of options.supernodes.candidates(performance.now(), Math.random)) {
     try {
       const data = await supernode.register(
         {
@@ -48,7 +51,7 @@ export async function registerClient(options: SwarmOptions, held = 0): Promise<R
           insecure: source.tls?.insecure || undefined,
           rootCAs: source.tls?.ca?.map((pem) => Buffer.from(pem).toString("base64")),
           pattern: identity.pattern,
-          swarm: options.swarms && { version: SWARM_VERSION, zone: options.zone ?? "", held },
+          swarm: options.swarms && joinRequest(options.zone, file),
         },
         REGISTER_MS,
         options.signal,
@@ -63,11 +66,22 @@ export async function registerClient(options: SwarmOptions, held = 0): Promise<R
       return { data, supernode };
     } catch (failure) {
       options.signal.throwIfAborted();
-      if (failure instanceof SupernodeLostError) options.supernodes.lost(supernode, Date.now());
+      if (failure instanceof SupernodeLostError)
+        options.supernodes.lost(supernode, performance.now());
       else if (!(failure instanceof RegisterRefusedError)) throw failure;
       else needAuth = failure.code === Code.needAuth;
       error = `supernode ${supernode.name}: ${(failure as Error).message}`;
     }
   }
   return { error, needAuth };
+}
+
+function joinRequest(zone = "", file?: TaskFile): JoinRequest {
+  const layout = file?.layout;
+  // A file in v1's pieces is of no use to a swarm.
+  const fits = layout && layout.length > 0 && layout.pieceSize === BLOCK_BYTES && !layout.framed;
+  if (!fits || file.held.size === 0) return { version: SWARM_VERSION, zone, held: 0 };
+  const holds = new Bitmap(blockCount(layout.length));
+  for (const block of file.held) holds.add(block);
+  return { version: SWARM_VERSION, zone, held: holds.count, holds: holds.toBase64() };
 }

@@ -50,6 +50,8 @@ export interface SwarmOptions {
   swarms?: SwarmSessions | undefined;
   /** The rack, room or data centre that this node is in, as its operator calls it. */
   zone?: string | undefined;
+  /** What an earlier download left of the file. */
+  resumed?: TaskFile | undefined;
   signal: AbortSignal;
   /** Gives the file to fill once the layout is known; it may hold pieces already. */
   openFile(layout: PieceLayout, taskId: string): Promise<TaskFile>;

@@ -117,7 +117,7 @@ export class V1Session {
     } catch (error) {
       if (!(error instanceof SupernodeLostError)) throw error;
       log.warn("{error}", { error: error.message });
-      this.#options.supernodes.lost(supernode, Date.now());
+      this.#options.supernodes.lost(supernode, performance.now());
       if (await this.#registerAgain()) return { kind: "wait" };
       return { kind: "ended", code: Code.unknownError, message: error.message };
     } finally {

@@ -80,6 +80,8 @@ export class RegisterRefusedError extends Error {
 
 /** Milliseconds for a TCP connection to a supernode: a dead one must not hold up a pull. */
 const CONNECT_MS = 400;
+/** Milliseconds for the answer to a ping. */
+const PING_MS = 1000;
 /** Milliseconds for any answer but a registration's, which may wait for the source. */
 const ANSWER_MS = 5000;
 
@@ -211,6 +213,14 @@ export class SupernodeClient {
   async digests(request: DigestsRequest): Promise<DigestsAnswer> {
     const answer = await this.#call("/swarm/digests", { body: request });
     return this.#parse(answer.text, digestsAnswerSchema);
+  }
+
+  /** Whether it is there; never rejects. */
+  async answers(): Promise<boolean> {
+    const signal = AbortSignal.timeout(PING_MS);
+    const asked = { signal, connectTimeoutMs: CONNECT_MS, fresh: true };
+    const answer = await this.#http.text(`${this.#base}/_ping`, asked).catch(() => undefined);
+    return answer?.status === 200;
   }
 
   /** Tells how a whole download went. */

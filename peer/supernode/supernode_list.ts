@@ -2,8 +2,10 @@ import type { HttpClient } from "../../runtime/http_client.ts";
 import type { SupernodeAddress } from "../contract.ts";
 import { SupernodeClient } from "./supernode_client.ts";
 
-/** Milliseconds for which a supernode that did not answer is left alone. */
+/** Milliseconds for which a supernode that did not answer is left alone, unless it answers a ping. */
 const REST_MS = 10_000;
+/** Milliseconds between pings meanwhile, in the mean. */
+const PING_MS = 1000;
 
 /**
  * The order in which to try supernodes: weighted at random, so that the clients of a large fleet
@@ -29,7 +31,9 @@ export function weightedOrder<Item extends { weight: number }>(
 export class SupernodeList {
   readonly #http: HttpClient;
   #clients: SupernodeClient[];
+  /** By `performance.now()`: a clock that is set must not keep a supernode from us. */
   readonly #restUntil = new Map<SupernodeClient, number>();
+  readonly #pinging = new Set<SupernodeClient>();
 
   constructor(addresses: readonly SupernodeAddress[], http: HttpClient) {
     this.#http = http;
@@ -53,7 +57,11 @@ export class SupernodeList {
     return this.#clients.length;
   }
 
-  /** Those worth a try now, in the order to try them. */
+  /**
+   * Those worth a try now, in the order to try them.
+   *
+   * @param nowMs `performance.now()`
+   */
   candidates(nowMs: number, random: () => number): SupernodeClient[] {
     const awake = this.#clients.filter((client) => (this.#restUntil.get(client) ?? 0) <= nowMs);
     return weightedOrder(
@@ -62,14 +70,35 @@ export class SupernodeList {
     ).map(({ client }) => client);
   }
 
-  /** Remembers that a supernode did not answer. */
+  /**
+   * Remembers that a supernode did not answer. As soon as it does again it is used again: a restart of
+   * it takes seconds.
+   *
+   * @param nowMs `performance.now()`
+   */
   lost(client: SupernodeClient, nowMs: number): void {
     this.#restUntil.set(client, nowMs + REST_MS);
+    if (this.#pinging.has(client)) return;
+    this.#pinging.add(client);
+    this.#pingSoon(client);
   }
 
   /** Remembers that it did. */
   answered(client: SupernodeClient): void {
     this.#restUntil.delete(client);
+  }
+
+  /** Nodes that lost it together do not ask together. */
+  #pingSoon(client: SupernodeClient): void {
+    const timer = setTimeout(
+      async () => {
+        if (await client.answers()) this.answered(client);
+        if ((this.#restUntil.get(client) ?? 0) > performance.now()) this.#pingSoon(client);
+        else this.#pinging.delete(client);
+      },
+      PING_MS * (0.75 + Math.random() / 2),
+    );
+    timer.unref();
   }
 
   /** The supernode of that `host:port`, or one outside the list that a client named. */

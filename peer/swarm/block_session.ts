@@ -60,7 +60,9 @@ const STALL_MS = 15_000;
 /** … while there is no supernode: nobody says then what to fetch from the source. */
 const STALL_ALONE_MS = 2000;
 /** Milliseconds between attempts to find a supernode again. */
-const REJOIN_MS = 2000;
+const REJOIN_MS = 1000;
+/** Attempts of one who has the whole file, each after twice the time; then its own users bring it back. */
+const ANNOUNCE_TRIES = 8;
 
 const log = getLogger("dfclient");
 
@@ -103,6 +105,7 @@ export class BlockSession implements Reporter {
   #rejoinMs = Number.POSITIVE_INFINITY;
   #rejoining = false;
   #pumpsSoon = false;
+  #announcing: NodeJS.Timeout | undefined;
   #left = false;
   #settle!: (outcome: SwarmOutcome) => void;
   #fail!: (error: Error) => void;
@@ -210,6 +213,7 @@ export class BlockSession implements Reporter {
     this.#left = true;
     this.#fetching.abort();
     this.#sessions.heartbeats.remove(this);
+    clearTimeout(this.#announcing);
   }
 
   report(): TaskReport {
@@ -243,8 +247,7 @@ export class BlockSession implements Reporter {
 
   advise(advice: TaskAdvice): void {
     if (!advice.known) {
-      if (!this.#file.complete) this.#rejoinMs = performance.now();
-      else this.leave();
+      this.#rejoinSoon();
       return;
     }
     if (advice.seeding) this.#progressMs = performance.now();
@@ -256,9 +259,34 @@ export class BlockSession implements Reporter {
 
   unheard(error: Error): void {
     log.info("{name}: {error}", { name: this.#options.identity.path, error: error.message });
-    this.#options.supernodes.lost(this.#member.supernode, Date.now());
-    if (this.#file.complete) this.leave();
-    else this.#rejoinMs = performance.now();
+    this.#options.supernodes.lost(this.#member.supernode, performance.now());
+    this.#rejoinSoon();
+  }
+
+  /** The supernode has gone, or forgotten us: it, or the next one, is to hear what we hold. */
+  #rejoinSoon(): void {
+    this.#rejoinMs = performance.now();
+    // While the download runs its ticks look after it.
+    if (this.#fetching.signal.aborted) this.#announce(0, REJOIN_MS);
+  }
+
+  #announce(tries: number, pauseMs: number): void {
+    clearTimeout(this.#announcing);
+    this.#announcing = setTimeout(
+      // It never rejects.
+      () =>
+        void this.#rejoin().then(() => {
+          if (this.#left || !Number.isFinite(this.#rejoinMs)) return;
+          if (tries >= ANNOUNCE_TRIES) this.leave();
+          // Where no supernode answers nobody was troubled by it.
+          else if (this.#options.supernodes.candidates(performance.now(), Math.random).length === 0)
+            this.#announce(tries, REJOIN_MS);
+          else this.#announce(tries + 1, pauseMs * 2);
+        }),
+      // All nodes have lost it together.
+      tries === 0 ? Math.random() * pauseMs : pauseMs,
+    );
+    this.#announcing.unref();
   }
 
   #enter(answer: JoinAnswer): void {
@@ -571,16 +599,20 @@ export class BlockSession implements Reporter {
   /** After the supernode has gone, or forgotten us: neighbours go on meanwhile. */
   async #rejoin(): Promise<void> {
     this.#rejoinMs = performance.now() + REJOIN_MS;
-    const registered = await registerClient(this.#options, this.#file.held.size).catch(
-      () => undefined,
-    );
-    if (!registered || "error" in registered || this.#fetching.signal.aborted) return;
+    const registered = await registerClient(this.#options, this.#file).catch(() => undefined);
+    if (!registered || this.#left) return;
+    if ("error" in registered) {
+      // Nobody vouches for us any more: whoever pulls here next will.
+      if (registered.needAuth && this.#file.complete) this.leave();
+      return;
+    }
     const { data, supernode } = registered;
     this.#sessions.heartbeats.remove(this);
     this.#member = { taskId: data.taskId, cid: this.cid, supernode };
     this.#rejoinMs = Number.POSITIVE_INFINITY;
     this.#pieces = pieceLayout(data, this.#file.layout.length);
     if (data.swarm) this.#enter(data.swarm);
+    else if (this.#file.complete) this.leave();
     else {
       // It schedules this file as v1 does, with whom a file in blocks cannot take part.
       const error = "the supernode has no swarm for it";

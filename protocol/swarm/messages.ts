@@ -14,6 +14,8 @@ export const MAX_ZONE = 128;
 export const MAX_STARVED = 64;
 /** Characters of a bitmap of v1's pieces at most. */
 export const MAX_PIECES_TEXT = 65_536;
+/** Characters of a bitmap in base64 at most: of a file of 400 GB. */
+export const MAX_BITMAP = 64 * 1024;
 /** Tasks in one heartbeat at most; a node with more sends several. */
 export const MAX_HEARTBEAT_TASKS = 256;
 /** Wrong blocks that a node names at most in a report, and unsealed ones that it asks for at once. */
@@ -32,6 +34,8 @@ export const joinRequestSchema = z.object({
   zone: z.string().max(MAX_ZONE).default(""),
   /** Blocks held already: a node that comes back, or meets a new supernode. */
   held: count.default(0),
+  /** Which: a bitmap in base64 (`bitmap.ts`). These are not fetched from the source again. */
+  holds: z.string().max(MAX_BITMAP).optional(),
 });
 export type JoinRequest = z.infer<typeof joinRequestSchema>;
 

@@ -27,7 +27,7 @@ export class OpenBlocks {
   readonly #returned: Returned[] = [];
   /** Set aside now. */
   readonly #aside = new Set<number>();
-  /** Ever set aside: these are not come by in the order of the file. */
+  /** Ever set aside, or here before: these are not come by in the order of the file. */
   readonly #passed = new Set<number>();
   #origin: BlockOrigin = { kind: "source" };
   #ready: number;
@@ -117,6 +117,11 @@ export class OpenBlocks {
       any ||= this.#aside.has(block);
     }
     return any;
+  }
+
+  /** A block is here already: it is not given out unless it comes back. */
+  pass(block: number): void {
+    if (block >= this.#frontier) this.#passed.add(block);
   }
 
   /**

@@ -29,6 +29,24 @@ describe("source leases", () => {
     expect(budget.used).toBe(2);
   });
 
+  it("pass over what somebody has already, until that is lost again", () => {
+    const { leases: source } = leases(12, 1);
+    for (const block of [0, 1, 4, 11]) source.hold(block, "old", 50);
+    expect(source.fetched(4)).toEqual({ by: "old", sinceMs: 50 });
+    const granted = [source.grant("a", 60)!, source.grant("a", 60)!];
+    expect(granted.flatMap(blocksOf)).toEqual([2, 3, 5, 6, 7, 8]);
+    source.again(4);
+    source.again(11);
+    for (const lease of granted) source.progress("a", lease.id, lease.count, 70);
+    const left: number[] = [];
+    for (let lease = source.grant("a", 80); lease; lease = source.grant("a", 80)) {
+      left.push(...blocksOf(lease));
+      source.progress("a", lease.id, lease.count, 80);
+    }
+    expect(left.sort((a, b) => a - b)).toEqual([4, 9, 10, 11]);
+    expect(source.hasWork).toBe(false);
+  });
+
   it("share one registry's connections between tasks", () => {
     const budget = { most: 1, used: 0 };
     const [one, other] = [1, 2].map(

@@ -113,6 +113,13 @@ export class SourceLeases<Holder> {
     return false;
   }
 
+  /** A node has a block already: as if it had fetched it now. */
+  hold(block: number, holder: Holder, nowMs: number): void {
+    this.#fetchers[block] = holder;
+    this.#fetchedMs[block] = nowMs;
+    this.open.pass(block);
+  }
+
   /**
    * Grants a node a lease if it may have one more and there is something to fetch.
    *

@@ -43,6 +43,8 @@ export interface Newcomer {
   serves: boolean;
   /** Blocks it holds. */
   held: number;
+  /** Which, where it says so. */
+  holds?: Iterable<number> | undefined;
 }
 
 /** What a member says; see `taskReportSchema` (protocol/swarm/messages.ts), where each is explained. */
@@ -103,8 +105,8 @@ const WAITING_HEARTBEAT_MS = 100;
 const WAITING_REPORT_MS = 20;
 /** Reports a second of one task that the supernode aims at. */
 const HEARTBEATS_PER_SECOND = 5000;
-/** … of those who have the whole file. */
-const SEED_HEARTBEAT_MS = 10_000;
+/** … of those who have the whole file: a supernode that starts again hears of all of them within 5 s. */
+const SEED_HEARTBEAT_MS = 4000;
 /** A runner that is silent for so long is dead; its leases go to others, ms. */
 const RUNNER_SILENCE_MS = 1700;
 /** … and so many times as much longer as reports are late in the mean. */
@@ -227,6 +229,10 @@ export class SwarmTask {
       doubters: new Set(),
     };
     this.#members.set(id, member);
+    for (const block of newcomer.holds ?? []) {
+      const fetched = this.#leases.fetched(block);
+      if (serves && (!fetched || fetched.by.gone)) this.#leases.hold(block, member, nowMs);
+    }
     const neighbours = this.#neighbourhood.welcome(member);
     if (serves) this.#neighbourhood.add(member);
     const advice = this.#advise(member, neighbours, DEFAULT_LEASE_LIMITS.perRunner, nowMs);

@@ -1,5 +1,6 @@
 import { blobDigest, formatDigest } from "../../protocol/digest.ts";
 import { seedFilePath } from "../../protocol/names.ts";
+import { Bitmap } from "../../protocol/swarm/bitmap.ts";
 import { BLOCK_BYTES, blockCount } from "../../protocol/swarm/blocks.ts";
 import {
   type DigestsRequest,
@@ -130,6 +131,7 @@ export class SwarmDesk {
         subnet: subnetOf(client.ip),
         serves: true,
         held: request.held,
+        holds: holdsOf(request, swarm.blocks),
       },
       this.#options.now(),
     );
@@ -401,6 +403,16 @@ export class SwarmDesk {
       const { ip, port, path } = member.client;
       return [{ id, ip, port, path, near }];
     });
+  }
+}
+
+/** The blocks that a node says it has; none where that makes no sense. */
+function holdsOf({ holds }: JoinRequest, blocks: number): Bitmap | undefined {
+  if (holds === undefined) return undefined;
+  try {
+    return Bitmap.fromBase64(holds, blocks);
+  } catch {
+    return undefined;
   }
 }
 

@@ -8,6 +8,7 @@ import type { Dfdaemon } from "../support/dfdaemon.ts";
 import { dfgetHost, startDfget } from "../support/dfget.ts";
 import { bytesOnDisk } from "../support/files_below.ts";
 import { createImage, type Image, MB } from "../support/image.ts";
+import { until } from "../support/process.ts";
 import { describeWithPrograms } from "../support/programs.ts";
 import { REGISTRY_NAME, Registry } from "../support/registry.ts";
 import { Scratch } from "../support/scratch.ts";
@@ -103,6 +104,49 @@ describeWithPrograms("our own swarm", { programs: ["skopeo", "docker-registry"] 
     await Promise.all([pull(nodes[0]!, image, "team-a/app"), pull(nodes[1]!, image, "team-b/app")]);
     const [layer] = image.layers;
     expect((await egress.of(layer!)) / layer!.size).toBeLessThanOrEqual(1.05);
+  });
+
+  it("goes on after the supernode has been restarted, without fetching again", {
+    timeout: 120_000,
+  }, async () => {
+    const image = await createImage(scratch, "announced", [30 * MB]);
+    await registry.push(image, "library/announced");
+    const { supernode, nodes } = await start(3);
+    const egress = await registry.egress();
+    await Promise.all(nodes.slice(0, 2).map((node) => pull(node, image, "library/announced")));
+    await supernode.restart("SIGKILL");
+    // The layer and the image's configuration, by each of the two.
+    await until("the nodes say what they hold", async () => {
+      const metrics = await (await fetch(`http://${supernode.node}/metrics`)).text();
+      return handled(metrics, "/peer/registry") >= 4;
+    });
+    const [layer] = image.layers;
+    expect((await egress.of(layer!)) / layer!.size).toBeLessThanOrEqual(1.05);
+    const afterwards = await registry.egress();
+    await pull(nodes[2]!, image, "library/announced");
+    // To see whether Range is known, single bytes are asked for.
+    expect(await afterwards.of(layer!)).toBeLessThanOrEqual(16);
+  });
+
+  it("fetches little twice where the supernode is restarted in mid-pull", {
+    timeout: 120_000,
+  }, async () => {
+    const image = await createImage(scratch, "midway", [60 * MB]);
+    await registry.push(image, "library/midway");
+    // Slow enough that there is a middle.
+    const { supernode, nodes } = await start(3, "12M");
+    const egress = await registry.egress();
+    const pulls = nodes.map((node) => pull(node, image, "library/midway"));
+    await until("some blocks are there", async () => {
+      return (await bytesOnDisk(nodes[0]!.home)) > 15 * MB;
+    });
+    await supernode.restart("SIGKILL");
+    await Promise.all(pulls);
+    const [layer] = image.layers;
+    // What was on its way from the registry then, and no more.
+    expect((await egress.of(layer!)) / layer!.size).toBeLessThanOrEqual(1.3);
+    const metrics = await (await fetch(`http://${supernode.node}/metrics`)).text();
+    expect(handled(metrics, "/peer/registry")).toBeGreaterThanOrEqual(3);
   });
 
   it("hands its files to v1 clients too", { timeout: 120_000 }, async () => {
