@@ -7,6 +7,7 @@ import { isDiskFull } from "../runtime/files.ts";
 import { HttpClient } from "../runtime/http_client.ts";
 import { getLogger } from "../runtime/logger.ts";
 import { RateLimiter } from "../runtime/rate_limiter.ts";
+import { secretWord } from "../runtime/secret_word.ts";
 import {
   DownloadError,
   type DownloadSummary,
@@ -103,7 +104,8 @@ export class NodePeer implements Peer {
   async open(request: OpenRequest): Promise<OpenFile> {
     const digest = request.digest ?? blobDigest(request.url);
     const id = taskId({ taskUrl: request.url, headers: request.headers });
-    const key = digest ? formatDigest(digest) : id;
+    // Another site may say of any digest that it let us have it: that is no leave of this one.
+    const key = digest ? `${formatDigest(digest)} ${new URL(request.url).origin}` : id;
     const until = this.#distrusted.get(key);
     if (until !== undefined) {
       if (until > Date.now())
@@ -164,7 +166,7 @@ export class NodePeer implements Peer {
     const base = digest
       ? digest.hex
       : basename(new URL(request.url).pathname).replace(/[^\w.-]/g, "_") || "index";
-    const name = resumed?.name ?? taskFileName(base, sign);
+    const name = resumed?.name ?? taskFileName(base, secretWord(), sign);
     const limiter = new RateLimiter(this.#localLimit);
     const download = new Download(
       {
@@ -173,7 +175,7 @@ export class NodePeer implements Peer {
         taskId: id,
         key,
         identity: {
-          cid: clientId(this.ip, sign),
+          cid: clientId(this.ip, secretWord(), sign),
           ip: this.ip,
           hostName: hostname(),
           port: this.port,

@@ -98,12 +98,14 @@ describe("headers on the wire", () => {
 });
 
 describe("names", () => {
-  it("are composed as v1 composes them", () => {
+  it("are composed as v1 composes them, ours with a secret", () => {
     const sign = clientSign(11174, 1795513266665);
     expect(sign).toBe("11174-1795513266.665");
-    expect(clientId("127.0.0.2", sign)).toBe("127.0.0.2-11174-1795513266.665");
-    expect(taskFileName("three", sign)).toBe("three-11174-1795513266.665");
+    const secret = "0123456789abcdef0123456789abcdef";
+    expect(clientId("127.0.0.2", secret, sign)).toBe(`127.0.0.2-${secret}-11174-1795513266.665`);
+    expect(taskFileName("three", secret, sign)).toBe(`three-${secret}-11174-1795513266.665`);
     expect(seedClientId("127.0.0.1", "781f")).toBe("cdnnode:127.0.0.1~781f");
     expect(seedFilePath("781f9c")).toBe("/download/781/781f9c");
+    expect(seedFilePath("781f9c", "pass")).toBe("/download/781/781f9c/pass");
   });
 });

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { closeLogging, configureLogging, getLogger } from "./logger.ts";
+import { secretWord } from "./secret_word.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -25,6 +26,20 @@ describe("logging", () => {
     expect(lines).toHaveLength(1);
     expect(JSON.parse(lines[0]!)).toMatchObject({ level: "INFO", properties: { name: "peer" } });
     expect(await readFile(files.two, "utf8")).toContain("careful");
+  });
+
+  it.each(["text", "json"] as const)("keeps secret words out of %s lines", async (format) => {
+    const path = join(folder, "app.log");
+    const word = secretWord();
+    await configureLogging({ files: { part: path }, format });
+    getLogger("part").info("{name} at /peer/swarm/a-{word}-1-2", {
+      name: `x-${word}-1-2`,
+      word: "",
+    });
+    await closeLogging();
+    const text = await readFile(path, "utf8");
+    expect(text).toContain("x-1-2");
+    expect(text).not.toContain(word);
   });
 
   it("rotates a file that grows too large", async () => {

@@ -14,6 +14,7 @@ import {
   type TextFormatter,
 } from "@logtape/logtape";
 import { z } from "zod";
+import { withoutSecretWords } from "./secret_word.ts";
 
 /** The `logConfig` block of every program's configuration. */
 export const logConfigSchema = z.strictObject({
@@ -49,10 +50,11 @@ export function getLogger(part: string): Logger {
  * cannot be written is said on standard error and is no reason to stop.
  */
 export async function configureLogging(options: LogOptions): Promise<void> {
-  const formatter =
+  const format: TextFormatter =
     options.format === "json"
       ? getJsonLinesFormatter()
       : getTextFormatter({ timestamp: "rfc3339", category: ".", value: "bare" });
+  const formatter: TextFormatter = (record) => withoutSecretWords(format(record));
   const sinks: Record<string, Sink> = {};
   if (options.stderr) sinks.stderr = stderrSink(formatter);
   for (const [part, path] of Object.entries(options.files)) {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Hono } from "hono";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { seedFilePath } from "../protocol/names.ts";
 import { type RunningServer, serve } from "../runtime/serve.ts";
 import { type CoreConfig, createSupernode, type Supernode } from "./app.ts";
 import { SILENT } from "./observer.ts";
@@ -164,7 +165,7 @@ describe("CDN pattern local", () => {
           pieceMd5: "a80a084284925836375dfed7efd21683:4194304",
           cid: `cdnnode:127.0.0.1~${one.task!.taskId}`,
           peerIp: "127.0.0.1",
-          path: `/download/781/${one.task!.taskId}`.replace("781", one.task!.taskId.slice(0, 3)),
+          path: expect.stringMatching(new RegExp(`^${seedFilePath(one.task!.taskId)}/[\\w-]{32}$`)),
           downLink: 0,
         },
       ],
@@ -475,6 +476,22 @@ describe("who may have a file", () => {
     expect(heads()).toBe(2);
   });
 
+  it("is nobody's with credentials, a minute after the source was last reached", async () => {
+    let nowMs = Date.now();
+    const supernode = await start({}, () => nowMs);
+    source.files.set("/private", { bytes: THREE, authorizations: ["Basic a"] });
+    const as = { headers: { Authorization: "Basic a" } };
+    const members = [0, 1, 2].map(() => client(supernode, "/private", as));
+    const anybody = [0, 1].map(() => client(supernode, "/three"));
+    await members[0]!.register();
+    await anybody[0]!.register();
+    await source.close();
+    await members[1]!.register();
+    nowMs += 60_001;
+    await expect(members[2]!.register()).rejects.toThrow("cannot be asked about these credentials");
+    await anybody[1]!.register();
+  });
+
   it("is not asked again of a dead URL for failAccessInterval, but is after a 401", async () => {
     let nowMs = Date.now();
     const supernode = await start({ failAccessIntervalMs: 1000 }, () => nowMs);
@@ -615,8 +632,7 @@ describe("the file port", () => {
     const supernode = await start();
     const one = client(supernode, "/three");
     await one.download();
-    const { taskId } = one.task!;
-    const url = `${supernode.files}/download/${taskId.slice(0, 3)}/${taskId}`;
+    const url = supernode.files + one.seedPath;
     const get = (range?: string, method = "GET") =>
       fetch(url, { method, headers: range ? { range } : {} });
 
@@ -647,6 +663,20 @@ describe("the file port", () => {
     "/download/abc/..%2fapp.ts",
   ])("has nothing at %s", async (path) => {
     expect((await fetch(`${(await start()).files}${path}`)).status).toBe(404);
+  });
+
+  it("gives nothing to those who know the task id alone, or have another task's path", async () => {
+    const supernode = await start();
+    source.files.set("/tiny", { bytes: THREE.subarray(0, 1000) });
+    const [one, two] = [client(supernode, "/three"), client(supernode, "/tiny")];
+    await one.download();
+    await two.download();
+    const pass = two.seedPath.slice(two.seedPath.lastIndexOf("/"));
+    const path = seedFilePath(one.task!.taskId);
+    expect((await fetch(supernode.files + path + pass)).status).toBe(404);
+    expect((await fetch(supernode.files + path)).status).toBe(404);
+    expect((await fetch(`${supernode.files}${path}/`)).status).toBe(404);
+    expect((await fetch(`${supernode.files}${one.seedPath}`)).status).toBe(200);
   });
 
   it("hides its indexes", async () => {

@@ -10,6 +10,7 @@ import { legacyRoutes } from "./routes/legacy.ts";
 import { swarmRoutes } from "./routes/swarm.ts";
 import { DEFAULT_LIMITS, type ScheduleLimits, type TaskSchedule } from "./schedule/v1_scheduler.ts";
 import { SeedCache } from "./seed/cache.ts";
+import { PathPass } from "./seed/path_pass.ts";
 import { Seeder } from "./seed/seeder.ts";
 import { SwarmDesk } from "./swarm/swarm_desk.ts";
 import { ClientDesk, type PieceErrorReport } from "./tasks/client_desk.ts";
@@ -102,6 +103,7 @@ export function createSupernode(options: SupernodeOptions): Supernode {
   const store = new TaskStore(now);
   const schedules = new Map<string, TaskSchedule>();
   const cache = new SeedCache(join(config.homeDir, "repo"));
+  const passes = new PathPass(() => performance.now());
   const http = new HttpClient({ hostAliases: config.hostAliases });
   const limiter = new RateLimiter(sourceRate(config));
   const seeder = new Seeder({
@@ -116,6 +118,7 @@ export function createSupernode(options: SupernodeOptions): Supernode {
     schedules,
     now,
     random,
+    passes,
     advertiseIp: config.advertiseIp,
     downloadPort: () => downloadPort,
   });
@@ -153,6 +156,7 @@ export function createSupernode(options: SupernodeOptions): Supernode {
     seeder,
     observer,
     now,
+    passes,
     advertiseIp: config.advertiseIp,
     downloadPort: () => downloadPort,
   });
@@ -162,7 +166,7 @@ export function createSupernode(options: SupernodeOptions): Supernode {
     cache,
     legacy: legacyRoutes({ registry, desk, observer }),
     swarm: swarmRoutes(swarms),
-    filePort: filePortRoutes({ cache, observer }),
+    filePort: filePortRoutes({ cache, passes, observer }),
     listening(ports) {
       downloadPort = ports.downloadPort;
     },

@@ -7,7 +7,6 @@ import { join, resolve } from "node:path";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { seedFilePath } from "../protocol/names.ts";
 import { unframe } from "../protocol/piece_frame.ts";
 import { pieceSize } from "../protocol/piece_size.ts";
 import { HttpClient } from "../runtime/http_client.ts";
@@ -56,10 +55,13 @@ function supernode(...args: string[]) {
   return run(scratch, [...command, ...args]);
 }
 
-interface Started {
-  process: RunningProgram;
+interface Place {
   api: string;
   files: string;
+}
+
+interface Started extends Place {
+  process: RunningProgram;
 }
 
 /** Starts a supernode on free ports and reads from its first line where it listens. */
@@ -83,14 +85,19 @@ async function get(url: string) {
 }
 
 /** Registers a client for a file, as dfget does. */
-async function register(api: string, url: string, headers: string[] = []): Promise<string> {
+async function register(
+  api: string,
+  url: string,
+  headers: string[] = [],
+  cid = "127.0.0.1-1-1.000",
+): Promise<string> {
   const answer = await client.text(`${api}/peer/registry`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({
       rawUrl: url,
       taskUrl: url,
-      cid: "127.0.0.1-1-1.000",
+      cid,
       ip: "127.0.0.1",
       hostName: "test",
       port: 15001,
@@ -116,11 +123,25 @@ async function fetchCopy(api: string, url: string): Promise<string> {
   return taskId;
 }
 
-/** The first piece of a copy, without its frame. */
-async function firstPiece(files: string, taskId: string, size: number): Promise<Buffer> {
+/** Where a client is told that the supernode's own copy is. */
+async function seedPath(api: string, url: string): Promise<string> {
+  const cid = "127.0.0.1-2-2.000";
+  const taskId = await register(api, url, [], cid);
+  let path: string | undefined;
+  await until("a piece is handed out", async () => {
+    const query = `srcCid=${cid}&status=700&result=502&taskId=${taskId}`;
+    const answer = JSON.parse((await get(`${api}/peer/task?${query}`)).text);
+    path = answer.data?.[0]?.path;
+    return path !== undefined;
+  });
+  return path!;
+}
+
+/** The first piece of the supernode's copy, without its frame. */
+async function firstPiece({ api, files }: Place, url: string, size: number): Promise<Buffer> {
   const piece = pieceSize(size);
   const end = Math.min(size + 5, piece) - 1;
-  const answer = await client.request(`${files}${seedFilePath(taskId)}`, {
+  const answer = await client.request(`${files}${await seedPath(api, url)}`, {
     headers: { range: `bytes=0-${end}` },
   });
   const chunks: Buffer[] = [];
@@ -294,8 +315,8 @@ describe("runs", () => {
     const one = await start(["--port", "0", "--download-port", "0", "--home-dir", home]);
     expect(one.files).toBe(one.api);
     const small = source.add("one-port", 1000);
-    const taskId = await fetchCopy(one.api, small.url);
-    expect(await firstPiece(one.files, taskId, 1000)).toHaveLength(1000);
+    await fetchCopy(one.api, small.url);
+    expect(await firstPiece(one, small.url, 1000)).toHaveLength(1000);
     await one.process.stop();
   });
 
@@ -391,7 +412,8 @@ describe("runs", () => {
       if (status === "FAILED") throw new Error(errorMsg);
       return status === "SUCCESS";
     });
-    expect(await firstPiece(files, ID, 1000)).toHaveLength(1000);
+    expect(await register(api, data.url)).toBe(ID);
+    expect(await firstPiece({ api, files }, data.url, 1000)).toHaveLength(1000);
     await process.stop();
   });
 });
@@ -451,8 +473,8 @@ describe("started again", () => {
     ] as const) {
       etag = version;
       const { api, files, process } = await start(args);
-      const taskId = await fetchCopy(api, url);
-      const piece = await firstPiece(files, taskId, content.length);
+      await fetchCopy(api, url);
+      const piece = await firstPiece({ api, files }, url, content.length);
       expect(piece.equals(content.subarray(0, 4 * MIB - 5))).toBe(true);
       expect(sent).toBe(total);
       const metrics = (await get(`${api}/metrics`)).text;

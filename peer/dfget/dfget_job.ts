@@ -13,6 +13,7 @@ import { HttpClient } from "../../runtime/http_client.ts";
 import { localAddressTowards } from "../../runtime/local_address.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import { RateLimiter } from "../../runtime/rate_limiter.ts";
+import { secretWord } from "../../runtime/secret_word.ts";
 import { DownloadError, NeedAuthError } from "../contract.ts";
 import { Download, type DownloadPlan, type DownloadTools } from "../download/download.ts";
 import { orderedStream } from "../download/ordered_stream.ts";
@@ -28,6 +29,9 @@ import type { DfgetSettings } from "./settings.ts";
 
 /** v1's default of `--locallimit`, bytes a second (protocol §4). */
 const LOCAL_LIMIT = 20 * 1024 * 1024;
+
+/** Characters of an output's name in the name on the peer server: a file's name takes no more than 255. */
+const MAX_BASE_NAME = 150;
 
 /** Milliseconds between two looks at what rate this download may have. */
 const SHARE_MS = 1000;
@@ -75,7 +79,10 @@ export class DfgetJob {
     const [first] = settings.supernodes;
     const ip =
       settings.ip ?? (await localAddressTowards(first?.host ?? "127.0.0.1", first?.port ?? 1));
-    const name = taskFileName(outputName(request).replace(/[^\w.-]/g, "_"), sign);
+    const base = outputName(request)
+      .replace(/[^\w.-]/g, "_")
+      .slice(0, MAX_BASE_NAME);
+    const name = taskFileName(base, secretWord(), sign);
     // Only who takes from peers gives to them.
     const serves = request.pattern === "p2p" && settings.supernodes.length > 0;
     const server = serves
@@ -90,7 +97,7 @@ export class DfgetJob {
       taskId: id,
       key: id,
       identity: {
-        cid: clientId(ip, sign),
+        cid: clientId(ip, secretWord(), sign),
         ip,
         hostName: hostname(),
         port: server?.port ?? 0,

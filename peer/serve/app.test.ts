@@ -115,8 +115,8 @@ describe("a piece", () => {
     expect(await answer.text()).not.toBe("");
   });
 
-  it("of an unknown file is refused as by v1, and of a file that is gone with 404", async () => {
-    expect((await get("/peer/file/none", good)).status).toBe(500);
+  it("of a file that is unknown or gone is refused with 404", async () => {
+    expect((await get("/peer/file/none", good)).status).toBe(404);
     await get("/check/vanished-1", { dataDir: folder });
     expect((await get("/peer/file/vanished-1", good)).status).toBe(404);
   });

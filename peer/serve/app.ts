@@ -41,7 +41,8 @@ export function peerServerApp(options: PeerServerOptions): Hono<Env> {
     const name = safeDecode(url.pathname.slice(PREFIX.length));
     // v1 names files after URLs, query included.
     const entry = catalog.get(name) ?? catalog.get(name + url.search);
-    if (!entry) return plainText(500, `failed to get taskPath: ${name}`);
+    // v1 says 500; at 404 its clients tell the supernode that the file is gone, which is so.
+    if (!entry) return plainText(404, "no such file here");
     entry.touchedMs = Date.now();
     v1Version.heard(c.req.raw.headers.get("user-agent"));
     const { outgoing } = c.env;

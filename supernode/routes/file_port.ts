@@ -7,26 +7,29 @@ import { parseRangeHeader } from "../../runtime/http_range.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
 import type { SupernodeObserver } from "../observer.ts";
 import type { SeedCache } from "../seed/cache.ts";
+import type { PathPass } from "../seed/path_pass.ts";
 import { sendBare } from "./send_bare.ts";
 
 export interface FilePortOptions {
   cache: SeedCache;
+  passes: PathPass;
   observer: SupernodeObserver;
 }
 
 /**
- * The supernode's copies as static files with Range support (protocol §2). Our own nodes ask for bytes of
- * the file itself, with the header by which peers are asked for bare pieces.
+ * The supernode's copies as static files with Range support (protocol §2), for those who were told where
+ * they are: v1's path, which follows from the task's id, has a pass at its end. Our own nodes ask for bytes
+ * of the file itself, with the header by which peers are asked for bare pieces.
  */
-export function filePortRoutes({ cache, observer }: FilePortOptions): Hono<{
+export function filePortRoutes({ cache, passes, observer }: FilePortOptions): Hono<{
   Bindings: Partial<ConnectionEnv>;
 }> {
   const app = new Hono<{ Bindings: Partial<ConnectionEnv> }>();
 
   // The pattern leaves no way out of the cache, nor to its indexes.
-  app.get("/download/:prefix{[0-9a-f]{3}}/:taskId{[0-9a-f]{64}}", async (c) => {
-    const { prefix, taskId } = c.req.param();
-    if (!taskId.startsWith(prefix)) return c.notFound();
+  app.get("/download/:prefix{[0-9a-f]{3}}/:taskId{[0-9a-f]{64}}/:pass", async (c) => {
+    const { prefix, taskId, pass } = c.req.param();
+    if (!taskId.startsWith(prefix) || !passes.accepts(taskId, pass)) return c.notFound();
     let file: FileHandle;
     try {
       file = await cache.open(taskId);

@@ -46,7 +46,7 @@ export function legacyRoutes({ registry, desk, observer }: LegacyOptions): Hono<
     const request = registerRequestSchema.safeParse(fields);
     if (!request.success) return fail(c, `failed to register: ${complaints(request.error)}`);
     try {
-      const data = await registry.register(request.data);
+      const data = await registry.register(request.data, addressOf(c));
       return c.json({ code: Code.success, msg: "success", data });
     } catch (error) {
       if (!(error instanceof RegisterError)) throw error;
@@ -59,21 +59,23 @@ export function legacyRoutes({ registry, desk, observer }: LegacyOptions): Hono<
     const request = pullRequestSchema.safeParse(c.req.query());
     if (!request.success)
       return c.json({ code: Code.badParameter, msg: complaints(request.error) });
-    return c.json(desk.pull(request.data));
+    return c.json(desk.pull(request.data, addressOf(c)));
   });
 
   app.get("/peer/piece/suc", (c) => {
     const request = pieceSuccessSchema.safeParse(c.req.query());
     if (!request.success) return refuse(c, complaints(request.error));
     const { taskId, cid, pieceRange } = request.data;
-    return reported(c, Code.pieceReported, () => desk.pieceStored(taskId, cid, pieceRange));
+    const from = addressOf(c);
+    return reported(c, Code.pieceReported, () => desk.pieceStored(taskId, cid, pieceRange, from));
   });
 
   app.get("/peer/service/down", (c) => {
     const request = serviceDownSchema.safeParse(c.req.query());
     if (!request.success) return refuse(c, complaints(request.error));
     const { taskId, cid } = request.data;
-    return reported(c, Code.serviceDownReported, () => desk.serviceDown(taskId, cid));
+    const from = addressOf(c);
+    return reported(c, Code.serviceDownReported, () => desk.serviceDown(taskId, cid, from));
   });
 
   app.get("/peer/piece/error", (c) => {
@@ -97,6 +99,10 @@ export function legacyRoutes({ registry, desk, observer }: LegacyOptions): Hono<
     error instanceof BodyError ? refuse(c, error.message, error.status) : fail(c, "internal error"),
   );
   return app;
+}
+
+function addressOf(c: Context<Env>): string | undefined {
+  return c.env?.incoming?.socket.remoteAddress;
 }
 
 function reported(c: Context, code: Code, report: () => void) {

@@ -2,9 +2,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { seedFilePath } from "../../protocol/names.ts";
 import { SILENT } from "../observer.ts";
 import { SeedCache } from "../seed/cache.ts";
 import { PieceCutter } from "../seed/cut_pieces.ts";
+import { PathPass } from "../seed/path_pass.ts";
 import { filePortRoutes } from "./file_port.ts";
 
 const ID = "ab".repeat(32);
@@ -27,9 +29,10 @@ beforeEach(async () => {
   await writer.piece(cutter.end()!);
   await writer.close();
   served = 0;
+  const passes = new PathPass(() => performance.now());
   const observer = { ...SILENT, bytesServed: (count: number) => void (served += count) };
-  const app = filePortRoutes({ cache, observer });
-  ask = async (headers) => app.request(`/download/${ID.slice(0, 3)}/${ID}`, { headers });
+  const app = filePortRoutes({ cache, passes, observer });
+  ask = async (headers) => app.request(seedFilePath(ID, passes.issue(ID)), { headers });
 });
 afterEach(() => rm(home, { recursive: true }));
 

@@ -4,6 +4,7 @@ import { Bitmap } from "../../protocol/swarm/bitmap.ts";
 import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { type LeaseGrant, taskReportSchema } from "../../protocol/swarm/messages.ts";
 import { DEFAULT_LIMITS, TaskSchedule } from "../schedule/v1_scheduler.ts";
+import { PathPass } from "../seed/path_pass.ts";
 import { type Client, SourceAccess, type Task, taskPieceCount } from "../tasks/task.ts";
 import { TaskStore } from "../tasks/task_store.ts";
 import { SwarmDesk } from "./swarm_desk.ts";
@@ -14,6 +15,7 @@ const BLOCKS = 40;
 let nowMs: number;
 let store: TaskStore;
 let schedules: Map<string, TaskSchedule>;
+const passes = new PathPass(() => 0);
 let desk: SwarmDesk;
 
 beforeEach(() => {
@@ -25,6 +27,7 @@ beforeEach(() => {
     schedules,
     now: () => nowMs,
     random: () => 0.5,
+    passes,
     advertiseIp: "10.0.0.200",
     downloadPort: () => 8001,
   });
@@ -266,7 +269,7 @@ describe("around the supernode's copy", () => {
     expect(joined.leases[0]!.from).toEqual({
       ...seed,
       ip: "10.9.9.9",
-      path: `/download/tas/${one.id}`,
+      path: `/download/tas/${one.id}/${passes.issue(one.id)}`,
     });
   });
 

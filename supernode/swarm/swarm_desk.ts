@@ -21,6 +21,7 @@ import type { BlockOrigin } from "../schedule/open_blocks.ts";
 import { DEFAULT_REGISTRY_CONNECTIONS, type SourceBudget } from "../schedule/source_leases.ts";
 import { type MemberAdvice, SwarmTask } from "../schedule/swarm_task.ts";
 import type { TaskSchedule } from "../schedule/v1_scheduler.ts";
+import type { PathPass } from "../seed/path_pass.ts";
 import type { Client, Task } from "../tasks/task.ts";
 import type { TaskStore } from "../tasks/task_store.ts";
 import { Sealer } from "./sealer.ts";
@@ -35,6 +36,7 @@ export interface SwarmDeskOptions {
   now: () => number;
   /** Uniform in [0, 1). */
   random: () => number;
+  passes: PathPass;
   /** Our own address, for nodes that do not say how they see us. */
   advertiseIp: string;
   /** The port of our copies. */
@@ -269,7 +271,7 @@ export class SwarmDesk {
 
   /** Where a node finds what it is sent for; where that is gone meanwhile, the source has it. */
   #placeOf(swarm: Swarm, client: Client, origin: BlockOrigin): LeaseOrigin | undefined {
-    const { advertiseIp, downloadPort } = this.#options;
+    const { passes, advertiseIp, downloadPort } = this.#options;
     if (origin.kind === "peer") {
       const v1 = swarm.aside.client(origin.cid, swarm.tasks.keys());
       return v1 && { kind: "peer", ip: v1.ip, port: v1.port, path: v1.path };
@@ -277,7 +279,12 @@ export class SwarmDesk {
     const { task } = swarm.seed;
     if (origin.kind === "source" || !task) return undefined;
     const ip = client.superNodeIp || advertiseIp;
-    return { kind: "seed", ip, port: downloadPort(), path: seedFilePath(task.id) };
+    return {
+      kind: "seed",
+      ip,
+      port: downloadPort(),
+      path: seedFilePath(task.id, passes.issue(task.id)),
+    };
   }
 
   #completed(swarm: Swarm, member: SwarmMember): void {
@@ -419,7 +426,9 @@ function holdsOf({ holds }: JoinRequest, blocks: number): Bitmap | undefined {
 /** What two tasks have in common that lead to the same file. */
 function swarmKey(task: Task): string {
   const digest = blobDigest(task.taskUrl);
-  return digest ? `${formatDigest(digest)} ${task.length}` : task.id;
+  // Of another registry anybody may say that it let him have a blob of that digest.
+  const { origin } = new URL(task.taskUrl);
+  return digest ? `${origin} ${formatDigest(digest)} ${task.length}` : task.id;
 }
 
 /** Where a client's node is: its peer server, which it does not change as easily as its ids. */

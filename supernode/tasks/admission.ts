@@ -127,11 +127,13 @@ export class Admission {
 
   /** Whether a client may come in while the source cannot be reached. */
   #doWithout(key: string, request: TaskRequest, known: Task | undefined, about: string): void {
-    // Who was let in before may have what others hold of the file.
-    if (known && this.#accepted.has(key)) return;
+    // Who was let in before may have what others hold of a file that is free to all; credentials may
+    // have been taken back meanwhile.
+    const guarded = isGuarded(request) || (known !== undefined && isGuarded(known));
+    if (known && !guarded && this.#accepted.has(key)) return;
     if (this.#options.cdnSource === "source") throw noLength(about);
     // Nobody can tell now whether the source would let this caller in.
-    if (known && (isGuarded(request) || isGuarded(known)))
+    if (known && guarded)
       throw new RegisterError(
         Code.urlNotReachable,
         `${about}: the source cannot be asked about these credentials`,

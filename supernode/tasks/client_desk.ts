@@ -5,6 +5,7 @@ import type { Envelope } from "../../protocol/v1/envelope.ts";
 import type { PieceTask, PullRequest } from "../../protocol/v1/pull_piece.ts";
 import type { SupernodeObserver } from "../observer.ts";
 import type { AssignedPiece, TaskSchedule } from "../schedule/v1_scheduler.ts";
+import type { PathPass } from "../seed/path_pass.ts";
 import type { Seeder } from "../seed/seeder.ts";
 import { type Client, type Task, taskLayout, wireLength } from "./task.ts";
 import type { TaskStore } from "./task_store.ts";
@@ -13,6 +14,7 @@ export interface ClientDeskOptions {
   store: TaskStore;
   schedules: ReadonlyMap<string, TaskSchedule>;
   seeder: Seeder;
+  passes: PathPass;
   observer: SupernodeObserver;
   now: () => number;
   /** Our own address, for clients that do not say how they see us. */
@@ -48,12 +50,16 @@ export class ClientDesk {
     this.#options = options;
   }
 
-  /** Answers GET /peer/task. */
-  pull(request: PullRequest): Envelope {
+  /**
+   * Answers GET /peer/task.
+   *
+   * @param from the address that the request came from, as in all that follows
+   */
+  pull(request: PullRequest, from?: string): Envelope {
     const { observer, now } = this.#options;
     let visit: Visit;
     try {
-      visit = this.#visit(request.taskId, request.srcCid);
+      visit = this.#visit(request.taskId, request.srcCid, from);
     } catch (error) {
       return { code: Code.targetNotFound, msg: (error as Error).message };
     }
@@ -99,8 +105,8 @@ export class ClientDesk {
    *
    * @throws {UnknownClientError} or RangeError where the range names no piece
    */
-  pieceStored(taskId: string, cid: string, range: string): void {
-    const visit = this.#visit(taskId, cid);
+  pieceStored(taskId: string, cid: string, range: string, from?: string): void {
+    const visit = this.#visit(taskId, cid, from);
     const piece = pieceOf(visit.task, range);
     if (piece === undefined) throw new RangeError(`pieceRange ${range} names no piece`);
     this.#succeeded(visit, piece, true);
@@ -123,17 +129,18 @@ export class ClientDesk {
    *
    * @throws {UnknownClientError}
    */
-  serviceDown(taskId: string, cid: string): void {
-    this.#visit(taskId, cid);
+  serviceDown(taskId: string, cid: string, from?: string): void {
+    this.#visit(taskId, cid, from);
     this.#options.store.removeClient(taskId, cid);
   }
 
-  #visit(taskId: string, cid: string): Visit {
+  #visit(taskId: string, cid: string, from: string | undefined): Visit {
     const { store, schedules } = this.#options;
     const task = store.task(taskId);
     const client = store.client(taskId, cid);
     const schedule = schedules.get(taskId);
-    if (!task || !client || !schedule)
+    const isOther = client?.onlyFrom !== undefined && client.onlyFrom !== from;
+    if (!task || !client || !schedule || isOther)
       throw new UnknownClientError(`no client ${cid} of task ${taskId} is registered here`);
     store.touch(client);
     return { task, client, schedule };
@@ -165,7 +172,7 @@ export class ClientDesk {
   }
 
   #pieceTask({ task, client }: Visit, { piece, server }: AssignedPiece): PieceTask {
-    const { store, advertiseIp, downloadPort } = this.#options;
+    const { store, passes, advertiseIp, downloadPort } = this.#options;
     const common = {
       range: formatRange(wireRange(piece, task.pieceSize)),
       pieceNum: piece,
@@ -191,7 +198,7 @@ export class ClientDesk {
       cid: this.#seedCid(task),
       peerIp: client.superNodeIp || advertiseIp,
       peerPort: downloadPort(),
-      path: server.kind === "source" ? client.rawUrl : seedFilePath(task.id),
+      path: server.kind === "source" ? client.rawUrl : seedFilePath(task.id, passes.issue(task.id)),
       downLink: 0,
     };
   }

@@ -1,5 +1,6 @@
 import { Code } from "../../protocol/codes.ts";
 import { blobDigest } from "../../protocol/digest.ts";
+import { isFilteredFrom } from "../../protocol/filter_url.ts";
 import { pieceSize } from "../../protocol/piece_size.ts";
 import { taskId } from "../../protocol/task_id.ts";
 import type { CdnSource, RegisterData, RegisterRequest } from "../../protocol/v1/register.ts";
@@ -7,6 +8,7 @@ import { headersFromWire } from "../../protocol/wire_headers.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
+import { hasSecretWord } from "../../runtime/secret_word.ts";
 import type { SupernodeObserver } from "../observer.ts";
 import { type ScheduleLimits, TaskSchedule } from "../schedule/v1_scheduler.ts";
 import type { Probe } from "../seed/probe_source.ts";
@@ -58,9 +60,10 @@ export class Registry {
   /**
    * Registers a client and its task.
    *
+   * @param from the address that the request came from
    * @throws {RegisterError}
    */
-  async register(request: RegisterRequest): Promise<RegisterData> {
+  async register(request: RegisterRequest, from?: string): Promise<RegisterData> {
     const { store, now, observer, swarms } = this.#options;
     if (request.md5 && request.identifier)
       throw new RegisterError(Code.badParameter, "md5 and identifier exclude each other");
@@ -96,6 +99,7 @@ export class Registry {
       callSystem: request.callSystem,
       dfdaemon: request.dfdaemon,
       superNodeIp: request.superNodeIp,
+      onlyFrom: hasSecretWord(request.cID) ? undefined : from,
       rawUrl: request.rawURL,
       state: "WAITING",
       lastAccessMs: now(),
@@ -138,6 +142,11 @@ export class Registry {
       );
     if (!URL.canParse(request.rawUrl))
       throw new RegisterError(Code.badParameter, "rawURL is not a URL");
+    if (!isFilteredFrom(request.taskUrl, request.rawUrl))
+      throw new RegisterError(
+        Code.badParameter,
+        "taskURL must be rawURL without some of its query parameters",
+      );
     const id = taskId({ ...request, headers });
     const probe = await this.#admission.admit(id, request, store.task(id));
     const task = this.#taskOf(id, request, probe);

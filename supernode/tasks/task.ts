@@ -110,6 +110,11 @@ export interface Client {
   readonly dfdaemon: boolean;
   /** The supernode's address as this client sees it. */
   readonly superNodeIp: string;
+  /**
+   * The address that it registered from, and alone may speak from, where its id can be guessed, as v1's
+   * can: process number and time.
+   */
+  readonly onlyFrom?: string | undefined;
   /** The URL it asked for, token and all: shown to this client alone. */
   readonly rawUrl: string;
   state: ClientState;

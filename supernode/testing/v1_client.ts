@@ -28,6 +28,8 @@ export class V1Client {
   /** Whom each piece came from. */
   readonly from = new Map<number, string>();
   task: RegisterData | undefined;
+  /** Where the supernode's own copy is, as the client was told. */
+  seedPath = "";
   finished: FinishedData | undefined;
   readonly #options: V1ClientOptions;
   readonly #server = http.createServer((request, response) => this.#serve(request, response));
@@ -114,6 +116,7 @@ export class V1Client {
   async #fetch(piece: PieceTask, task: RegisterData): Promise<string> {
     const framed = task.cdnSource === "supernode";
     const ofSource = /^https?:/.test(piece.path);
+    if (piece.path.startsWith("/download/")) this.seedPath = piece.path;
     const url = ofSource ? piece.path : `http://${piece.peerIp}:${piece.peerPort}${piece.path}`;
     const response = await fetch(url, {
       headers: {

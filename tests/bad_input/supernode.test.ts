@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import { until } from "../support/process.ts";
 import { Scratch } from "../support/scratch.ts";
 import { Source } from "../support/source.ts";
 import { type Supernode, startSupernode } from "../support/supernode.ts";
@@ -20,7 +21,7 @@ let api: Place;
 let files: Place;
 let source: Source;
 /** A client that is registered, and its task. */
-const known = { cid: "127.0.0.9-1-1795513300.123", taskId: "" };
+const known = { cid: "127.0.0.9-1-1795513300.123", taskId: "", path: "" };
 
 beforeAll(async () => {
   scratch = await Scratch.open("bad-input-supernode");
@@ -31,6 +32,12 @@ beforeAll(async () => {
   files = { address: supernode.address, port: base.downloadPort };
   const registered = await sendRaw(api, registration({}));
   known.taskId = JSON.parse(registered.body).data.taskId;
+  await until("a piece of the supernode's copy is handed out", async () => {
+    const query = `srcCid=${known.cid}&taskId=${known.taskId}&status=700&result=502`;
+    const { body } = await sendRaw(api, { target: `/peer/task?${query}` });
+    known.path = JSON.parse(body).data?.[0]?.path ?? "";
+    return known.path !== "";
+  });
 });
 afterAll(() => scratch?.close());
 afterEach(async () => {
@@ -267,7 +274,7 @@ describe("a way of asking that a route does not know", () => {
   });
 
   it("the file port", async () => {
-    const target = `/download/${known.taskId.slice(0, 3)}/${known.taskId}`;
+    const target = known.path;
     const methods = METHODS.filter((method) => method !== "GET");
     const requests = methods.map((method) => [method, { method, target }] as const);
     await tryAll(files, Object.fromEntries(requests), { statuses: [405] });
@@ -282,6 +289,8 @@ describe("the file port", () => {
       "/download",
       "/download/",
       `/download/${id.slice(0, 3)}/`,
+      `/download/${id.slice(0, 3)}/${id}`,
+      `${known.path}0`,
       `/download/fff/${"e".repeat(64)}`,
       `/download/xyz/${id}`,
       `/download/${id.slice(0, 3)}/${id}.json`,
@@ -311,7 +320,7 @@ describe("the file port", () => {
     ["bytes=-99999999999999", 206],
     ["bytes=-0", 416],
   ])("Range: %.40s → %i", async (range, status) => {
-    const target = `/download/${known.taskId.slice(0, 3)}/${known.taskId}`;
+    const target = known.path;
     const answer = await sendRaw(files, { target, headers: { Range: range } });
     expect(answer.status).toBe(status);
   });

@@ -53,5 +53,5 @@ export function printedForm(lines: readonly string[]): string[] {
   );
 }
 
-/** `<pid>-<seconds>`, in the names of clients and of their files. */
-export const SIGN = /\d+-\d{10}\.\d{3}/g;
+/** `<pid>-<seconds>`, in the names of clients and of their files; ours have a secret before it. */
+export const SIGN = /(\b[0-9a-f]{32}-)?\d+-\d{10}\.\d{3}/g;

@@ -42,6 +42,8 @@ interface PullBody {
 const GOES_ON = new Set<number>([Code.finished, Code.continue, Code.wait]);
 /** How long a supernode may let a client wait, ms. */
 const PATIENCE_MS = 20_000;
+/** The end of a path on our file port. */
+const PASS = /(?<=^\/download\/[0-9a-f]{3}\/[0-9a-f]{64})\/[\w-]{32}$/;
 /** The node in the recordings whose peer server was asked. */
 const HOST_A = "127.0.0.2";
 
@@ -192,7 +194,8 @@ export class RecordedClient {
         .sort((a, b) => a.pieceNum - b.pieceNum)
         .map(({ cid, peerIp, peerPort, path, ...piece }) => ({
           ...piece,
-          server: `${cid} ${peerIp}:${peerPort} ${path}`,
+          // Ours has a pass at the end of its own path, which v1's clients take as it is.
+          server: `${cid} ${peerIp}:${peerPort} ${path.replace(PASS, "")}`,
         }));
     this.#ledger.enter(`${scenario} pieces`, diff(inOrder(recorded), inOrder(ours), "pieces"));
   }
@@ -237,7 +240,11 @@ export class RecordedClient {
   #send(exchange: Exchange): Promise<Answer> {
     const { supernode, cdn, peerA } = this.#servers;
     const server = { supernode, cdn }[exchange.to] ?? peerA;
-    return replay(exchange, server);
+    // Where a client looks for a piece is what the supernode said.
+    const told = [...this.#handed.values()]
+      .flatMap(({ ours }) => [...ours.values()])
+      .findLast(({ path }) => path.replace(PASS, "") === exchange.path);
+    return replay(told ? { ...exchange, path: told.path } : exchange, server);
   }
 }
 
