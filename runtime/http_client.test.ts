@@ -4,7 +4,7 @@ import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { afterAll, describe, expect, it, onTestFinished } from "vitest";
-import { HttpClient, HttpError, readBody } from "./http_client.ts";
+import { ForbiddenError, HttpClient, HttpError, readBody } from "./http_client.ts";
 
 const servers: { close(): unknown }[] = [];
 afterAll(() => {
@@ -130,5 +130,45 @@ describe("HttpClient", () => {
     });
     await expect(client.text(`${url}/long`, {}, 100)).rejects.toThrow(/longer than 100 bytes/);
     await expect(client.text(`${url}/short`)).rejects.toThrow(HttpError);
+  });
+});
+
+describe("a guard", () => {
+  const guard = {
+    refuseUrl: (url: URL) => (url.pathname === "/no" ? "not this one" : undefined),
+    refuseAddress: (address: string) =>
+      address === "127.0.0.1" || address === "::1" ? `${address} is shut` : undefined,
+  };
+
+  async function guarded(host: string, hostAliases = {}) {
+    let asked = 0;
+    const { port } = await listen((_request, response) => {
+      asked += 1;
+      response.writeHead(302, { location: `http://${host}/no` }).end();
+    }, "0.0.0.0");
+    const client = new HttpClient({ guard, hostAliases });
+    onTestFinished(() => client.close());
+    const outcome = await client
+      .request(`http://${host}:${port}/`, { maxRedirects: 1 })
+      .catch((error: Error) => error);
+    return { outcome, asked };
+  }
+
+  it.each([
+    ["an address", "127.0.0.1", {}],
+    ["an address that is spelled otherwise", "0x7f000001", {}],
+    ["a name that resolves to it", "localhost", {}],
+    ["an address that a name is given", "source.example", { "source.example": "127.0.0.1" }],
+  ])("keeps from %s before anything is sent", async (_what, host, hostAliases) => {
+    const { outcome, asked } = await guarded(host, hostAliases);
+    expect(outcome).toBeInstanceOf(ForbiddenError);
+    expect((outcome as Error).message).toMatch(/: (127\.0\.0\.1|::1) is shut$/);
+    expect(asked).toBe(0);
+  });
+
+  it("looks at redirects as well", async () => {
+    const { outcome, asked } = await guarded("127.0.0.2");
+    expect((outcome as Error).message).toBe("http://127.0.0.2/no: not this one");
+    expect(asked).toBe(1);
   });
 });

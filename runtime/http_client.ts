@@ -1,5 +1,7 @@
+import { lookup } from "node:dns";
 import http, { type IncomingMessage } from "node:http";
 import https from "node:https";
+import { isIP, type LookupFunction } from "node:net";
 import type { SecureContext } from "node:tls";
 import { redactUrl } from "./redact_url.ts";
 import { systemTrust } from "./system_trust.ts";
@@ -21,6 +23,21 @@ export interface HttpClientOptions {
   idleTimeoutMs?: number;
   /** Addresses to use instead of what the resolver says for a host name, like `curl --resolve`. */
   hostAliases?: Readonly<Record<string, string>>;
+  /** Absent: anybody may be asked. */
+  guard?: RequestGuard | undefined;
+}
+
+/** Whom a client may ask. */
+export interface RequestGuard {
+  /** Why this URL is not to be asked, or nothing; redirects are looked at like the first URL. */
+  refuseUrl(url: URL): string | undefined;
+  /** Why this address is not to be connected to, or nothing; looked at once a name has been resolved. */
+  refuseAddress(address: string): string | undefined;
+}
+
+/** A request that the client's guard does not let out. */
+export class ForbiddenError extends Error {
+  override name = "ForbiddenError";
 }
 
 export interface HttpRequestInit {
@@ -73,7 +90,8 @@ const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 export class HttpClient {
   readonly #http: http.Agent;
   readonly #https: https.Agent;
-  readonly #options: Required<HttpClientOptions>;
+  readonly #options: Required<Omit<HttpClientOptions, "guard">>;
+  readonly #guard: RequestGuard | undefined;
 
   constructor(options: HttpClientOptions = {}) {
     this.#options = {
@@ -82,6 +100,7 @@ export class HttpClient {
       idleTimeoutMs: options.idleTimeoutMs ?? 30_000,
       hostAliases: options.hostAliases ?? {},
     };
+    this.#guard = options.guard;
     const agentOptions = {
       keepAlive: true,
       maxSockets: this.#options.maxSockets,
@@ -94,7 +113,7 @@ export class HttpClient {
   /**
    * Sends a request and resolves with the head of its answer, whatever the status.
    *
-   * @throws {HttpError} when there is no answer
+   * @throws {HttpError} when there is no answer, {ForbiddenError} when the guard refuses
    */
   async request(url: string, init: HttpRequestInit = {}): Promise<HttpResponse> {
     let target = new URL(url);
@@ -152,9 +171,15 @@ export class HttpClient {
     const connectMs = init.connectTimeoutMs ?? this.#options.connectTimeoutMs;
     const idleMs = init.idleTimeoutMs ?? this.#options.idleTimeoutMs;
     const name = target.hostname.replace(/^\[|\]$/g, "");
+    const host = this.#options.hostAliases[name] ?? name;
+    const guard = this.#guard;
+    const refused =
+      guard?.refuseUrl(target) ?? (isIP(host) ? guard?.refuseAddress(host) : undefined);
+    if (refused) return Promise.reject(forbidden(target, refused));
     const options: https.RequestOptions & { secureContext?: SecureContext } = {
       agent: init.fresh ? false : secure ? this.#https : this.#http,
-      host: this.#options.hostAliases[name] ?? name,
+      host,
+      ...(guard ? { lookup: guardedLookup(guard) } : {}),
       port: target.port || (secure ? 443 : 80),
       path: target.pathname + target.search,
       method: init.method ?? "GET",
@@ -212,7 +237,8 @@ export class HttpClient {
       });
       request.on("error", (error) => {
         clearTimeout(connectTimer);
-        if (error instanceof HttpError || init.signal?.aborted) reject(error);
+        if (error instanceof ForbiddenError) reject(forbidden(target, error.message));
+        else if (error instanceof HttpError || init.signal?.aborted) reject(error);
         else if (wasStale(request, error) && SAFE_METHODS.has(options.method!) && !init.body) {
           resolve(this.#send(target, headers, init));
         } else
@@ -224,6 +250,13 @@ export class HttpClient {
       });
       request.on("response", (body) => {
         clearTimeout(connectTimer);
+        // A runtime that resolves names in its own way is still found out before its answer is used.
+        const wrong = guard?.refuseAddress(body.socket.remoteAddress ?? "");
+        if (wrong) {
+          reject(forbidden(target, wrong));
+          request.destroy();
+          return;
+        }
         answer = body;
         resolve({
           status: body.statusCode ?? 0,
@@ -251,6 +284,27 @@ export class HttpClient {
  */
 function afterReading(callback: () => void): void {
   setImmediate(callback);
+}
+
+function forbidden(target: URL, reason: string): ForbiddenError {
+  return new ForbiddenError(`${redactUrl(target.href)}: ${reason}`);
+}
+
+/** Resolves names to those of their addresses that the guard lets through: these are connected to. */
+function guardedLookup(guard: RequestGuard): LookupFunction {
+  return (name, options, done) => {
+    lookup(name, { ...options, all: true }, (error, addresses) => {
+      if (error) return done(error, "", 0);
+      const good = addresses.filter(({ address }) => !guard.refuseAddress(address));
+      const [first] = good;
+      if (!first) {
+        const reason = guard.refuseAddress(addresses[0]?.address ?? "") ?? "no address";
+        return done(new ForbiddenError(reason), "", 0);
+      }
+      if (options.all) done(null, good);
+      else done(null, first.address, first.family);
+    });
+  };
 }
 
 /** Whether a kept connection was closed by the other side before it took this request. */

@@ -12,6 +12,7 @@ import { DEFAULT_LIMITS, type ScheduleLimits, type TaskSchedule } from "./schedu
 import { SeedCache } from "./seed/cache.ts";
 import { PathPass } from "./seed/path_pass.ts";
 import { Seeder } from "./seed/seeder.ts";
+import { sourceGuard } from "./seed/source_guard.ts";
 import { SwarmDesk } from "./swarm/swarm_desk.ts";
 import { ClientDesk, type PieceErrorReport } from "./tasks/client_desk.ts";
 import { type RegisterOptions, Registry } from "./tasks/register.ts";
@@ -37,6 +38,8 @@ export interface CoreConfig {
   /** Downloads from sources at once. */
   schedulerCorePoolSize: number;
   hostAliases: Readonly<Record<string, string>>;
+  /** See `seed/source_guard.ts`; none: any. */
+  allowedSources?: readonly string[];
 }
 
 /** What of it may change while the supernode runs. */
@@ -104,7 +107,10 @@ export function createSupernode(options: SupernodeOptions): Supernode {
   const schedules = new Map<string, TaskSchedule>();
   const cache = new SeedCache(join(config.homeDir, "repo"));
   const passes = new PathPass(() => performance.now());
-  const http = new HttpClient({ hostAliases: config.hostAliases });
+  const http = new HttpClient({
+    hostAliases: config.hostAliases,
+    guard: sourceGuard(config.allowedSources ?? []),
+  });
   const limiter = new RateLimiter(sourceRate(config));
   const seeder = new Seeder({
     cache,

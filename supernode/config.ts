@@ -12,6 +12,7 @@ import {
 } from "../runtime/config_file.ts";
 import { type LogConfig, logConfigSchema } from "../runtime/logger.ts";
 import { changedKeys } from "../runtime/reload.ts";
+import { parseSourcePattern } from "./seed/source_guard.ts";
 
 /** Where the configuration lies unless `--config` says otherwise (protocol §6). */
 export const DEFAULT_CONFIG_FILE = "/etc/dragonfly/supernode.yml";
@@ -40,6 +41,9 @@ function whole(expected: string, min: number, max = Number.MAX_SAFE_INTEGER) {
 const port = whole("expected a port, 0 to 65535 (0: any free one)", 0, 65535);
 const atLeastOne = whole("expected a whole number, 1 or more", 1);
 const flag = z.boolean("expected true or false");
+const sourcePattern = z.string().refine((text) => parseSourcePattern(text) !== undefined, {
+  error: "expected [http[s]://]host[:port], * for any characters of the host, :* for any port",
+});
 const ip = z.union([z.ipv4(), z.ipv6()], { error: "expected an IP address" });
 
 /** Every key of `base:`, in v1's order, with v1's defaults (protocol §6); the last two are ours. */
@@ -115,6 +119,8 @@ const SETTINGS = {
   listenIp: setting("listenIp", ip, "0.0.0.0"),
   /** Addresses to use for host names of sources instead of the resolver's, like `curl --resolve`. */
   hostAliases: setting<Record<string, string>>("hostAliases", z.record(z.string(), ip), {}),
+  /** Sites that files may be fetched from, see {@link parseSourcePattern}; none: any. */
+  allowedSources: setting<readonly string[]>("allowedSources", z.array(sourcePattern), []),
 };
 
 type Settings = typeof SETTINGS;

@@ -36,7 +36,10 @@ afterEach(async () => {
   await rm(home, { recursive: true });
 });
 
-function start(cdnPattern: "local" | "source"): Promise<RunningSupernode> {
+function start(
+  cdnPattern: "local" | "source",
+  allowedSources: readonly string[] = [],
+): Promise<RunningSupernode> {
   return startSupernode({
     cdnPattern,
     homeDir: home,
@@ -45,6 +48,7 @@ function start(cdnPattern: "local" | "source"): Promise<RunningSupernode> {
     downloadPort: 0,
     advertiseIp: "127.0.0.1",
     maxBandwidth: 0,
+    allowedSources,
   });
 }
 
@@ -169,4 +173,29 @@ it("tells a swarm's members nothing of a heartbeat that names no member", async 
   expect(JSON.parse(answer.text).tasks).toEqual([
     { taskId: data.taskId, known: false, neighbours: [], leases: [] },
   ]);
+});
+
+it("fetches nothing from a link-local address, by whatever way it is led there", async () => {
+  source.files.set("/to-the-cloud", { bytes: CONTENT, location: "http://169.254.169.254/latest/" });
+  for (const url of ["http://169.254.169.254/latest/", source.url("/to-the-cloud")]) {
+    const answer = await register({ url });
+    expect(answer).toMatchObject({
+      status: 500,
+      message: expect.stringContaining("169.254.169.254 is a link-local address"),
+    });
+  }
+});
+
+it("fetches from allowedSources alone, once there are some", async () => {
+  await supernode.close(0);
+  supernode = await start("local", [new URL(source.url("/")).host]);
+  source.files.set("/away", { bytes: CONTENT, location: elsewhere.url(PATH) });
+  expect((await register({ url: source.url(PATH), headers: RIGHT })).status).toBe(200);
+  for (const url of [elsewhere.url(PATH), source.url("/away")]) {
+    expect(await register({ url })).toMatchObject({
+      status: 500,
+      message: expect.stringContaining("is not among this supernode's allowedSources"),
+    });
+  }
+  expect(elsewhere.requests).toEqual([]);
 });

@@ -18,6 +18,7 @@ import { PreheatJobs } from "./preheat/preheat.ts";
 import { apiV1Routes } from "./routes/api_v1.ts";
 import { preheatRoutes } from "./routes/preheat.ts";
 import { systemRoutes } from "./routes/system.ts";
+import { sourceGuard } from "./seed/source_guard.ts";
 
 /** How long requests in flight may go on once the supernode stops: it must be gone in 5 s. */
 const DRAIN_MS = 3000;
@@ -79,7 +80,10 @@ export async function startSupernode(
   const config = { ...asked, advertiseIp: asked.advertiseIp || firstAddress() };
   prepareHome(config);
   const metrics = new SupernodeMetrics();
-  const client = new HttpClient({ hostAliases: config.hostAliases });
+  const client = new HttpClient({
+    hostAliases: config.hostAliases,
+    guard: sourceGuard(config.allowedSources),
+  });
   const core = createSupernode({ config, observer: metrics });
   metrics.watch(core.store);
   const jobs = new PreheatJobs({ prefetch: core.prefetch, client, now: Date.now });
