@@ -1,5 +1,5 @@
-// `npm run deb`: builds the Debian packages into dist/deb, in a copy of the source, as
-// dpkg-buildpackage writes beside the folder it works in. Needs dpkg-dev and debhelper.
+// `npm run deb`: builds the Debian packages into dist/deb, in a copy of the source: dpkg-buildpackage
+// writes beside the folder it works in, and dist may be in use. Needs dpkg-dev and debhelper.
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
@@ -14,6 +14,10 @@ const tree = join(out, `dragonfly-${version}`);
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 
+for (const name of readdirSync(".")) {
+  if (!LEFT_OUT.has(name)) cpSync(name, join(tree, name), { recursive: true });
+}
+symlinkSync(resolve("node_modules"), join(tree, "node_modules"));
 run(process.execPath, ["bench/build.mjs"]);
 const compiled = run(process.execPath, ["packaging/compile.mjs"], [0, NO_DENORT]) === 0;
 console.log(
@@ -21,19 +25,13 @@ console.log(
     ? "packages of compiled binaries"
     : "packages of bundles, and of the Deno runtime, once: dragonfly-runtime",
 );
-
-for (const name of readdirSync(".")) {
-  if (!LEFT_OUT.has(name)) cpSync(name, join(tree, name), { recursive: true });
-}
-symlinkSync(resolve("node_modules"), join(tree, "node_modules"));
-if (compiled) cpSync("dist/compiled", join(tree, "dist/compiled"), { recursive: true });
-run("dpkg-buildpackage", ["-b", "-us", "-uc"], [0], tree);
+run("dpkg-buildpackage", ["-b", "-us", "-uc"]);
 rmSync(tree, { recursive: true });
 for (const name of readdirSync(out)) console.log(join("dist/deb", basename(name)));
 
-/** Runs a command that must end with one of the codes; returns which. */
-function run(command, args, good = [0], cwd = ".") {
-  const { status, error } = spawnSync(command, args, { cwd, stdio: "inherit" });
+/** Runs a command in the copy, which must end with one of the codes; returns which. */
+function run(command, args, good = [0]) {
+  const { status, error } = spawnSync(command, args, { cwd: tree, stdio: "inherit" });
   if (error?.code === "ENOENT") fail(`no ${command}: apt-get install dpkg-dev debhelper`);
   if (!good.includes(status)) fail(`${command} ${args.join(" ")} ended with ${status}`);
   return status;

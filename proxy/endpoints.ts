@@ -1,5 +1,4 @@
 import { Hono } from "hono";
-import type { Peer } from "../peer/mod.ts";
 import { redactUrl } from "../runtime/redact_url.ts";
 import { answerUnknownPaths } from "../runtime/unknown_paths.ts";
 import { runtimeName, VERSION } from "../runtime/version.ts";
@@ -16,7 +15,8 @@ export function isOwnEndpoint(target: string): boolean {
 
 export interface EndpointOptions {
   metrics: ProxyMetrics;
-  peer: Peer | undefined;
+  /** Why no work should be sent here now; `undefined`: it may be. */
+  notReady(): string | undefined;
   /** Command line and environment to show. */
   args: readonly string[];
   env: NodeJS.ProcessEnv;
@@ -30,9 +30,10 @@ export function createEndpoints(options: EndpointOptions): Hono {
     c.body(await registry.metrics(), 200, { "Content-Type": registry.contentType }),
   );
   app.get("/healthz", (c) => c.text("ok\n"));
-  app.get("/readyz", (c) =>
-    options.peer ? c.text("ok\n") : c.text("no peer: everything goes straight\n", 503),
-  );
+  app.get("/readyz", (c) => {
+    const reason = options.notReady();
+    return reason === undefined ? c.text("ok\n") : c.text(`${reason}\n`, 503);
+  });
   app.get("/debug/version", (c) => c.json({ Version: VERSION, Runtime: runtimeName() }));
   app.get("/args", (c) => c.text(`${options.args.map(redactArgument).join(" ")}\n`));
   app.get("/env", (c) => c.text(`${describeEnvironment(options.env).join("\n")}\n`));

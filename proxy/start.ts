@@ -69,7 +69,10 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     onBytes: metrics.countBytes,
   });
   const hijacked: HijackedConnections = new WeakMap();
-  const endpoints = createEndpoints({ metrics, peer, args: process.argv, env: process.env });
+  let stopping = false;
+  const notReady = () =>
+    stopping ? "stopping" : peer ? undefined : "no peer: everything goes straight";
+  const endpoints = createEndpoints({ metrics, notReady, args: process.argv, env: process.env });
   let server: RunningServer;
   try {
     server = await serve({
@@ -130,6 +133,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       ];
     },
     async close(graceMs = DRAIN_MS) {
+      stopping = true;
       await server.close(graceMs);
       await peer?.close();
       client.close();

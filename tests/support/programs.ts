@@ -12,6 +12,11 @@ const PACKAGES = {
   podman: "podman",
   ip: "iproute2",
   unshare: "util-linux",
+  "dpkg-buildpackage": "dpkg-dev",
+  dh: "debhelper",
+  lintian: "lintian",
+  mmdebstrap: "mmdebstrap",
+  "systemd-analyze": "systemd",
 } as const;
 
 export type OutsideProgram = keyof typeof PACKAGES;

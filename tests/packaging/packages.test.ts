@@ -1,0 +1,217 @@
+import { copyFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { run, runWell, until } from "../support/process.ts";
+import { describeWithPrograms } from "../support/programs.ts";
+import { Scratch } from "../support/scratch.ts";
+import { CleanRoot } from "./clean_root.ts";
+
+const PROJECT = join(import.meta.dirname, "../..");
+const PACKAGES = ["runtime", "supernode", "dfget", "dfdaemon"].map((name) => `dragonfly-${name}`);
+const SERVICES = ["dragonfly-supernode", "dragonfly-dfdaemon"];
+const SIZE = 20_000_000;
+/** Milliseconds: building, and installing Debian, take their time on a busy machine. */
+const PATIENCE = 300_000;
+
+const needs = {
+  programs: [
+    "dpkg-buildpackage",
+    "dh",
+    "lintian",
+    "mmdebstrap",
+    "systemd-analyze",
+    "unshare",
+    "ip",
+  ],
+  root: true,
+  namespaces: true,
+} as const;
+
+describeWithPrograms("the Debian packages", needs, () => {
+  let scratch: Scratch;
+  let root: CleanRoot;
+  const built = join(PROJECT, "dist/deb");
+
+  beforeAll(async () => {
+    scratch = await Scratch.open("packages");
+    const building = runWell(scratch, ["node", "packaging/deb.mjs"], { cwd: PROJECT });
+    [root] = await Promise.all([CleanRoot.boot(scratch), building]);
+    await copyInto("packages", (name) => name);
+  }, PATIENCE);
+  afterAll(() => scratch?.close(), PATIENCE);
+
+  /** Copies the packages into the root. */
+  async function copyInto(folder: string, rename: (name: string) => string) {
+    await root.write(`${folder}/.keep`, "");
+    for (const name of await readdir(built)) {
+      if (name.endsWith(".deb"))
+        await copyFile(join(built, name), join(root.dir, folder, rename(name)));
+    }
+  }
+
+  const isActive = async (unit: string) =>
+    (await root.run("systemctl", "is-active", unit)).stdout.toString().trim() === "active";
+
+  it(
+    "please lintian",
+    async () => {
+      const changes = (await readdir(built)).find((name) => name.endsWith(".changes"))!;
+      const checked = await run(scratch, [
+        ...["lintian", "--fail-on", "error,warning", "--allow-root", join(built, changes)],
+      ]);
+      expect(checked.output).not.toMatch(/^[EW]: /m);
+      expect(checked.code).toBe(0);
+    },
+    PATIENCE,
+  );
+
+  it("install without a network, Node or Deno, and start by their units", async () => {
+    await root.runWell("sh", "-c", "dpkg -i /packages/*.deb");
+    expect((await root.run("sh", "-c", "command -v node deno")).code).not.toBe(0);
+    for (const unit of SERVICES) {
+      // Type=notify: it has said that it is ready.
+      expect(await isActive(`${unit}.service`), unit).toBe(true);
+      const pid = await root.property(unit, "MainPID");
+      const owner = await root.runWell("stat", "--format", "%U", `/proc/${pid}`);
+      expect(owner.trim()).toBe("dragonfly");
+      const home = await root.runWell("stat", "--format", "%U %a", `/var/lib/${unit}`);
+      expect(home.trim()).toBe("dragonfly 750");
+    }
+    for (const program of ["supernode", "dfdaemon", "dfget"]) {
+      expect(await root.runWell(`/usr/bin/${program}`, "version")).toMatch(`${program} `);
+    }
+    expect(root.has("var/lib/dragonfly-supernode/logs/app.log")).toBe(true);
+    expect(root.has("var/lib/dragonfly-dfdaemon/logs/dfdaemon.log")).toBe(true);
+    expect(root.has("var/lib/dragonfly-dfdaemon/dfget/logs/dfclient.log")).toBe(true);
+  });
+
+  it.each(SERVICES)("confine %s", async (unit) => {
+    const analysis = await run(scratch, [
+      ...["systemd-analyze", "security", "--offline=true", `--root=${root.dir}`],
+      ...["--threshold=25", `${unit}.service`],
+    ]);
+    expect(analysis.output).toMatch(/Overall exposure level/);
+    expect(analysis.code, analysis.output).toBe(0);
+  });
+
+  it("pull by way of the supernode", async () => {
+    const origin = root.startBeside(
+      ...["node", join(PROJECT, "tests/packaging/origin.mjs"), "127.0.0.1", "5000", String(SIZE)],
+    );
+    await origin.until("it listens", () => origin.stdout.includes("/v2/"));
+    const path = origin.stdout.toString().trim();
+    await root.write("etc/dragonfly/dfget.yml", "nodes:\n  - 127.0.0.1:8002=1\n");
+    const config = await root.read("etc/dragonfly/dfdaemon.yml");
+    await root.write(
+      "etc/dragonfly/dfdaemon.yml",
+      config
+        .replace("https://index.docker.io", "http://127.0.0.1:5000")
+        .replace('"--port"', '"--ip", "127.0.0.1", "--port"'),
+    );
+    await root.runWell("systemctl", "restart", "dragonfly-dfdaemon");
+    const download = `
+      const { createHash } = require("node:crypto");
+      fetch("http://127.0.0.1:65001${path}").then(async (answer) => {
+        const bytes = Buffer.from(await answer.arrayBuffer());
+        console.log(createHash("sha256").update(bytes).digest("hex"));
+        console.log(await (await fetch("http://127.0.0.1:8002/metrics")).text());
+        console.log(await (await fetch("http://127.0.0.1:65001/readyz")).text());
+      });`;
+    const pulled = await root.startBeside("node", "-e", download).finished();
+    expect(pulled.output).toContain(path.slice(-64));
+    expect(pulled.output).toMatch(/^dragonfly_supernode_tasks_registered_total\S* 1$/m);
+    expect(pulled.output).toMatch(/^ok$/m);
+    const log = await root.read("var/lib/dragonfly-dfdaemon/dfget/logs/dfclient.log");
+    expect(log).toMatch(new RegExp(`SUCCESS cost:.* length:${SIZE} reason:0`));
+
+    const url = `http://127.0.0.1:5000${path}`;
+    const said = await root.runWell(
+      ...["dfget", "-u", url, "-o", "/tmp/blob", "--home", "/tmp/dfget", "--ip", "127.0.0.1"],
+    );
+    expect(said).toContain("download SUCCESS");
+    const sum = await root.runWell("sha256sum", "/tmp/blob");
+    expect(sum.slice(0, 64)).toBe(path.slice(-64));
+    await origin.stop();
+  });
+
+  it("reload by systemctl, which fails where the new file cannot be used", async () => {
+    const unit = "dragonfly-dfdaemon";
+    const pid = await root.property(unit, "MainPID");
+    const config = await root.read("etc/dragonfly/dfdaemon.yml");
+    await root.write("etc/dragonfly/dfdaemon.yml", `${config}prot: 1\n`);
+    expect((await root.run("systemctl", "reload", unit)).code).not.toBe(0);
+    const journal = await root.runWell("journalctl", "--no-pager", "-u", unit);
+    expect(journal).toMatch(/dfdaemon\.yml:\d+: prot: unknown key/);
+    expect(await isActive(unit)).toBe(true);
+
+    await root.write("etc/dragonfly/dfdaemon.yml", config.replace("1G", "2G"));
+    await root.runWell("systemctl", "reload", unit);
+    await until("the log says so", async () =>
+      (await root.read("var/lib/dragonfly-dfdaemon/logs/dfdaemon.log")).includes(
+        "configuration reloaded",
+      ),
+    );
+    expect(await root.property(unit, "MainPID")).toBe(pid);
+  });
+
+  it("are started anew by the watchdog when they hang", async () => {
+    const unit = "dragonfly-supernode";
+    const quick = "[Service]\nWatchdogSec=3\nWatchdogSignal=SIGKILL\n";
+    await root.write(`etc/systemd/system/${unit}.service.d/quick.conf`, quick);
+    await root.runWell("systemctl", "daemon-reload");
+    await root.runWell("systemctl", "restart", unit);
+    const pid = await root.property(unit, "MainPID");
+    const started = await root.property(unit, "WatchdogTimestampMonotonic");
+    await until("signs of life", async () => {
+      return (await root.property(unit, "WatchdogTimestampMonotonic")) !== started;
+    });
+    expect(await root.property(unit, "MainPID")).toBe(pid);
+    await root.runWell("sh", "-c", `kill -STOP ${pid}`);
+    await until("another process runs", async () => {
+      const now = await root.property(unit, "MainPID");
+      return now !== pid && now !== "0" && (await isActive(unit));
+    });
+    expect(await root.property(unit, "NRestarts")).toBe("1");
+    await root.runWell("rm", "-r", `/etc/systemd/system/${unit}.service.d`);
+    await root.runWell("systemctl", "daemon-reload");
+  });
+
+  it("upgrade: the operator's files stay, and the new programs run", async () => {
+    const mine = await root.read("etc/dragonfly/dfdaemon.yml");
+    const pids = await Promise.all(SERVICES.map((unit) => root.property(unit, "MainPID")));
+    await root.runWell(
+      ...["sh", "-ec"],
+      `mkdir /upgrade /tmp/tree
+      for deb in /packages/*.deb; do
+        rm -r /tmp/tree
+        dpkg-deb -R $deb /tmp/tree
+        sed -i 's/^\\(Version: .*\\|Depends: .*(= [^)]*\\)-1/\\1-2/; s/-1)/-2)/g' /tmp/tree/DEBIAN/control
+        dpkg-deb -Znone -b /tmp/tree /upgrade/$(basename $deb)
+      done
+      dpkg -i --force-confold /upgrade/*.deb`,
+    );
+    const versions = await root.runWell(
+      ...["dpkg-query", "-W", "-f", "$" + "{Version} $" + "{db:Status-Abbrev}\\n", ...PACKAGES],
+    );
+    expect(versions.trim().split("\n")).toHaveLength(PACKAGES.length);
+    for (const line of versions.trim().split("\n")) expect(line).toMatch(/-2 ii/);
+    expect(await root.read("etc/dragonfly/dfdaemon.yml")).toBe(mine);
+    for (const [index, unit] of SERVICES.entries()) {
+      expect(await isActive(unit), unit).toBe(true);
+      expect(await root.property(unit, "MainPID")).not.toBe(pids[index]);
+    }
+  });
+
+  it("purge without a trace but the user", async () => {
+    await root.runWell("dpkg", "--purge", ...PACKAGES);
+    for (const path of [
+      ...["etc/dragonfly", "usr/lib/dragonfly", "usr/bin/supernode", "usr/bin/dfget"],
+      ...["var/lib/dragonfly-supernode", "var/lib/dragonfly-dfdaemon"],
+      ...SERVICES.map((unit) => `etc/systemd/system/multi-user.target.wants/${unit}.service`),
+    ]) {
+      expect(root.has(path), path).toBe(false);
+    }
+    for (const unit of SERVICES) expect(await isActive(unit)).toBe(false);
+    expect(await root.runWell("id", "--user", "--name", "dragonfly")).toBe("dragonfly\n");
+  });
+});
