@@ -19,7 +19,12 @@ for (const program of ["supernode", "dfdaemon", "dfget"]) {
     encoding: "utf8",
     stdio: ["ignore", "inherit", "pipe"],
   });
-  if (status === 0) continue;
+  if (status === 0) {
+    const made = spawnSync(`${unfinished}/${program}`, ["version"], { encoding: "utf8" });
+    if (made.stdout?.startsWith(`${program} `)) continue;
+    process.stderr.write(`the binary made of ${program} does not run: is DENORT_BIN a denort?\n`);
+    process.exit(1);
+  }
   rmSync(unfinished, { recursive: true, force: true });
   // Deno asks for the file by its name, from a server or from a path.
   if (!/denort|base binary/i.test(stderr)) {
