@@ -69,6 +69,8 @@ export class SourceLeases<Holder> {
   readonly #runners = new Map<Holder, Runner<Holder>>();
   readonly #fetchers: (Holder | undefined)[] = [];
   readonly #fetchedMs: Float64Array;
+  /** Blocks that nobody was seen to fetch: see {@link SourceLeases.hold}. */
+  readonly #heldBefore = new Set<number>();
   #lastId = 0;
 
   constructor(blocks: number, limits: LeaseLimits, budget: SourceBudget) {
@@ -103,9 +105,9 @@ export class SourceLeases<Holder> {
     return by === undefined ? undefined : { by, sinceMs: this.#fetchedMs[block]! };
   }
 
-  /** Whether a block was fetched, or is being fetched. */
+  /** Whether a block was fetched in this swarm's time, or is being fetched. */
   isTaken(block: number): boolean {
-    if (this.#fetchers[block] !== undefined) return true;
+    if (this.#fetchers[block] !== undefined) return !this.#heldBefore.has(block);
     for (const { leases } of this.#runners.values()) {
       for (const { first, count } of leases)
         if (block >= first && block < first + count) return true;
@@ -117,6 +119,7 @@ export class SourceLeases<Holder> {
   hold(block: number, holder: Holder, nowMs: number): void {
     this.#fetchers[block] = holder;
     this.#fetchedMs[block] = nowMs;
+    this.#heldBefore.add(block);
     this.open.pass(block);
   }
 
@@ -192,6 +195,7 @@ export class SourceLeases<Holder> {
       const block = lease.first + lease.done;
       this.#fetchers[block] = holder;
       this.#fetchedMs[block] = nowMs;
+      this.#heldBefore.delete(block);
       runner.blocks += 1;
       runner.lastBlockMs = nowMs;
     }
