@@ -2,7 +2,7 @@ import type { HttpClient } from "../../runtime/http_client.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import { type FetchHandler, ListenError, type RunningServer, serve } from "../../runtime/serve.ts";
 import type { Catalog } from "../store/catalog.ts";
-import { expired } from "../store/expiry.ts";
+import { EXPIRE_MS, expired } from "../store/expiry.ts";
 import type { SupernodeList } from "../supernode/supernode_list.ts";
 import type { SwarmSessions } from "../swarm/swarm_sessions.ts";
 import { peerServerApp } from "./app.ts";
@@ -88,8 +88,12 @@ export async function startPeerServer(settings: PeerServerSettings): Promise<Pee
       );
       for (const { name } of expired(ages, Date.now(), settings.expireMs)) {
         log.info("{name} has expired", { name });
-        await withdraw(name);
+        // Where the disk takes no changes it stays; the others have their turn all the same.
+        await withdraw(name).catch((error: Error) => {
+          log.warn("{name}: {error}", { name, error: error.message });
+        });
       }
+      await catalog.removeWaste(Date.now() - Math.max(settings.expireMs, EXPIRE_MS));
       if (settings.aliveMs > 0 && Date.now() - lastRequestMs >= settings.aliveMs)
         settings.onIdle?.();
     } finally {

@@ -1,5 +1,5 @@
 import { type FileHandle, open, readdir, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { getLogger } from "../../runtime/logger.ts";
 import { indexPath, readIndex } from "./index_file.ts";
 import { TaskFile } from "./task_file.ts";
@@ -41,7 +41,7 @@ export class Catalog {
     this.dataDir = dataDir;
   }
 
-  /** Finds what an earlier run left: indexed files are kept, other data files are waste. */
+  /** Finds what an earlier run left: indexed files are kept; for others see {@link removeWaste}. */
   async load(): Promise<void> {
     const names = await readdir(this.dataDir).catch(() => []);
     for (const fileName of names) {
@@ -68,6 +68,30 @@ export class Catalog {
         });
         await Promise.all([rm(path, { force: true }), rm(indexPath(path), { force: true })]);
       }
+    }
+  }
+
+  /**
+   * Deletes what no program will ask for again: data files without an index, which a killed process
+   * left, and indexes without a data file. What another process of this node writes now is younger.
+   *
+   * @param olderThanMs ms since the epoch
+   */
+  async removeWaste(olderThanMs: number): Promise<void> {
+    const names = new Set(await readdir(this.dataDir).catch(() => []));
+    const known = new Set([...this.#byName.values()].map((entry) => basename(entry.path)));
+    for (const name of names) {
+      const isIndex = name.endsWith(indexPath(DATA_SUFFIX));
+      if (!isIndex && !name.endsWith(DATA_SUFFIX)) continue;
+      const data = isIndex ? name.slice(0, -indexPath("").length) : name;
+      const other = isIndex ? data : indexPath(data);
+      if (known.has(data) || names.has(other)) continue;
+      const path = join(this.dataDir, name);
+      const stats = await stat(path).catch(() => undefined);
+      if (!stats || stats.mtimeMs >= olderThanMs) continue;
+      log.info("{name} was left unfinished by an earlier run; dropping it", { name });
+      // A disk that takes no changes may some day.
+      await rm(path, { force: true }).catch(() => {});
     }
   }
 
