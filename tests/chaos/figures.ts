@@ -15,7 +15,8 @@ export function figures(outcomes: readonly Outcome[]): string {
   const sum = (of: (outcome: Outcome) => number) =>
     outcomes.reduce((total, outcome) => total + of(outcome), 0);
   const failed = outcomes.filter(({ violations }) => violations.length > 0);
-  const slowest = Math.max(0, ...outcomes.map(({ healthyMs }) => healthyMs));
+  const longest = (of: (outcome: Outcome) => number) =>
+    (Math.max(0, ...outcomes.map(of)) / 1000).toFixed(1);
   return [
     `${outcomes.length} schedules, ${failed.length} failed${failed.length > 0 ? `: seeds ${failed.map(({ schedule }) => schedule.seed).join(", ")}` : ""}`,
     `${sum(({ schedule }) => schedule.faults.length)} faults:`,
@@ -25,6 +26,6 @@ export function figures(outcomes: readonly Outcome[]): string {
     ),
     `${sum(({ pulls }) => pulls)} pulls went well, ${(sum(({ bytes }) => bytes) / 1e6).toFixed(0)} MB checked; ${sum(({ excused }) => excused)} more failed as direct ones would have, and went well when repeated`,
     `lost: ${failed.length === 0 ? "nothing" : `see the failed schedules`}`,
-    `healthy again ${(slowest / 1000).toFixed(1)} s after the last fault at the latest`,
+    `the slowest pull took ${longest(({ slowestMs }) => slowestMs)} s; healthy again ${longest(({ healthyMs }) => healthyMs)} s after the last fault at the latest`,
   ].join("\n");
 }

@@ -38,8 +38,17 @@ export async function holdings(site: Site, part: SitePart): Promise<Holdings> {
   };
 }
 
-/** What an idle program holds that it should have let go of. */
-export async function leaksOf(site: Site, part: SitePart, before: Holdings): Promise<string[]> {
+/**
+ * What an idle program holds that it should have let go of.
+ *
+ * @param wasKilled whether it was, at any time
+ */
+export async function leaksOf(
+  site: Site,
+  part: SitePart,
+  before: Holdings,
+  wasKilled: boolean,
+): Promise<string[]> {
   const now = await holdings(site, part);
   const files = await filesIn(part.cache!);
   const leaks: string[] = [];
@@ -50,11 +59,13 @@ export async function leaksOf(site: Site, part: SitePart, before: Holdings): Pro
   if (now.timers > before.timers + SPARE_TIMERS)
     leaks.push(`${now.timers} timers, ${before.timers} at first`);
   if (now.rss > MAX_RSS) leaks.push(`${Math.round(now.rss / 1e6)} MB of memory`);
-  for (const name of files) {
+  // What a killed process left unfinished goes after some minutes: another one might be at it.
+  const finished = part.name === "supernode" || wasKilled ? [] : files;
+  for (const name of finished) {
     // A file without its index, or an index without its file, is of no use to anybody.
     const index = name.endsWith(".json");
     const other = index ? name.slice(0, -".json".length) : `${name}.json`;
-    if (part.name !== "supernode" && !files.includes(other)) leaks.push(`a file left: ${name}`);
+    if (!files.includes(other)) leaks.push(`a file left: ${name}`);
   }
   return leaks.map((leak) => `${part.name}: ${leak}`);
 }

@@ -6,6 +6,8 @@ export interface ChaosOptions {
   seeds: number;
   /** The first one's seed; the others follow. */
   first: number;
+  /** Sites at once: most of a schedule is waiting. */
+  lanes: number;
 }
 
 /**
@@ -20,6 +22,7 @@ export async function readOptions(args: readonly string[]): Promise<ChaosOptions
     )
     .addOption(wholeNumberOption("--seeds <n>", "schedules to run", 1, 100_000, 25))
     .addOption(wholeNumberOption("--first <seed>", "seed of the first one", 0, 2 ** 31, 1))
+    .addOption(wholeNumberOption("--lanes <n>", "schedules at a time", 1, 16, 2))
     .action(() => {});
   return (await parseCommandLine(program, args)) ?? program.opts<ChaosOptions>();
 }

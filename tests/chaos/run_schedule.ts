@@ -27,6 +27,8 @@ export interface Outcome {
   pulls: number;
   excused: number;
   bytes: number;
+  /** ms that the slowest pull took which went well. */
+  slowestMs: number;
   /** ms from the last fault's end until the swarm was healthy. */
   healthyMs: number;
 }
@@ -78,7 +80,8 @@ class ScheduleRun {
     this.#world = world;
     this.#site = site;
     this.#schedule = schedule;
-    this.outcome = { schedule, violations: [], pulls: 0, excused: 0, bytes: 0, healthyMs: 0 };
+    const counts = { pulls: 0, excused: 0, bytes: 0, slowestMs: 0, healthyMs: 0 };
+    this.outcome = { schedule, violations: [], ...counts };
   }
 
   violation(what: string): void {
@@ -95,9 +98,7 @@ class ScheduleRun {
     const pulling = pulls.map((pull) => this.#pull(pull));
     await Promise.all(faults.map((fault) => this.#fault(fault)));
     const healedMs = performance.now();
-    await Promise.all([...pulling, ...this.#twins]);
-    this.#lookForCrashes();
-    await this.#becomeHealthy(healedMs);
+    await Promise.all([this.#becomeHealthy(healedMs), ...pulling, ...this.#twins]);
     await this.#settle(before);
     await this.#endInOrder();
   }
@@ -146,6 +147,8 @@ class ScheduleRun {
     if (attempt.failure !== undefined) return;
     this.outcome.pulls += 1;
     this.outcome.bytes += attempt.bytes;
+    const tookMs = attempt.endedMs - attempt.startedMs;
+    this.outcome.slowestMs = Math.max(this.outcome.slowestMs, tookMs);
   }
 
   /** Whether a direct pull would have failed as well, or the client had no proxy to ask. */
@@ -215,7 +218,9 @@ class ScheduleRun {
     for (;;) {
       const leaks: string[] = [];
       for (const [name, had] of before) {
-        leaks.push(...(await leaksOf(this.#site, this.#site.part(name), had)));
+        leaks.push(
+          ...(await leaksOf(this.#site, this.#site.part(name), had, this.#wasKilled(name))),
+        );
       }
       if (leaks.length === 0) return;
       if (performance.now() > deadlineMs) {
@@ -224,6 +229,10 @@ class ScheduleRun {
       }
       await sleep(300);
     }
+  }
+
+  #wasKilled(name: Part): boolean {
+    return this.#outages.some(({ part, kind }) => part === name && WITHOUT_PROXY.includes(kind));
   }
 
   async #endInOrder(): Promise<void> {

@@ -11,6 +11,7 @@ const PACKAGES = {
   ctr: "containerd",
   podman: "podman",
   ip: "iproute2",
+  nft: "nftables",
   unshare: "util-linux",
   "dpkg-buildpackage": "dpkg-dev",
   dh: "debhelper",
