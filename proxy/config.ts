@@ -4,6 +4,7 @@ import { stringify } from "yaml";
 import { z } from "zod";
 import { parseSupernode } from "../peer/mod.ts";
 import { formatRate, rateSchema } from "../protocol/rate.ts";
+import { isAddressRange } from "../runtime/address_ranges.ts";
 import { UsageError } from "../runtime/command_line.ts";
 import { ConfigError, configSection, isMissing, readConfigFile } from "../runtime/config_file.ts";
 import { logConfigSchema } from "../runtime/logger.ts";
@@ -34,6 +35,10 @@ const remoteUrl = text.check((context) => {
   if (/^https?:\/\/[^/\s]+/i.test(context.value) && URL.canParse(context.value)) return;
   const message = "expected an http or https URL, such as https://index.docker.io";
   context.issues.push({ code: "custom", input: context.value, message });
+});
+
+const addressRange = text.refine(isAddressRange, {
+  error: "expected an address or a range such as 10.64.0.0/12",
 });
 
 /** An address that others can reach; `0.0.0.0` would send every peer to itself for its pieces. */
@@ -122,11 +127,13 @@ const SHAPE = {
   peerPort: port.default(0),
   /** Accepted for v1's sake: we always stream. */
   streamMode: flag.default(false),
+  /** Who may use the proxy besides this host itself: CIDR ranges. */
+  allowedClients: z.array(addressRange, "expected a list").default([]),
   /** Addresses to use for host names instead of what the resolver says. */
   hostAliases: z.record(z.string(), text).default({}),
 };
 
-/** dfdaemon.yml: v1's keys and defaults (protocol §5), and `hostAliases`, which is ours. */
+/** dfdaemon.yml: v1's keys and defaults (protocol §5), with `hostAliases` and `allowedClients`, which are ours. */
 export const proxyConfigSchema = configSection(SHAPE);
 export type ProxyConfig = z.output<typeof proxyConfigSchema>;
 
@@ -213,6 +220,7 @@ const FOR_RESTART = [
   "workHome",
   "verbose",
   "logConfig",
+  "allowedClients",
   "hostAliases",
   "localIP",
   "peerPort",

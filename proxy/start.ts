@@ -5,6 +5,7 @@ import { getLogger } from "../runtime/logger.ts";
 import { changedKeys } from "../runtime/reload.ts";
 import { ListenError, type RunningServer, serve } from "../runtime/serve.ts";
 import { rereadSystemTrust } from "../runtime/system_trust.ts";
+import { onlyAllowedClients } from "./allowed_clients.ts";
 import { createDispatcher } from "./app.ts";
 import type { BlobOptions } from "./blob.ts";
 import { keysForRestart, type ProxyConfig } from "./config.ts";
@@ -80,29 +81,36 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       hostname: config.hostIp,
       port: config.port,
       tls: identity,
-      onRequest: createDispatcher({
-        ...options,
-        get rules() {
-          return rules;
+      // What is pushed through us may be long, and its sender slow.
+      requestTimeoutMs: 0,
+      ...onlyAllowedClients(
+        { ranges: config.allowedClients, hijacked },
+        {
+          onRequest: createDispatcher({
+            ...options,
+            get rules() {
+              return rules;
+            },
+            hijacked,
+            client,
+            peer,
+            metrics,
+            log,
+          }),
+          onConnect: createConnectHandler({
+            get rules() {
+              return rules;
+            },
+            get impersonator() {
+              return impersonator;
+            },
+            hijacked,
+            adopt: (socket) => server.adopt(socket),
+            hostAliases: config.hostAliases,
+            log,
+          }),
         },
-        hijacked,
-        client,
-        peer,
-        metrics,
-        log,
-      }),
-      onConnect: createConnectHandler({
-        get rules() {
-          return rules;
-        },
-        get impersonator() {
-          return impersonator;
-        },
-        hijacked,
-        adopt: (socket) => server.adopt(socket),
-        hostAliases: config.hostAliases,
-        log,
-      }),
+      ),
     });
   } catch (error) {
     await peer?.close();

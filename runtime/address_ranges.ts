@@ -27,6 +27,15 @@ export class AddressRanges {
   }
 }
 
+/** Whether {@link AddressRanges} takes it. */
+export function isAddressRange(text: string): boolean {
+  try {
+    return new AddressRanges([text]) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * An address without its zone (`%eth0`), and an IPv4 one that is written as IPv6 (`::ffff:a.b.c.d`, or the
  * same in hexadecimal, or by NAT64) as IPv4.

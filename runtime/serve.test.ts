@@ -1,15 +1,19 @@
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { Hono } from "hono";
 import { afterEach, describe, expect, it } from "vitest";
-import { ListenError, type RunningServer, serve } from "./serve.ts";
+import { ListenError, type RunningServer, type ServeOptions, serve } from "./serve.ts";
 
 const running: RunningServer[] = [];
 afterEach(async () => {
   await Promise.all(running.splice(0).map((server) => server.close()));
 });
 
-async function start(app: Hono, port = 0): Promise<RunningServer> {
-  const server = await serve({ fetch: app.fetch as never, hostname: "127.0.0.1", port });
+async function start(
+  app: Hono,
+  port = 0,
+  limits: Partial<ServeOptions> = {},
+): Promise<RunningServer> {
+  const server = await serve({ fetch: app.fetch as never, hostname: "127.0.0.1", port, ...limits });
   running.push(server);
   return server;
 }
@@ -80,5 +84,60 @@ describe("serve", () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     await second.close(10);
     await expect(never).rejects.toThrow();
+  });
+});
+
+describe("what one client may ask of a server", () => {
+  const app = new Hono().all("*", async (c) => c.text(String((await c.req.text()).length)));
+  const close = "Host: x\r\nConnection: close\r\n";
+  const status = (answer: string) => answer.split(" ")[1];
+
+  it("ends at the longest URL", async () => {
+    const { port } = await start(app, 0, { maxUrlBytes: 100 });
+    const path = `/${"a".repeat(99)}`;
+    expect(status(await raw(port, `GET ${path} HTTP/1.1\r\n${close}\r\n`))).toBe("200");
+    expect(status(await raw(port, `GET ${path}a HTTP/1.1\r\n${close}\r\n`))).toBe("414");
+  });
+
+  it("ends at the largest headers", async () => {
+    const { port } = await start(app);
+    const header = `X: ${"a".repeat(64 * 1024)}\r\n`;
+    expect(status(await raw(port, `GET / HTTP/1.1\r\n${close}${header}\r\n`))).toBe("431");
+  });
+
+  it("ends at the largest body", async () => {
+    const { port } = await start(app, 0, { maxBodyBytes: 10 });
+    const post = (length: number) =>
+      raw(
+        port,
+        `POST / HTTP/1.1\r\n${close}Content-Length: ${length}\r\n\r\n${"a".repeat(length)}`,
+      );
+    expect(status(await post(10))).toBe("200");
+    expect(status(await post(11))).toBe("413");
+  });
+
+  it("ends at so many connections, and begins again when one is closed", async () => {
+    const { port } = await start(app, 0, { maxConnectionsPerClient: 2 });
+    const open = () =>
+      new Promise<{ socket: Socket; ok: boolean }>((resolve) => {
+        const socket = connect(port, "127.0.0.1");
+        socket.on("error", () => {});
+        socket.once("data", () => resolve({ socket, ok: true }));
+        socket.once("close", () => resolve({ socket, ok: false }));
+        socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+      });
+    const [one, two] = [await open(), await open()];
+    expect([one.ok, two.ok, (await open()).ok]).toEqual([true, true, false]);
+    one.socket.destroy();
+    let again = await open();
+    for (let tries = 0; !again.ok && tries < 100; tries++) again = await open();
+    expect(again.ok).toBe(true);
+    for (const { socket } of [two, again]) socket.destroy();
+  });
+
+  it("ends when nothing comes for too long", async () => {
+    const { port } = await start(app, 0, { idleTimeoutMs: 50 });
+    expect(await raw(port, "")).toBe("");
+    expect(await raw(port, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12")).toBe("");
   });
 });

@@ -30,6 +30,16 @@ export interface ServeOptions {
   onConnect?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /** Bytes of all request headers at most. Default: 64 KiB. */
   maxHeaderBytes?: number;
+  /** Bytes of a request's URL at most: object storages sign long ones. Default: 32 KiB. */
+  maxUrlBytes?: number;
+  /** Bytes of a request's body at most; more is answered with 413. Default: no limit. */
+  maxBodyBytes?: number;
+  /** Milliseconds until a request must have come whole; 0: no limit. Default: 2 min. */
+  requestTimeoutMs?: number;
+  /** Milliseconds without a byte either way after which a connection is cut. Default: 15 min. */
+  idleTimeoutMs?: number;
+  /** Connections of one address at most; more are cut. Default: 4096. */
+  maxConnectionsPerClient?: number;
 }
 
 export interface RunningServer {
@@ -67,12 +77,16 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
         ? new Response(`${error.message}\n`, { status: 400 })
         : new Response("internal error\n", { status: 500 }),
   });
+  const { maxUrlBytes = 32 * 1024, maxBodyBytes = Number.POSITIVE_INFINITY } = options;
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-    if (!options.onRequest?.(incoming, outgoing)) void app(incoming, outgoing);
+    if ((incoming.url ?? "").length > maxUrlBytes) refuseRequest(incoming, outgoing, 414);
+    else if (Number(incoming.headers["content-length"] ?? 0) > maxBodyBytes)
+      refuseRequest(incoming, outgoing, 413);
+    else if (!options.onRequest?.(incoming, outgoing)) void app(incoming, outgoing);
   };
   const serverOptions = {
     maxHeaderSize: options.maxHeaderBytes ?? 64 * 1024,
-    requestTimeout: 0,
+    requestTimeout: options.requestTimeoutMs ?? 120_000,
     headersTimeout: 60_000,
     keepAliveTimeout: 75_000,
     noDelay: true,
@@ -90,6 +104,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     socket.once("close", () => connections.delete(socket));
   };
   server.on(options.tls ? "secureConnection" : "connection", track);
+  server.timeout = options.idleTimeoutMs ?? 15 * 60_000;
+  limitClients(server, options.maxConnectionsPerClient ?? 4096);
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
     if (error.code === "ECONNRESET" || !socket.writable) {
       socket.destroy();
@@ -102,7 +118,12 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     endWith(socket, status);
   });
   if (options.tls) server.on("tlsClientError", (_error: Error, socket: Socket) => socket.destroy());
-  server.on("connect", options.onConnect ?? refuseConnect);
+  const onConnect = options.onConnect ?? refuseConnect;
+  server.on("connect", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    // From here on its new owner knows how long it may be idle.
+    (socket as Socket).setTimeout?.(0);
+    onConnect(request, socket, head);
+  });
 
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
@@ -139,6 +160,32 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       for (const socket of connections) socket.destroy();
     },
   };
+}
+
+/** Cuts what one address opens beyond so many connections: one client must not use up all there are. */
+function limitClients(server: http.Server | https.Server, most: number): void {
+  const open = new Map<string, number>();
+  server.on("connection", (socket: Socket) => {
+    const address = socket.remoteAddress;
+    if (!address) return;
+    const count = open.get(address) ?? 0;
+    if (count >= most) {
+      socket.destroy();
+      return;
+    }
+    open.set(address, count + 1);
+    socket.once("close", () => {
+      const left = open.get(address)! - 1;
+      if (left > 0) open.set(address, left);
+      else open.delete(address);
+    });
+  });
+}
+
+function refuseRequest(incoming: IncomingMessage, outgoing: ServerResponse, status: 413 | 414) {
+  outgoing.on("error", () => {});
+  outgoing.writeHead(status, { connection: "close", "content-length": 0 }).end();
+  incoming.resume();
 }
 
 function refuseConnect(_request: IncomingMessage, socket: Duplex): void {

@@ -20,6 +20,8 @@ import { preheatRoutes } from "./routes/preheat.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { sourceGuard } from "./seed/source_guard.ts";
 
+/** Bytes of any body at most; each route has its own, smaller limit. */
+const MAX_BODY_BYTES = 16 * 1024 * 1024;
 /** How long requests in flight may go on once the supernode stops: it must be gone in 5 s. */
 const DRAIN_MS = 3000;
 /** Also legacy and system routes answer below a version, `/v1.0/_ping` (protocol §1). */
@@ -134,7 +136,12 @@ export async function startSupernode(
     return settingsForRestart(asked, next);
   };
   const listen = async (app: Hono<Env>, port: number) => {
-    const server = await serve({ fetch: app.fetch, hostname: config.listenIp, port });
+    const server = await serve({
+      fetch: app.fetch,
+      hostname: config.listenIp,
+      port,
+      maxBodyBytes: MAX_BODY_BYTES,
+    });
     servers.push(server);
     return server.port;
   };

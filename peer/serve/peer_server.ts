@@ -36,6 +36,8 @@ export interface PeerServer {
   withdrawAll(): Promise<void>;
 }
 
+/** Bytes of a body at most: nothing here takes one. */
+const MAX_BODY_BYTES = 64 * 1024;
 /** Ports a peer may serve on (protocol §1). */
 const PORTS = { first: 15000, last: 65000 };
 
@@ -121,14 +123,19 @@ export async function startPeerServer(settings: PeerServerSettings): Promise<Pee
 }
 
 async function listen(ip: string, port: number, fetch: FetchHandler): Promise<RunningServer> {
-  if (port !== 0) return serve({ fetch, hostname: ip, port });
+  if (port !== 0) return serve({ fetch, hostname: ip, port, maxBodyBytes: MAX_BODY_BYTES });
   // Many nodes may look for a port on one host at once: start from somewhere of one's own.
   const span = PORTS.last - PORTS.first + 1;
   const start = Math.floor(Math.random() * span);
   for (let tries = 0; tries < 50; tries++) {
     try {
       const candidate = PORTS.first + ((start + tries * 7) % span);
-      return await serve({ fetch, hostname: ip, port: candidate });
+      return await serve({
+        fetch,
+        hostname: ip,
+        port: candidate,
+        maxBodyBytes: MAX_BODY_BYTES,
+      });
     } catch (error) {
       if (!(error instanceof ListenError) || !error.taken) throw error;
     }

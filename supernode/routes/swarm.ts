@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { digestsRequestSchema, heartbeatRequestSchema } from "../../protocol/swarm/messages.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
 import type { SwarmDesk } from "../swarm/swarm_desk.ts";
+import { BodyError, readJson } from "./request_body.ts";
 
 type Env = { Bindings: Partial<ConnectionEnv> };
 
@@ -18,9 +19,7 @@ export function swarmRoutes(desk: SwarmDesk): Hono<Env> {
     answer: (request: z.output<Schema>) => object | undefined,
   ) =>
     app.post(path, async (c) => {
-      if (Number(c.req.header("content-length") ?? 0) > MAX_BODY_BYTES)
-        return c.json({ code: 413, message: `it has at most ${MAX_BODY_BYTES} bytes` }, 413);
-      const request = schema.safeParse(await c.req.json().catch(() => undefined));
+      const request = schema.safeParse(await readJson(c, MAX_BODY_BYTES));
       if (!request.success) {
         const issue = request.error.issues[0]!;
         const where = issue.path.map(String).join(".") || "body";
@@ -31,5 +30,9 @@ export function swarmRoutes(desk: SwarmDesk): Hono<Env> {
     });
   post("/swarm/heartbeat", heartbeatRequestSchema, (request) => desk.heartbeat(request));
   post("/swarm/digests", digestsRequestSchema, (request) => desk.digests(request));
+  app.onError((error, c) => {
+    if (!(error instanceof BodyError)) throw error;
+    return c.json({ code: error.status, message: error.message }, error.status);
+  });
   return app;
 }
