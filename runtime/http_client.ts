@@ -3,6 +3,7 @@ import http, { type IncomingMessage } from "node:http";
 import https from "node:https";
 import { isIP, type LookupFunction } from "node:net";
 import type { SecureContext } from "node:tls";
+import { PlainHttp } from "./plain_http/plain_http.ts";
 import { redactUrl } from "./redact_url.ts";
 import { systemTrust } from "./system_trust.ts";
 
@@ -88,6 +89,8 @@ const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
  * which moves bytes with less work than `fetch` does.
  */
 export class HttpClient {
+  /** For what comes from peers in great numbers. */
+  readonly plain = new PlainHttp();
   readonly #http: http.Agent;
   readonly #https: https.Agent;
   readonly #options: Required<Omit<HttpClientOptions, "guard">>;
@@ -158,6 +161,7 @@ export class HttpClient {
 
   /** Ends all idle connections; running requests go on. */
   close(): void {
+    this.plain.close();
     this.#http.destroy();
     this.#https.destroy();
   }

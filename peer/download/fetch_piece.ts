@@ -2,10 +2,11 @@ import { createHash } from "node:crypto";
 import { BadFrameError, unframe } from "../../protocol/piece_frame.ts";
 import { contentSize, type PieceLayout, pieceContent } from "../../protocol/piece_range.ts";
 import { type PieceTask, parsePieceMd5 } from "../../protocol/v1/pull_piece.ts";
-import { type HttpClient, HttpError } from "../../runtime/http_client.ts";
+import type { HttpClient } from "../../runtime/http_client.ts";
 import type { RateLimiter } from "../../runtime/rate_limiter.ts";
 import { VERSION } from "../../runtime/version.ts";
-import { BadLengthError, readExactly } from "./read_exactly.ts";
+import { BadLengthError, FixedBody } from "./fixed_body.ts";
+import { pauseFor } from "./pause_for.ts";
 
 /** Why a peer gave no good piece. */
 export type PieceFailure = "unreachable" | "missing" | "wrong";
@@ -51,12 +52,16 @@ export async function fetchPiece(task: PieceTask, options: FetchPieceOptions): P
   const length = wireLength(task, layout, expected?.length);
   const start = task.pieceNum * layout.pieceSize;
   const end = layout.framed ? start + layout.pieceSize - 1 : start + length - 1;
-  const deadline = new Deadline(CONNECT_MS + IDLE_MS + (layout.pieceSize / options.minRate) * 1000);
-  let wire: Uint8Array;
+  const deadline = new Deadline(
+    CONNECT_MS + IDLE_MS + (layout.pieceSize / options.minRate) * 1000,
+    options.signal,
+  );
+  let into: FixedBody | undefined;
   try {
-    const response = await options.http.request(
-      `http://${task.peerIp}:${task.peerPort}${task.path}`,
+    await options.http.plain.get(
+      { host: task.peerIp, port: task.peerPort },
       {
+        path: task.path,
         headers: {
           range: `bytes=${start}-${end}`,
           pieceNum: String(task.pieceNum),
@@ -66,45 +71,42 @@ export async function fetchPiece(task: PieceTask, options: FetchPieceOptions): P
         },
         connectTimeoutMs: CONNECT_MS,
         idleTimeoutMs: IDLE_MS,
-        signal: options.signal
-          ? AbortSignal.any([options.signal, deadline.signal])
-          : deadline.signal,
+        signal: deadline.signal,
+        onHead: ({ status, length: announced }) => {
+          if (status !== 206) {
+            throw new PieceError(
+              status === 404 ? "missing" : "unreachable",
+              `${peerName(task)} answers ${status} for piece ${task.pieceNum}`,
+            );
+          }
+          // Only the last piece of a file of unknown length has a length that the peer may tell us.
+          const wireBytes = length >= 0 ? length : announced;
+          if (!(wireBytes >= 0 && wireBytes <= layout.pieceSize)) {
+            throw new PieceError("wrong", `${peerName(task)} sends a piece of ${announced} bytes`);
+          }
+          into = new FixedBody(wireBytes);
+        },
+        onBody: (chunk) => {
+          into!.add(chunk);
+          const pauseMs = pauseFor(chunk.byteLength, options.limiters);
+          // Our own limits are no fault of the peer's.
+          if (pauseMs) deadline.extend(pauseMs);
+          return pauseMs;
+        },
       },
     );
-    if (response.status !== 206) {
-      response.body.destroy();
-      throw new PieceError(
-        response.status === 404 ? "missing" : "unreachable",
-        `${peerName(task)} answers ${response.status} for piece ${task.pieceNum}`,
-      );
-    }
-    const announced = Number(response.headers["content-length"] ?? Number.NaN);
-    // Only the last piece of a file of unknown length has a length that the peer may tell us.
-    const wireBytes = length >= 0 ? length : announced;
-    if (!(wireBytes >= 0 && wireBytes <= layout.pieceSize)) {
-      response.body.destroy();
-      throw new PieceError("wrong", `${peerName(task)} sends a piece of ${announced} bytes`);
-    }
-    // Our own limits are no fault of the peer's.
-    wire = await readExactly(response.body, wireBytes, options.limiters, (ms) =>
-      deadline.extend(ms),
-    );
+    into!.end();
   } catch (error) {
+    into?.drop();
     if (error instanceof PieceError || options.signal?.aborted) throw error;
     if (error instanceof BadLengthError)
-      throw new PieceError(
-        error.broken ? "unreachable" : "wrong",
-        `${peerName(task)}: ${error.message}`,
-      );
-    const reason = deadline.signal.aborted
-      ? "too slow"
-      : error instanceof HttpError
-        ? error.message
-        : String(error);
+      throw new PieceError("wrong", `${peerName(task)}: ${error.message}`);
+    const reason = deadline.passed ? "too slow" : (error as Error).message;
     throw new PieceError("unreachable", `${peerName(task)}: ${reason}`);
   } finally {
     deadline.clear();
   }
+  const wire = into!.bytes;
   if (expected) {
     const real = createHash("md5").update(wire).digest("hex");
     if (real !== expected.md5) {
@@ -125,15 +127,29 @@ export async function fetchPiece(task: PieceTask, options: FetchPieceOptions): P
   }
 }
 
-/** Aborts its signal in so many milliseconds, unless it is put off or cleared before. */
+/**
+ * Aborts its signal in so many milliseconds, unless it is put off or cleared before, and when the outer
+ * one is aborted.
+ */
 class Deadline {
   readonly #abort = new AbortController();
+  readonly #outer: AbortSignal | undefined;
+  readonly #onOuter = () => this.#abort.abort(this.#outer!.reason);
   #atMs: number;
   #timer: NodeJS.Timeout;
+  #passed = false;
 
-  constructor(ms: number) {
+  constructor(ms: number, outer?: AbortSignal) {
     this.#atMs = performance.now() + ms;
     this.#timer = this.#start();
+    this.#outer = outer;
+    if (outer?.aborted) this.#onOuter();
+    else outer?.addEventListener("abort", this.#onOuter);
+  }
+
+  /** Whether it is over. */
+  get passed(): boolean {
+    return this.#passed;
   }
 
   get signal(): AbortSignal {
@@ -148,10 +164,14 @@ class Deadline {
 
   clear(): void {
     clearTimeout(this.#timer);
+    this.#outer?.removeEventListener("abort", this.#onOuter);
   }
 
   #start(): NodeJS.Timeout {
-    return setTimeout(() => this.#abort.abort(), this.#atMs - performance.now());
+    return setTimeout(() => {
+      this.#passed = true;
+      this.#abort.abort();
+    }, this.#atMs - performance.now());
   }
 }
 

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import type { RateLimiter } from "../../runtime/rate_limiter.ts";
 import { blockBuffers } from "../store/block_buffers.ts";
-import { BadLengthError } from "./read_exactly.ts";
+import { BadLengthError } from "./fixed_body.ts";
+import { pauseFor } from "./pause_for.ts";
 
 /**
  * Reads a body that consists of parts of known lengths, and hands on each part as soon as it is whole.
@@ -59,11 +60,10 @@ export function readInParts(
         target = blockBuffers.take(lengths[index] ?? 0);
       }
       onProgress?.(filled);
-      let waitMs = 0;
-      for (const limiter of limiters) waitMs = Math.max(waitMs, limiter.take(chunk.byteLength));
-      if (waitMs < 10) return;
+      const pauseMs = pauseFor(chunk.byteLength, limiters);
+      if (!pauseMs) return;
       body.pause();
-      rest = setTimeout(() => body.resume(), waitMs);
+      rest = setTimeout(() => body.resume(), pauseMs);
     });
     body.on("end", () => {
       if (index < lengths.length)

@@ -63,33 +63,28 @@ export class NeighbourLink {
       port: String(self.port),
       near: String(neighbour.near),
     });
-    const url = `http://${neighbour.ip}:${neighbour.port}${HAVE_PREFIX}${name}?${query}`;
-    const { signal } = this.#abort;
-    const ask = () =>
-      http.request(url, { signal, connectTimeoutMs: CONNECT_MS, idleTimeoutMs: SILENCE_MS });
-    let response = await ask();
-    for (let tries = 1; response.status === 404 && tries < TRIES; tries++) {
-      response.body.resume();
-      await sleep(RETRY_MS, undefined, { signal });
-      response = await ask();
-    }
-    if (response.status !== 200) {
-      response.body.destroy();
-      throw new Error(`it answers ${response.status}`);
-    }
     const decoder = new HaveDecoder(blocks);
-    const { body } = response;
-    await new Promise<void>((resolve, reject) => {
-      body.on("data", (chunk: Uint8Array) => {
-        try {
-          for (const message of decoder.push(chunk)) onMessage(message);
-        } catch (error) {
-          body.destroy(error as Error);
-        }
-      });
-      body.on("end", resolve);
-      body.on("error", reject);
-      body.on("close", resolve);
-    });
+    for (let tries = 1; ; tries++) {
+      let status = 0;
+      await http.plain.get(
+        { host: neighbour.ip, port: neighbour.port },
+        {
+          path: `${HAVE_PREFIX}${name}?${query}`,
+          signal: this.#abort.signal,
+          connectTimeoutMs: CONNECT_MS,
+          idleTimeoutMs: SILENCE_MS,
+          onHead: (head) => {
+            status = head.status;
+          },
+          onBody: (chunk) => {
+            if (status !== 200) return;
+            for (const message of decoder.push(chunk)) onMessage(message);
+          },
+        },
+      );
+      if (status === 200) return;
+      if (status !== 404 || tries === TRIES) throw new Error(`it answers ${status}`);
+      await sleep(RETRY_MS, undefined, { signal: this.#abort.signal });
+    }
   }
 }
