@@ -222,6 +222,18 @@ describe("with v1 clients at the same task", () => {
     ).toEqual(new Map([3, 5].map((piece) => [piece, { kind: "peer", cid: node.cid }])));
   });
 
+  it("sends them at once to a node that comes back with the whole file", () => {
+    const one = task("a");
+    const node = client(one, 1);
+    desk.join(node, one, { ...JOIN, held: BLOCKS });
+    const v1 = client(one, 9);
+    const pulled = schedules.get(one.id)!.pull(v1.cid, nowMs);
+    expect(pulled.kind === "pieces" && pulled.pieces[0]!.server).toEqual({
+      kind: "peer",
+      cid: node.cid,
+    });
+  });
+
   it("takes a bitmap that makes no sense for none", () => {
     const { v1, schedule, node } = begun();
     for (const pieces of ["", "?", "AAAAAAAA"])

@@ -137,8 +137,11 @@ export class SwarmDesk {
       },
       this.#options.now(),
     );
-    this.#add(swarm, client);
+    const member = this.#add(swarm, client);
     this.#forgetV1Client(task.id, client.cid);
+    // One that comes back with all of it has nothing more to say for a while.
+    if (request.held >= swarm.blocks) this.#completed(swarm, member);
+    this.#tell(member, undefined);
     return {
       version: SWARM_VERSION,
       blockBytes: BLOCK_BYTES,
@@ -244,7 +247,7 @@ export class SwarmDesk {
     store.touch(member.client);
     if (report.held >= swarm.blocks && !member.complete) this.#completed(swarm, member);
     else if (member.client.state === "WAITING") member.client.state = "RUNNING";
-    this.#tell(member, report);
+    this.#tell(member, report.pieces);
     return {
       heartbeatMs: advice.heartbeatMs,
       task: {
@@ -294,7 +297,7 @@ export class SwarmDesk {
   }
 
   /** From now on v1 clients of the same task can be sent to a member for what it has. */
-  #tell({ client, complete, told }: SwarmMember, { pieces }: TaskReport): void {
+  #tell({ client, complete, told }: SwarmMember, pieces: string | undefined): void {
     const { store, schedules, now } = this.#options;
     const { cid, taskId } = client;
     const task = store.task(taskId);
@@ -304,16 +307,18 @@ export class SwarmDesk {
     if (complete || this.#hasV1Clients(task)) told.tell(has, { cid, task, schedule }, now());
   }
 
-  #add(swarm: Swarm, client: Client): void {
+  #add(swarm: Swarm, client: Client): SwarmMember {
     const { cid, taskId } = client;
     this.#remove(swarm, taskId, cid);
-    swarm.members.set(cid, { client, complete: false, told: new ToldPieces() });
+    const member: SwarmMember = { client, complete: false, told: new ToldPieces() };
+    swarm.members.set(cid, member);
     this.#membership.set(memberKey(taskId, cid), swarm);
     const known = swarm.tasks.get(taskId) ?? 0;
     swarm.tasks.set(taskId, known + 1);
     swarm.downloading += 1;
     if (swarm.downloading === 1) this.#holdSource(swarm, true);
     else if (known === 0) this.#options.schedules.get(taskId)?.holdSource(true);
+    return member;
   }
 
   #remove(swarm: Swarm, taskId: string, cid: string): void {

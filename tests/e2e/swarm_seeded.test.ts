@@ -1,14 +1,16 @@
-import { writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Authority } from "../support/authority.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import type { Dfdaemon } from "../support/dfdaemon.ts";
+import { dfgetHost, startDfget } from "../support/dfget.ts";
 import { bytesOnDisk } from "../support/files_below.ts";
 import { createImage, type Image, MB } from "../support/image.ts";
 import { until } from "../support/process.ts";
 import { describeWithPrograms } from "../support/programs.ts";
-import { Registry } from "../support/registry.ts";
+import { REGISTRY_NAME, Registry } from "../support/registry.ts";
 import { Scratch } from "../support/scratch.ts";
 import { expectImage, startSkopeoPull } from "../support/skopeo.ts";
 import type { CdnPattern, Supernode } from "../support/supernode.ts";
@@ -93,6 +95,41 @@ describeWithPrograms(
       );
       const [layer] = whole.layers;
       expect((await egress.of(layer!)) / layer!.size).toBeLessThanOrEqual(1.05);
+    });
+
+    it("shares a layer with v1 clients, whoever comes first", { timeout: 120_000 }, async () => {
+      const whole = await image("library/shared", 60 * MB);
+      const { supernode, nodes } = await start(3, "local", "8M");
+      const egress = await registry.egress();
+      const [layer] = whole.layers;
+      const url = `https://${registry.host}/v2/library/shared/blobs/${layer!.digest}`;
+      const startV1 = async (limit: string) => {
+        const host = await dfgetHost(scratch);
+        const program = startDfget(scratch, host, [
+          ...["--url", url, "--output", join(host.home, "layer"), "--node", supernode.node],
+          ...["--notbs", "--locallimit", limit, "--cacerts", registry.authority.files.cert],
+          ...["--host-alias", `${REGISTRY_NAME}=${registry.address}`],
+        ]);
+        return { program, home: host.home };
+      };
+      const early = await startV1("8M");
+      await early.program.until("some pieces are there", async () => {
+        return (await bytesOnDisk(early.home)) > 8 * MB;
+      });
+      const running = nodes.map((node) => begin(node, "library/shared"));
+      await running[0]!.program.until("some blocks are there", async () => {
+        return (await bytesOnDisk(nodes[0]!.home)) > 8 * MB;
+      });
+      const late = await startV1("1G");
+      await finish(running, whole);
+      for (const { program, home } of [early, late]) {
+        expect(await program.finished()).toMatchObject({ code: 0 });
+        const content = await readFile(join(home, "layer"));
+        expect(`sha256:${createHash("sha256").update(content).digest("hex")}`).toBe(layer!.digest);
+      }
+      expect((await egress.of(layer!)) / layer!.size).toBeLessThanOrEqual(1.05);
+      const counts = await metrics(supernode);
+      expect(counts("served_bytes_total") / layer!.size).toBeLessThanOrEqual(3);
     });
 
     describe.each<CdnPattern>(["local", "source"])("with pattern %s", (cdnPattern) => {
