@@ -17,7 +17,11 @@ export interface SetAsideOptions {
 interface AsidePiece extends BlockRun {
   readonly taskId: string;
   readonly piece: number;
+  readonly sinceMs: number;
 }
+
+/** A v1 client that fetches a piece is waited for so long, ms: it may be slower than all others. */
+const PATIENCE_MS = 8000;
 
 /**
  * What v1 clients have or fetch of a swarm's file (CDN pattern `source`): its members do not fetch that
@@ -38,7 +42,8 @@ export class SetAside {
   fill(task: Task): void {
     for (let piece = 0; piece < (taskPieceCount(task) ?? 0); piece++) {
       if (!this.#whereIs(task.id, piece)) continue;
-      const aside = { taskId: task.id, piece, ...blocksOfPiece(piece, task) };
+      const sinceMs = this.#options.now();
+      const aside = { taskId: task.id, piece, sinceMs, ...blocksOfPiece(piece, task) };
       if (this.#options.swarm.setAside(aside)) this.#pieces.push(aside);
     }
   }
@@ -47,9 +52,10 @@ export class SetAside {
   look(): void {
     if (this.#pieces.length === 0) return;
     this.#pieces = this.#pieces.filter((aside) => {
+      const { swarm, now } = this.#options;
       const where = this.#whereIs(aside.taskId, aside.piece);
-      if (where === "coming") return true;
-      this.#options.swarm.put(aside, where?.cid);
+      if (where === "coming" && now() - aside.sinceMs < PATIENCE_MS) return true;
+      swarm.put(aside, where === "coming" ? undefined : where?.cid);
       return false;
     });
   }
@@ -68,7 +74,7 @@ export class SetAside {
    * piece, that one is not known to have it any more.
    */
   heard({ cid, leases }: TaskReport, taskIds: Iterable<string>): void {
-    const { swarm, store, schedules } = this.#options;
+    const { swarm, store, schedules, now } = this.#options;
     for (const { id, failed } of leases) {
       const lease = failed ? swarm.lease(cid, id) : undefined;
       if (lease?.origin.kind !== "peer") continue;
@@ -77,7 +83,7 @@ export class SetAside {
       const task = v1 && store.task(v1.taskId);
       const piece = task ? Math.floor((first * BLOCK_BYTES) / task.pieceSize) : 0;
       if (v1) schedules.get(v1.taskId)?.pieceLost(v1.cid, piece);
-      this.#pieces.push({ taskId: task?.id ?? "", piece, first, count });
+      this.#pieces.push({ taskId: task?.id ?? "", piece, sinceMs: now(), first, count });
     }
   }
 

@@ -137,7 +137,7 @@ describe("joining", () => {
 
 describe("with v1 clients at the same task", () => {
   /** A v1 client that has piece 0, blocks 0 to 3, and is fetching piece 1, blocks 4 to 7. */
-  function begun() {
+  function begun(tookMs = 0) {
     const one = task("a");
     const v1 = client(one, 9, { state: "RUNNING" });
     expect(desk.join(v1, one, undefined)).toBeUndefined();
@@ -147,6 +147,7 @@ describe("with v1 clients at the same task", () => {
       0, 1, 2, 3,
     ]);
     for (const piece of [2, 3]) schedule.failed(v1.cid, piece, "", nowMs);
+    nowMs += tookMs;
     schedule.succeeded(v1.cid, 0, true, nowMs);
     const node = client(one, 1);
     const { leases } = desk.join(node, one, JOIN)!;
@@ -192,6 +193,23 @@ describe("with v1 clients at the same task", () => {
     work(node, report(node, { wantsLeases: 2 }).leases, seen);
     expect(seen.size).toBe(BLOCKS);
     expect([...seen.values()].filter((place) => place === v1.path)).toHaveLength(8);
+  });
+
+  it("waits for a v1 client that fetches a piece, but not for ever", () => {
+    const { v1, schedule, node, leases } = begun(5000);
+    const endsMs = nowMs + 8000;
+    const seen = work(node, leases);
+    while (nowMs + 1000 < endsMs) {
+      desk.expire();
+      work(node, report(node, { wantsLeases: 2 }).leases, seen);
+      expect(seen.has(4)).toBe(false);
+      expect(schedule.pull(v1.cid, nowMs)).toEqual({ kind: "wait" });
+      nowMs += 500;
+    }
+    nowMs = endsMs;
+    desk.expire();
+    work(node, report(node, { wantsLeases: 2 }).leases, seen);
+    expect(seen.get(4)).toBe("source");
   });
 
   it("asks the source for what a v1 client does not give, or does not fetch after all", () => {
