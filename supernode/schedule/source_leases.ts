@@ -1,5 +1,4 @@
 import { BLOCK_BYTES, type BlockRun } from "../../protocol/swarm/blocks.ts";
-
 import { type BlockOrigin, OpenBlocks } from "./open_blocks.ts";
 
 /** The right of one node to fetch a run of blocks from the source, or from where else it is to be had. */
