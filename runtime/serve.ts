@@ -79,9 +79,10 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   });
   const { maxUrlBytes = 32 * 1024, maxBodyBytes = Number.POSITIVE_INFINITY } = options;
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-    if ((incoming.url ?? "").length > maxUrlBytes) refuseRequest(incoming, outgoing, 414);
+    if ((incoming.url ?? "").length > maxUrlBytes)
+      refuseRequest(incoming, outgoing, 414, `the URL is longer than ${maxUrlBytes} bytes`);
     else if (Number(incoming.headers["content-length"] ?? 0) > maxBodyBytes)
-      refuseRequest(incoming, outgoing, 413);
+      refuseRequest(incoming, outgoing, 413, `the body is longer than ${maxBodyBytes} bytes`);
     else if (!options.onRequest?.(incoming, outgoing)) void app(incoming, outgoing);
   };
   const serverOptions = {
@@ -182,9 +183,15 @@ function limitClients(server: http.Server | https.Server, most: number): void {
   });
 }
 
-function refuseRequest(incoming: IncomingMessage, outgoing: ServerResponse, status: 413 | 414) {
+function refuseRequest(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  status: 413 | 414,
+  reason: string,
+): void {
   outgoing.on("error", () => {});
-  outgoing.writeHead(status, { connection: "close", "content-length": 0 }).end();
+  const headers = { connection: "close", "content-type": "text/plain; charset=utf-8" };
+  outgoing.writeHead(status, headers).end(`${reason}\n`);
   incoming.resume();
 }
 
