@@ -3,7 +3,7 @@ import type { Place } from "../support/addresses.ts";
 import { NODES, type Part } from "./schedule.ts";
 
 /** Mbit/s of each link: slow enough that a pull has a middle. */
-const RATE = 150;
+const RATE = 80;
 
 /** The hosts of a run: the parts', and one for whoever sets the faults and looks at what comes of them. */
 export interface Hosts {

@@ -6,8 +6,11 @@ import type { Registry } from "../support/registry.ts";
 import type { Scratch } from "../support/scratch.ts";
 import type { Wanted } from "./schedule.ts";
 
-/** Bytes of the layers of each image that pulls choose from; the first layer of the last two is small. */
+/** Bytes of the layers of each image that pulls choose from. */
 const LAYERS = [
+  [12 * MB],
+  [4 * MB, 4 * MB, MB],
+  [8 * MB, 1000],
   [6 * MB, 3 * MB],
   [64 * 1024, 9 * MB],
   [700 * 1024, 2 * MB, 5 * MB],

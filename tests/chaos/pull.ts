@@ -68,6 +68,10 @@ export async function pullOnce(plan: PullPlan): Promise<PullAttempt> {
       }
       return { ...attempt, failure: finished.output.trim() || `exit ${finished.code}` };
     }
+    // Newer versions mend a stream that breaks off by a second request; ours must not break off.
+    if (finished.output.includes("reconnecting")) {
+      return { ...attempt, failure: finished.output.trim() };
+    }
     if (typeof expected === "string") {
       return { ...attempt, failure: `it went well without "${expected}"`, wrong: true };
     }

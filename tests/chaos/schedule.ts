@@ -3,7 +3,7 @@ import { seededRandom } from "../../bench/sim/random.ts";
 /** Nodes of a site. */
 export const NODES = 4;
 /** Images that pulls choose from: see `images.ts`. */
-export const IMAGES = 3;
+export const IMAGES = 6;
 
 /** A program on a host of its own: `node0`, `node1`, … */
 export type Part = "registry" | "supernode" | `node${number}`;
@@ -111,7 +111,13 @@ export function scheduleOf(seed: number): Schedule {
     if (kind === "out of descriptors") fault.amount = between(0, 12);
     if (kind === "clock jump") fault.amount = Math.round((random() * 2 - 1) * 20 * HOUR_MS);
     // One at a time for each part: what both would undo is not clear.
-    if (!faults.some((other) => other.part === part && overlap(other, fault))) faults.push(fault);
+    if (faults.some((other) => other.part === part && overlap(other, fault))) continue;
+    faults.push(fault);
+    // Most faults find the part at work.
+    const node = part.startsWith("node") ? Number(part.slice("node".length)) : below(NODES);
+    if (random() < 0.7) {
+      pulls.push({ node, image: below(IMAGES), atMs: Math.max(0, fault.atMs - below(500)) });
+    }
   }
   const byTime = (a: { atMs: number }, b: { atMs: number }) => a.atMs - b.atMs;
   return { seed, cdnPattern, pulls: pulls.sort(byTime), faults: faults.sort(byTime) };
