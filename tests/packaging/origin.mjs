@@ -1,14 +1,16 @@
 // A registry of one blob, for `GET /v2/…/blobs/sha256:…`, with Range: run inside the clean root's network.
-// Arguments: address, port, size in bytes.
+// Arguments: address, port, size in bytes, repository; for TLS also certificate and key, files in PEM form.
 import { createHash } from "node:crypto";
-import { createServer } from "node:http";
+import { readFileSync } from "node:fs";
+import http from "node:http";
+import https from "node:https";
 
-const [address, port, size] = process.argv.slice(2);
-const blob = Buffer.alloc(Number(size), "what every node wants ");
+const [address, port, size, repository, cert, key] = process.argv.slice(2);
+const blob = Buffer.alloc(Number(size), `what every node wants of ${repository} `);
 const digest = createHash("sha256").update(blob).digest("hex");
-const path = `/v2/library/popular/blobs/sha256:${digest}`;
+const path = `/v2/${repository}/blobs/sha256:${digest}`;
 
-createServer((request, response) => {
+const answer = (request, response) => {
   if (request.url !== path) {
     response.writeHead(404).end();
     return;
@@ -22,4 +24,9 @@ createServer((request, response) => {
     ...(range ? { "Content-Range": `bytes ${start}-${end}/${blob.length}` } : {}),
   });
   response.end(request.method === "HEAD" ? undefined : blob.subarray(start, end + 1));
-}).listen(Number(port), address, () => console.log(path));
+};
+
+const server = cert
+  ? https.createServer({ cert: readFileSync(cert), key: readFileSync(key) }, answer)
+  : http.createServer(answer);
+server.listen(Number(port), address, () => console.log(path));
