@@ -84,6 +84,8 @@ export async function startDockerRegistry(
         "copy",
         "-q",
         "--insecure-policy",
+        // Else it packs the layers, whose digests are then others.
+        "--preserve-digests",
         trust,
         `oci:${directory}:latest`,
         to,
