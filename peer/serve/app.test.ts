@@ -1,7 +1,10 @@
 import { createHash } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { IncomingMessage, ServerResponse } from "node:http";
+import { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RunningServer, serve } from "../../runtime/serve.ts";
 import { Catalog } from "../store/catalog.ts";
@@ -198,8 +201,11 @@ describe("local control", () => {
       const headers = { ...PIECE_HEADERS, rateLimit: "1" };
       const socket = { remoteAddress, localAddress: "10.64.0.11" };
       const request = new Request(`http://10.64.0.11:15001${path}`, { headers });
-      return (await peerServerApp({ catalog, limit }).fetch(request, { incoming: { socket } }))
-        .status;
+      const incoming = { socket, headers: Object.fromEntries(request.headers) };
+      const outgoing = new ServerResponse(new IncomingMessage(new Socket()));
+      const app = peerServerApp({ catalog, limit });
+      const answer = await app.fetch(request, { incoming: incoming as never, outgoing });
+      return answer === RESPONSE_ALREADY_SENT ? outgoing.statusCode : answer.status;
     };
     expect(await asked("10.64.0.12")).toBe(status);
     for (const own of ["10.64.0.11", "127.0.0.1", "::1"])

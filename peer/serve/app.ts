@@ -1,3 +1,4 @@
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { Hono } from "hono";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
 import { answerUnknownPaths } from "../../runtime/unknown_paths.ts";
@@ -44,16 +45,15 @@ export function peerServerApp(options: PeerServerOptions): Hono<Env> {
     // v1 says 500; at 404 its clients tell the supernode that the file is gone, which is so.
     if (!entry) return plainText(404, "no such file here");
     entry.touchedMs = Date.now();
-    v1Version.heard(c.req.raw.headers.get("user-agent"));
-    const { outgoing } = c.env;
-    const response = await sendPiece(catalog, entry, c.req.raw.headers, outgoing);
-    if (response.status === 206) {
-      const bytes = Number(response.headers.get("content-length"));
-      options.onServed?.(bytes);
-      // One who has hung up meanwhile is not waited for.
-      if (outgoing && !outgoing.closed) outgoing.once("close", uplink.begin(bytes));
-    }
-    return response;
+    const { incoming, outgoing } = c.env;
+    if (!incoming || !outgoing) return plainText(500, "no connection to answer on");
+    v1Version.heard(incoming.headers["user-agent"]);
+    const sent = await sendPiece(catalog, entry, incoming.headers, outgoing);
+    if (typeof sent !== "number") return sent;
+    options.onServed?.(sent);
+    // One who has hung up meanwhile is not waited for.
+    if (!outgoing.closed) outgoing.once("close", uplink.begin(sent));
+    return RESPONSE_ALREADY_SENT;
   });
   if (swarms) app.route("/", haveRoutes(catalog, swarms, uplink));
 

@@ -1,7 +1,8 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import { FRAME_BYTES, frameHead, frameTail } from "../../protocol/piece_frame.ts";
 import { parseRange } from "../../protocol/piece_range.ts";
 import { MAX_PIECE_SIZE } from "../../protocol/piece_size.ts";
+import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { isMissing } from "../../runtime/config_file.ts";
 import { blockBuffers } from "../store/block_buffers.ts";
 import type { Catalog, CatalogEntry } from "../store/catalog.ts";
@@ -18,27 +19,36 @@ interface PieceRequest {
   framed: boolean;
 }
 
+/** Reads bytes of the file into `target`, all of it. */
+type ReadInto = (target: Uint8Array, offset: number) => Promise<void>;
+
 const HEAD_BYTES = 4;
+/**
+ * Bytes read and sent at a time. Memory stays bounded by the connections, whatever the pieces' size, and
+ * what was read is still in the processor's cache when it is sent.
+ */
+const CHUNK_BYTES = BLOCK_BYTES;
 
 /**
  * Answers a peer with a piece: 206 and the piece, framed unless the peer asks for `cdnSource: source`.
- * Hot path: one read from disk into one buffer, which is the whole answer.
+ * Hot path: each byte is read from disk into a buffer that is used again, and sent from there.
  *
- * @param outgoing the answer on its connection: when it is out the buffer is used again
+ * @param outgoing the answer on its connection
+ * @returns the bytes that are on their way, or the refusal, which is still to be sent
  */
 export async function sendPiece(
   catalog: Catalog,
   entry: CatalogEntry,
-  headers: Headers,
-  outgoing?: ServerResponse,
-): Promise<Response> {
+  headers: IncomingHttpHeaders,
+  outgoing: ServerResponse,
+): Promise<number | Response> {
   const request = parsePieceRequest(headers);
   if (typeof request === "string") return plainText(400, request);
   const { offset, length, framed, pieceSize } = request;
 
   const { file } = entry;
   let size: number;
-  let readInto: (target: Uint8Array, at: number) => Promise<void>;
+  let readInto: ReadInto;
   if (file && !file.closed) {
     // Between what has been written there may be holes: only pieces that are here are handed out.
     const known = file.layout.length;
@@ -63,27 +73,83 @@ export async function sendPiece(
   if (isBeyond(offset, size)) return plainText(416, "the range lies beyond the end");
 
   const content = Math.min(length, size - offset);
+  const bytes = content + (framed ? FRAME_BYTES : 0);
   const largest = Math.min(pieceSize, MAX_PIECE_SIZE);
-  if (content + (framed ? FRAME_BYTES : 0) > largest)
+  if (bytes > largest)
     return plainText(400, `invalid range: more than a piece of ${largest} bytes`);
-  const body = blockBuffers.take(framed ? content + FRAME_BYTES : content);
+  const read = (at: number) =>
+    framed
+      ? readFramed(readInto, { offset, content, pieceSize }, at)
+      : readBare(readInto, { offset, content }, at);
+  let first: Uint8Array;
   try {
-    await readInto(framed ? body.subarray(HEAD_BYTES, HEAD_BYTES + content) : body, offset);
+    first = await read(0);
   } catch {
-    blockBuffers.give(body);
     return plainText(404, "the file cannot be read any more");
   }
-  if (framed) {
-    body.set(frameHead(content, pieceSize), 0);
-    body.set(frameTail(), HEAD_BYTES + content);
+  outgoing.writeHead(206, {
+    "content-type": "application/octet-stream",
+    "content-length": bytes,
+  });
+  sendChunks(outgoing, first, bytes, read).catch((error: Error) => {
+    // The head is out: only a broken connection says that the piece is not whole.
+    outgoing.destroy(error);
+  });
+  return bytes;
+}
+
+async function readBare(
+  readInto: ReadInto,
+  { offset, content }: { offset: number; content: number },
+  at: number,
+): Promise<Uint8Array> {
+  const chunk = blockBuffers.take(Math.min(CHUNK_BYTES, content - at));
+  await readInto(chunk, offset + at);
+  return chunk;
+}
+
+/** The bytes of a framed piece from `at` on: head, content, tail (protocol §2). */
+async function readFramed(
+  readInto: ReadInto,
+  { offset, content, pieceSize }: { offset: number; content: number; pieceSize: number },
+  at: number,
+): Promise<Uint8Array> {
+  const bytes = content + FRAME_BYTES;
+  const chunk = blockBuffers.take(Math.min(CHUNK_BYTES, bytes - at));
+  const head = at === 0 ? HEAD_BYTES : 0;
+  const tail = at + chunk.byteLength === bytes ? FRAME_BYTES - HEAD_BYTES : 0;
+  const body = chunk.subarray(head, chunk.byteLength - tail);
+  if (head > 0) chunk.set(frameHead(content, pieceSize), 0);
+  if (tail > 0) chunk.set(frameTail(), chunk.byteLength - tail);
+  await readInto(body, offset + Math.max(0, at - HEAD_BYTES));
+  return chunk;
+}
+
+async function sendChunks(
+  outgoing: ServerResponse,
+  first: Uint8Array,
+  bytes: number,
+  read: (at: number) => Promise<Uint8Array>,
+): Promise<void> {
+  let chunk = first;
+  for (let sent = chunk.byteLength; sent < bytes; sent += chunk.byteLength) {
+    if (!(await written(outgoing, chunk))) return;
+    blockBuffers.give(chunk);
+    chunk = await read(sent);
   }
-  outgoing?.once("finish", () => blockBuffers.give(body));
-  return new Response(body, {
-    status: 206,
-    headers: {
-      "content-type": "application/octet-stream",
-      "content-length": String(body.byteLength),
-    },
+  outgoing.end(chunk, () => blockBuffers.give(chunk));
+}
+
+/** Resolves when the system has taken the bytes; `false` where the other side has gone instead. */
+function written(outgoing: ServerResponse, bytes: Uint8Array): Promise<boolean> {
+  return new Promise((resolve) => {
+    if (outgoing.closed) return resolve(false);
+    const gone = () => resolve(false);
+    outgoing.once("close", gone);
+    outgoing.write(bytes, (error) => {
+      outgoing.off("close", gone);
+      resolve(!error);
+    });
   });
 }
 
@@ -93,15 +159,16 @@ function isBeyond(offset: number, size: number): boolean {
 }
 
 /** Reads the headers; a text says what is wrong with them. */
-function parsePieceRequest(headers: Headers): PieceRequest | string {
-  const rangeText = headers.get("range") ?? "";
+function parsePieceRequest(headers: IncomingHttpHeaders): PieceRequest | string {
+  const rangeText = headers.range ?? "";
   const range = parseRange(rangeText.replace(/^bytes=/, ""));
   if (!range) return `invalid range: ${rangeText}`;
-  const piece = wholeNumber(headers.get("pieceNum"));
-  if (piece === undefined) return `invalid pieceNum: ${headers.get("pieceNum") ?? ""}`;
-  const pieceSize = wholeNumber(headers.get("pieceSize"));
-  if (pieceSize === undefined) return `invalid pieceSize: ${headers.get("pieceSize") ?? ""}`;
-  const framed = headers.get("cdnSource")?.toLowerCase() !== "source";
+  const { piecenum, piecesize, cdnsource } = headers;
+  const piece = wholeNumber(piecenum);
+  if (piece === undefined) return `invalid pieceNum: ${piecenum ?? ""}`;
+  const pieceSize = wholeNumber(piecesize);
+  if (pieceSize === undefined) return `invalid pieceSize: ${piecesize ?? ""}`;
+  const framed = String(cdnsource).toLowerCase() !== "source";
   const wireLength = range.end - range.start + 1;
   const frame = framed ? FRAME_BYTES : 0;
   const offset = range.start - frame * piece;
@@ -109,6 +176,6 @@ function parsePieceRequest(headers: Headers): PieceRequest | string {
   return { offset, length: wireLength - frame, piece, pieceSize, framed };
 }
 
-function wholeNumber(value: string | null): number | undefined {
-  return value !== null && /^\d{1,10}$/.test(value) ? Number(value) : undefined;
+function wholeNumber(value: string | string[] | undefined): number | undefined {
+  return typeof value === "string" && /^\d{1,10}$/.test(value) ? Number(value) : undefined;
 }

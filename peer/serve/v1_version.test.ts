@@ -16,7 +16,7 @@ describe("the version that v1 clients are told", () => {
     expect(version.answer("a-1-1")).toBe("1.0.6-2~deb12");
     version.heard("curl/8.0");
     version.heard("dfget/0.1.0");
-    version.heard(null);
+    version.heard(undefined);
     expect(version.answer("b-1-1")).toBe("1.0.6-2~deb12");
     expect(version.answer("b-1-1")).toBe("");
   });

@@ -23,7 +23,7 @@ export class V1Version {
   }
 
   /** Learns of a version from the `User-Agent` of a v1 client, `dfget/<version>`; others are called so, too. */
-  heard(userAgent: string | null): void {
+  heard(userAgent: string | undefined): void {
     const version = /^dfget\/(v?1\.0\.[\w.+~-]{1,40})$/.exec(userAgent ?? "")?.[1];
     if (version === undefined || this.#candidates.includes(version)) return;
     this.#candidates = [version, ...KNOWN];
