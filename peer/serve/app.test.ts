@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { frameHead, frameTail } from "../../protocol/piece_frame.ts";
 import { type RunningServer, serve } from "../../runtime/serve.ts";
 import { Catalog } from "../store/catalog.ts";
 import { TaskFile } from "../store/task_file.ts";
@@ -161,6 +162,40 @@ describe("a piece", () => {
     expect((await ask(0)).status).toBe(404);
     expect((await ask(2)).status).toBe(206);
     expect((await ask(3)).status).toBe(416);
+  });
+
+  it.each([
+    ["framed", undefined],
+    ["bare", "source"],
+  ])("%s of more than one block arrives as it lies in the file", async (_what, cdnSource) => {
+    const size = 15 * 1024 * 1024;
+    const bytes = randomBytes(2 * size);
+    await writeFile(join(folder, "large-1.service"), bytes);
+    await get("/check/large-1", { dataDir: folder });
+    const headers = { range: `bytes=${size}-${2 * size - 1}`, pieceNum: "1", pieceSize: `${size}` };
+    const answer = await get("/peer/file/large-1", {
+      ...headers,
+      ...(cdnSource ? { cdnSource } : {}),
+    });
+    const body = Buffer.from(await answer.arrayBuffer());
+    const content = cdnSource ? bytes.subarray(size) : bytes.subarray(size - 5, 2 * size - 10);
+    const expected = cdnSource
+      ? content
+      : Buffer.concat([frameHead(content.length, size), content, frameTail()]);
+    expect(body.equals(expected)).toBe(true);
+  });
+
+  it("is not missed by the next one when a peer hangs up in the middle", async () => {
+    const abort = new AbortController();
+    const { port } = server;
+    const cut = fetch(`http://127.0.0.1:${port}/peer/file/three-1`, {
+      headers: PIECE_HEADERS,
+      signal: abort.signal,
+    });
+    await cut;
+    abort.abort();
+    const whole = await get("/peer/file/three-1", PIECE_HEADERS);
+    expect((await whole.arrayBuffer()).byteLength).toBe(PIECE);
   });
 
   it.each(["/peer/file/../three-1", "/peer/file/%2e%2e%2fthree-1", "/peer/file//etc/passwd"])(

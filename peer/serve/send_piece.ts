@@ -91,9 +91,11 @@ export async function sendPiece(
     "content-type": "application/octet-stream",
     "content-length": bytes,
   });
-  sendChunks(outgoing, first, bytes, read).catch((error: Error) => {
+  // A peer that hangs up is no reason to stop.
+  outgoing.on("error", () => {});
+  sendChunks(outgoing, first, bytes, read).catch(() => {
     // The head is out: only a broken connection says that the piece is not whole.
-    outgoing.destroy(error);
+    outgoing.destroy();
   });
   return bytes;
 }
