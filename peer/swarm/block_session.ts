@@ -49,8 +49,16 @@ const MAX_LATE = 5;
 const SEAL_MS = 150;
 /** After so long the supernode is asked for the seal of a block, ms; it is not asked more often. */
 const UNSEALED_ASK_MS = 300;
-/** After so long a block is taken as it is: the digest of the whole file will tell, ms. */
-const UNSEALED_MOST_MS = 3000;
+/** … but less and less often where the supernode has none, at last every so many ms. */
+const UNSEALED_ASK_MOST_MS = 3000;
+/** After so long an unsealed block of one who is not trusted is fetched elsewhere, ms. */
+const UNSEALED_MOST_MS = 5000;
+/**
+ * Who has sent so many blocks that were right by their seals, and none that was wrong, is trusted with
+ * what nobody seals: a file that was in its cache before the swarm began. The digest of the whole file
+ * is what then remains.
+ */
+const TRUSTED_BLOCKS = 4;
 /** Milliseconds between looks at what is overdue, silent or stalled. */
 const TICK_MS = 100;
 /** Milliseconds between two looks after which this process was too busy to have heard everybody. */
@@ -87,12 +95,12 @@ export class BlockSession implements Reporter {
   /** What those hash to that are here. */
   readonly #hashes: (Uint8Array | undefined)[] = [];
   /** Blocks that lie on disk but wait for their seal, by whom they are from. */
-  readonly #unsealed = new Map<number, { from: string; sinceMs: number }>();
+  readonly #unsealed = new Map<number, { from: string; sinceMs: number; unknown: boolean }>();
   readonly #fromSource = new Set<number>();
   readonly #wrong: WrongBlock[] = [];
   #askingSeals = false;
   #askedSealsMs = 0;
-  #askAfterMs = UNSEALED_ASK_MS;
+  #askEveryMs = UNSEALED_ASK_MS;
   readonly #fetching = new AbortController();
   #member: Membership;
   /** How v1 clients of this task see the file. */
@@ -226,7 +234,7 @@ export class BlockSession implements Reporter {
       downRate: Math.round(this.#bytesSince / seconds),
       upRate: 0,
       leases: this.#runner.report(),
-      wantsLeases: this.#chooser.missing > 0 ? this.#runner.wants : 0,
+      wantsLeases: this.#file.complete ? 0 : this.#runner.wants,
       starved: this.#chooser.starved(MAX_STARVED),
       dropped: this.#dropped.splice(0),
       wrong: this.#wrong.splice(0, MAX_WRONG),
@@ -398,6 +406,7 @@ export class BlockSession implements Reporter {
     }
     link.failures = 0;
     link.late = 0;
+    if (this.digests.knows(block)) link.right += 1;
     const isNews = !this.#chooser.holds(block);
     const isNeighbour = this.#links.get(slot) === link;
     const other = isNeighbour ? this.#chooser.arrived(slot, block, performance.now()) : -1;
@@ -418,7 +427,7 @@ export class BlockSession implements Reporter {
       this.#gained(content.byteLength);
       return;
     }
-    this.#unsealed.set(block, { from: id, sinceMs: performance.now() });
+    this.#unsealed.set(block, { from: id, sinceMs: performance.now(), unknown: false });
     // Its seal may have come while it was written.
     if (this.digests.knows(block)) this.#judge(block);
   }
@@ -426,9 +435,11 @@ export class BlockSession implements Reporter {
   /** A block that this node has fetched from the source itself. */
   async #keepOwn(block: number, content: Uint8Array, origin: Origin): Promise<Uint8Array> {
     const digest = await hashBlock(content);
-    this.#unsealed.delete(block);
     const held = this.#file.has(block);
     const before = this.#hashes[block];
+    const unsealed = this.#unsealed.get(block);
+    this.#unsealed.delete(block);
+    if (unsealed && before) this.#weigh(unsealed.from, block, Buffer.compare(before, digest) === 0);
     // It was fetched because others doubt it, and what is here turns out wrong.
     if (held && before && Buffer.compare(before, digest) !== 0) this.#options.onLost(block);
     this.#fromSource.add(block);
@@ -476,14 +487,26 @@ export class BlockSession implements Reporter {
   /** A block that came unsealed has its seal now. */
   #judge(block: number): void {
     const { from } = this.#unsealed.get(block)!;
-    if (this.digests.matches(block, this.#hashes[block]!)) {
-      this.#confirm(block);
+    const isRight = this.digests.matches(block, this.#hashes[block]!);
+    if (isRight) this.#confirm(block);
+    else this.#giveUp(block);
+    this.#weigh(from, block, isRight);
+    this.#pump();
+  }
+
+  /** What a neighbour sent has been compared with what it should be. */
+  #weigh(id: string, block: number, isRight: boolean): void {
+    if (!isRight) {
+      this.#blame(id, block, `block ${block} is not what its seal says`);
       return;
     }
+    for (const link of this.#links.values()) if (link.neighbour.id === id) link.right += 1;
+  }
+
+  /** An unsealed block is of no use: it must come from elsewhere. */
+  #giveUp(block: number): void {
     this.#unsealed.delete(block);
     this.#chooser.lose(block);
-    this.#blame(from, block, `block ${block} is not what its seal says`);
-    this.#pump();
   }
 
   #confirm(block: number): void {
@@ -522,6 +545,7 @@ export class BlockSession implements Reporter {
       if (link.wrong < MAX_WRONG_BLOCKS) continue;
       const { ip, port } = link.neighbour;
       log.warn("neighbour {ip}:{port} sends wrong blocks: {reason}", { ip, port, reason });
+      for (const [unsealed, { from }] of this.#unsealed) if (from === id) this.#giveUp(unsealed);
       this.#drop(slot, reason);
       this.#sessions.heartbeats.hurry(this);
     }
@@ -529,25 +553,43 @@ export class BlockSession implements Reporter {
 
   /** Blocks without a seal: the supernode is asked for it, and they do not wait for ever. */
   #lookAfterUnsealed(nowMs: number, alone: boolean): void {
-    const overdue: number[] = [];
-    for (const [block, { sinceMs }] of this.#unsealed) {
-      const waitedMs = nowMs - sinceMs;
-      if (waitedMs > UNSEALED_MOST_MS || (alone && waitedMs > UNSEALED_ASK_MS))
-        this.#confirm(block);
-      else if (waitedMs > this.#askAfterMs) overdue.push(block);
+    if (this.#unsealed.size === 0) return;
+    const trusted = new Map<string, number>();
+    for (const [slot, { neighbour, right, wrong }] of this.#links) {
+      trusted.set(neighbour.id, wrong === 0 && right >= TRUSTED_BLOCKS ? -1 : slot);
     }
-    if (alone || overdue.length === 0 || this.#askingSeals) return;
-    if (nowMs - this.#askedSealsMs < UNSEALED_ASK_MS) return;
+    const overdue: number[] = [];
+    for (const [block, { from, sinceMs, unknown }] of this.#unsealed) {
+      const waitedMs = nowMs - sinceMs;
+      const slot = trusted.get(from);
+      if (slot === -1 && (unknown || alone || waitedMs > UNSEALED_MOST_MS)) {
+        this.#confirm(block);
+      } else if (waitedMs > UNSEALED_MOST_MS) {
+        if (slot !== undefined) this.#chooser.neighbourLacks(slot, block);
+        this.#giveUp(block);
+      } else if (waitedMs > UNSEALED_ASK_MS) {
+        overdue.push(block);
+      }
+    }
+    if (!alone && overdue.length > 0 && nowMs - this.#askedSealsMs >= this.#askEveryMs)
+      this.#askForSeals(overdue.slice(0, MAX_DIGESTS_ASKED), nowMs);
+  }
+
+  #askForSeals(blocks: number[], nowMs: number): void {
+    if (this.#askingSeals) return;
     this.#askingSeals = true;
     this.#askedSealsMs = nowMs;
     const { supernode, taskId } = this.#member;
     supernode
-      .digests({ taskId, cid: this.cid, blocks: overdue.slice(0, MAX_DIGESTS_ASKED) })
+      .digests({ taskId, cid: this.cid, blocks })
       .then(({ seals, unknown }) => {
         for (const seal of seals) this.#learn(seal);
-        for (const block of unknown) if (this.#unsealed.has(block)) this.#confirm(block);
-        // Where there are some there will be more: those of a file that was here before its swarm.
-        this.#askAfterMs = unknown.length > 0 ? 0 : UNSEALED_ASK_MS;
+        for (const block of unknown) {
+          const unsealed = this.#unsealed.get(block);
+          if (unsealed) unsealed.unknown = true;
+        }
+        this.#askEveryMs =
+          seals.length > 0 ? UNSEALED_ASK_MS : Math.min(UNSEALED_ASK_MOST_MS, this.#askEveryMs * 2);
       })
       // The next heartbeat shows whether the supernode is there.
       .catch(() => {})

@@ -54,7 +54,7 @@ export function sealToWire({ first, version, digests, signature }: Seal): WireSe
 
 /** Signs digests with a swarm's private key. */
 export function signDigests(key: KeyObject, digests: Omit<Seal, "signature">): Seal {
-  return { ...digests, signature: sign(null, signedBytes(digests), key) };
+  return { ...digests, signature: new Uint8Array(sign(null, signedBytes(digests), key)) };
 }
 
 /** Whether a seal was made with the private half of this key. */

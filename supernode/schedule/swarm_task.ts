@@ -29,6 +29,8 @@ export interface SwarmTaskOptions {
   leases?: LeaseLimits;
   /** Told of each node that is found to hand out, or to report, wrong blocks: it is used no more. */
   onLiar?: (node: string, ids: readonly string[]) => void;
+  /** Told of each member that counts as gone because others have dropped it. */
+  onGivenUp?: (node: string, id: string) => void;
 }
 
 /** Who comes. */
@@ -143,12 +145,14 @@ export class SwarmTask {
   readonly #digests: BlockDigests;
   readonly #bans = new Bans();
   readonly #onLiar: (node: string, ids: readonly string[]) => void;
+  readonly #onGivenUp: (node: string, id: string) => void;
 
   constructor(options: SwarmTaskOptions) {
     this.#random = options.random;
     this.#blocks = options.blocks;
     this.#digests = new BlockDigests(options.blocks);
     this.#onLiar = options.onLiar ?? (() => {});
+    this.#onGivenUp = options.onGivenUp ?? (() => {});
     this.#neighbourhood = new Neighbourhood(
       options.neighbours ?? DEFAULT_NEIGHBOUR_LIMITS,
       options.random,
@@ -389,7 +393,9 @@ export class SwarmTask {
     const enough = Math.min(DOUBTERS, other.neighbours.size);
     this.#neighbourhood.unlink(member, other);
     other.doubters.add(member.id);
-    if (other.doubters.size >= enough) this.leave(other.id);
+    if (other.doubters.size < enough) return;
+    this.leave(other.id);
+    this.#onGivenUp(other.node, other.id);
   }
 
   /** Leads a member to blocks that none of its neighbours has. */

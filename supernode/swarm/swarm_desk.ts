@@ -368,7 +368,12 @@ export class SwarmDesk {
       const { random, store, schedules, now } = this.#options;
       const budget = this.#budgetOf(task);
       const onLiar = (node: string, ids: readonly string[]) => this.#foundOut(key, node, ids);
-      const swarmTask = new SwarmTask({ blocks, budget, random, onLiar });
+      const onGivenUp = (node: string, id: string) =>
+        log.info("node {node} ({id}) is silent, fails or is slow, say its neighbours", {
+          node,
+          id,
+        });
+      const swarmTask = new SwarmTask({ blocks, budget, random, onLiar, onGivenUp });
       swarm = {
         key,
         blocks,

@@ -1,0 +1,163 @@
+import { randomBytes } from "node:crypto";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { Bitmap } from "../../protocol/swarm/bitmap.ts";
+import { BLOCK_BYTES, blockCount } from "../../protocol/swarm/blocks.ts";
+import { encodeHave } from "../../protocol/swarm/have_stream.ts";
+import { parseRangeHeader } from "../../runtime/http_range.ts";
+import { freePort, freshAddress } from "./addresses.ts";
+import type { Scratch } from "./scratch.ts";
+import type { SourceUrl } from "./source.ts";
+
+/** What a poisoned node does with the bytes that it should send. */
+export const POISONS = {
+  "flips a byte of each block": (bytes, response) => {
+    const wrong = Buffer.from(bytes);
+    wrong[Math.floor(wrong.length / 2)]! ^= 0xff;
+    response.setHeader("content-length", wrong.length);
+    response.end(wrong);
+  },
+  "sends another file": (bytes, response) => {
+    response.setHeader("content-length", bytes.length);
+    response.end(randomBytes(bytes.length));
+  },
+  "says that blocks are shorter than they are": (bytes, response) => {
+    response.setHeader("content-length", bytes.length - 100);
+    response.end(bytes.subarray(100));
+  },
+  "breaks off in the middle": (bytes, response) => {
+    response.setHeader("content-length", bytes.length);
+    response.write(bytes.subarray(0, bytes.length / 2), () => response.destroy());
+  },
+  "never ends": (bytes, response) => {
+    const more = () => {
+      while (!response.destroyed && response.write(bytes));
+    };
+    response.on("drain", more);
+    more();
+  },
+  "sends a byte a second": (bytes, response) => {
+    response.setHeader("content-length", bytes.length);
+    let at = 0;
+    const timer = setInterval(() => response.write(bytes.subarray(at, ++at)), 1000);
+    response.once("close", () => clearInterval(timer));
+  },
+} satisfies Record<string, (bytes: Buffer, response: ServerResponse) => void>;
+export type Poison = keyof typeof POISONS;
+
+/**
+ * A node that takes part in a swarm as ours do, but that says it has all of a file, and sends wrong bytes.
+ * The file's real bytes are never sent whole.
+ */
+export class PoisonedNode {
+  readonly address: string;
+  readonly port: number;
+  /** Blocks it was asked for, by whoever asked. */
+  readonly asked = new Map<string, number>();
+  readonly #file: SourceUrl;
+  readonly #supernode: string;
+  readonly #cid: string;
+  readonly #path: string;
+  #taskId = "";
+  #timer: NodeJS.Timeout | undefined;
+
+  private constructor(address: string, port: number, file: SourceUrl, supernode: string) {
+    this.address = address;
+    this.port = port;
+    this.#file = file;
+    this.#supernode = `http://${supernode}`;
+    this.#cid = `${address}-1-1795513266.001`;
+    this.#path = `/peer/file/poison-${port}`;
+  }
+
+  /** Registers with a supernode and waits for others. */
+  static async start(
+    scratch: Scratch,
+    { supernode, file, poison }: { supernode: string; file: SourceUrl; poison: Poison },
+  ): Promise<PoisonedNode> {
+    const address = freshAddress();
+    const node = new PoisonedNode(address, await freePort(address), file, supernode);
+    const server = createServer((request, response) => {
+      if (request.url?.startsWith("/peer/swarm/")) node.#boast(response);
+      else node.#send(request, response, POISONS[poison]);
+    });
+    await new Promise<void>((resolve) => server.listen(node.port, address, resolve));
+    scratch.defer(() => {
+      clearInterval(node.#timer);
+      server.close();
+      server.closeAllConnections();
+    });
+    await node.#register();
+    node.#timer = setInterval(() => void node.#report().catch(() => {}), 500);
+    return node;
+  }
+
+  /** Blocks that the one who asked most was asking for. */
+  get mostAsked(): number {
+    return Math.max(0, ...this.asked.values());
+  }
+
+  /** Registers anew, and says what the supernode answers. */
+  async register(): Promise<{ status: number; text: string }> {
+    const response = await fetch(`${this.#supernode}/peer/registry`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({
+        rawUrl: this.#file.url,
+        taskUrl: this.#file.url,
+        cid: this.#cid,
+        ip: this.address,
+        port: this.port,
+        path: this.#path,
+        hostName: "poisoned",
+        superNodeIp: "127.0.0.1",
+        swarm: { version: 1, zone: "", held: this.#blocks },
+      }),
+    });
+    return { status: response.status, text: await response.text() };
+  }
+
+  get #blocks(): number {
+    return blockCount(this.#file.size);
+  }
+
+  async #register(): Promise<void> {
+    const { text } = await this.register();
+    const { data } = JSON.parse(text) as { data?: { taskId: string; swarm?: unknown } };
+    if (!data?.swarm) throw new Error(`the poisoned node is in no swarm: ${text}`);
+    this.#taskId = data.taskId;
+  }
+
+  async #report(): Promise<void> {
+    const task = { taskId: this.#taskId, cid: this.#cid, held: this.#blocks, neighbours: 1 };
+    await fetch(`${this.#supernode}/swarm/heartbeat`, {
+      method: "POST",
+      body: JSON.stringify({ version: 1, tasks: [task] }),
+    });
+  }
+
+  /** Says that it has everything, and is not busy. */
+  #boast(response: ServerResponse): void {
+    const bitmap = new Bitmap(this.#blocks);
+    for (let block = 0; block < this.#blocks; block++) bitmap.add(block);
+    const load = { queueMs: 0, blockMs: 1 };
+    response.write(encodeHave({ bitmap, have: [], load }));
+    const timer = setInterval(() => response.write(encodeHave({ have: [], load })), 200);
+    response.once("close", () => clearInterval(timer));
+  }
+
+  #send(
+    request: IncomingMessage,
+    response: ServerResponse,
+    poison: (bytes: Buffer, response: ServerResponse) => void,
+  ): void {
+    const range = parseRangeHeader(request.headers.range, this.#file.size);
+    if (range.kind !== "part" || range.end - range.start >= BLOCK_BYTES) {
+      response.writeHead(400).end();
+      return;
+    }
+    const from = request.socket.remoteAddress ?? "";
+    this.asked.set(from, (this.asked.get(from) ?? 0) + 1);
+    response.statusCode = 206;
+    poison(this.#file.content.subarray(range.start, range.end + 1), response);
+  }
+}
