@@ -51,6 +51,8 @@ const SEAL_MS = 150;
 const UNSEALED_ASK_MS = 300;
 /** … but less and less often where the supernode has none, at last every so many ms. */
 const UNSEALED_ASK_MOST_MS = 3000;
+/** After so long what nobody seals is taken from one against whom nothing speaks, ms. */
+const UNSEALED_LENIENT_MS = 2000;
 /** After so long an unsealed block of one who is not trusted is fetched elsewhere, ms. */
 const UNSEALED_MOST_MS = 5000;
 /**
@@ -58,7 +60,7 @@ const UNSEALED_MOST_MS = 5000;
  * what nobody seals: a file that was in its cache before the swarm began. The digest of the whole file
  * is what then remains.
  */
-const TRUSTED_BLOCKS = 4;
+const TRUSTED_BLOCKS = 2;
 /** Milliseconds between looks at what is overdue, silent or stalled. */
 const TICK_MS = 100;
 /** Milliseconds between two looks after which this process was too busy to have heard everybody. */
@@ -554,18 +556,19 @@ export class BlockSession implements Reporter {
   /** Blocks without a seal: the supernode is asked for it, and they do not wait for ever. */
   #lookAfterUnsealed(nowMs: number, alone: boolean): void {
     if (this.#unsealed.size === 0) return;
-    const trusted = new Map<string, number>();
-    for (const [slot, { neighbour, right, wrong }] of this.#links) {
-      trusted.set(neighbour.id, wrong === 0 && right >= TRUSTED_BLOCKS ? -1 : slot);
-    }
+    const senders = new Map<string, { slot: number; link: NeighbourLink }>();
+    for (const [slot, link] of this.#links) senders.set(link.neighbour.id, { slot, link });
     const overdue: number[] = [];
     for (const [block, { from, sinceMs, unknown }] of this.#unsealed) {
       const waitedMs = nowMs - sinceMs;
-      const slot = trusted.get(from);
-      if (slot === -1 && (unknown || alone || waitedMs > UNSEALED_MOST_MS)) {
+      const sender = senders.get(from);
+      const isTrusted = sender?.link.wrong === 0 && sender.link.right >= TRUSTED_BLOCKS;
+      if (isTrusted && (unknown || alone || waitedMs > UNSEALED_MOST_MS)) {
+        this.#confirm(block);
+      } else if (unknown && waitedMs > UNSEALED_LENIENT_MS && sender?.link.wrong === 0) {
         this.#confirm(block);
       } else if (waitedMs > UNSEALED_MOST_MS) {
-        if (slot !== undefined) this.#chooser.neighbourLacks(slot, block);
+        if (sender) this.#chooser.neighbourLacks(sender.slot, block);
         this.#giveUp(block);
       } else if (waitedMs > UNSEALED_ASK_MS) {
         overdue.push(block);

@@ -181,7 +181,7 @@ export type DigestsRequest = z.infer<typeof digestsRequestSchema>;
 
 export const digestsAnswerSchema = z.object({
   seals: z.array(sealSchema),
-  /** Those of the blocks that nobody has fetched from the source, or fetches: they get no seal. */
+  /** Those of the blocks that were held before the swarm began, and so get no seal. */
   unknown: z.array(count).default([]),
 });
 export type DigestsAnswer = z.infer<typeof digestsAnswerSchema>;

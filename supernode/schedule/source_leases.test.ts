@@ -36,7 +36,7 @@ describe("source leases", () => {
     const granted = [source.grant("a", 60)!, source.grant("a", 60)!];
     expect(granted.flatMap(blocksOf)).toEqual([2, 3, 5, 6, 7, 8]);
     // Who fetched it in an earlier life says no more what it hashes to.
-    expect([1, 2, 10].map((block) => source.isTaken(block))).toEqual([false, true, false]);
+    expect([1, 2, 10].map((block) => source.wasHeldBefore(block))).toEqual([true, false, false]);
     source.again(4);
     source.again(11);
     for (const lease of granted) source.progress("a", lease.id, lease.count, 70);

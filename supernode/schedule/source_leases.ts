@@ -104,14 +104,9 @@ export class SourceLeases<Holder> {
     return by === undefined ? undefined : { by, sinceMs: this.#fetchedMs[block]! };
   }
 
-  /** Whether a block was fetched in this swarm's time, or is being fetched. */
-  isTaken(block: number): boolean {
-    if (this.#fetchers[block] !== undefined) return !this.#heldBefore.has(block);
-    for (const { leases } of this.#runners.values()) {
-      for (const { first, count } of leases)
-        if (block >= first && block < first + count) return true;
-    }
-    return false;
+  /** Whether a node held a block before this swarm began, and nobody has fetched it since. */
+  wasHeldBefore(block: number): boolean {
+    return this.#heldBefore.has(block) && this.#fetchers[block] !== undefined;
   }
 
   /** A node has a block already: as if it had fetched it now. */

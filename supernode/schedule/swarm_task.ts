@@ -179,7 +179,7 @@ export class SwarmTask {
 
   /** Whether somebody has told, or will, what a block hashes to. */
   willBeKnown(block: number): boolean {
-    return this.#digests.of(block) !== undefined || this.#leases.isTaken(block);
+    return this.#digests.of(block) !== undefined || !this.#leases.wasHeldBefore(block);
   }
 
   /** Nodes that fetch from the source now. */
