@@ -7,7 +7,6 @@ import { type AuthorityFiles, dfdaemonConfig, supernodeConfig } from "../demo/co
 import type { GeneratedImage } from "../demo/image.ts";
 import type { BytesByOrigin } from "../demo/node_metrics.ts";
 import { type Program, programCommand } from "../demo/program.ts";
-import { REPOSITORY } from "../demo/pull_on_all_nodes.ts";
 import { REGISTRY_HOST } from "../demo/registry.ts";
 import type { BenchContext } from "../run_bench.ts";
 import type { Pulled, PullQuestion } from "./pull_program.ts";
@@ -24,7 +23,8 @@ const FIRST_NODE = 11;
 export interface FleetOptions {
   context: BenchContext;
   network: ShapedNetwork;
-  image: GeneratedImage;
+  /** What is pulled, by repository. */
+  images: Readonly<Record<string, GeneratedImage>>;
   nodes: number;
   /** Mbit/s of the registry's link and of each node's. */
   rate: number;
@@ -47,25 +47,22 @@ export class Fleet {
   readonly nodes: readonly FleetNode[];
   readonly #place: RegistryStarted;
   readonly #ca: AuthorityFiles;
-  readonly #tag: string;
 
   private constructor(
     parts: { registry: Program; supernode: Program; nodes: FleetNode[] },
     place: RegistryStarted,
     ca: AuthorityFiles,
-    tag: string,
   ) {
     this.registry = parts.registry;
     this.supernode = parts.supernode;
     this.nodes = parts.nodes;
     this.#place = place;
     this.#ca = ca;
-    this.#tag = tag;
   }
 
   /** @throws {ProgramError} when a program does not start */
   static async start(options: FleetOptions): Promise<Fleet> {
-    const { context, network, image } = options;
+    const { context, network, images } = options;
     const { directory } = context;
     const launcher = new Launcher(context);
     const host = await network.host("registry", 1, options.rate);
@@ -74,8 +71,9 @@ export class Fleet {
       kind: "start",
       hostname: host.address,
       port: PORT.registry,
-      repository: REPOSITORY,
-      directory: image.directory,
+      repositories: Object.fromEntries(
+        Object.entries(images).map(([repository, { directory }]) => [repository, directory]),
+      ),
     } satisfies RegistryQuestion);
     const ca = await createAuthorityFiles(directory);
     const registryCa = join(directory, "registry-ca.pem");
@@ -116,16 +114,16 @@ export class Fleet {
         await answers(dfdaemon, client, url(address, PORT.proxy, "/metrics"), context);
       }),
     );
-    return new Fleet({ registry, supernode, nodes }, place, ca, image.tag);
+    return new Fleet({ registry, supernode, nodes }, place, ca);
   }
 
-  /** Has a node pull the image, by its dfdaemon or straight from the registry. */
-  pull({ address, client }: FleetNode, way: "direct" | "p2p"): Promise<Pulled> {
+  /** Has a node pull an image, by its dfdaemon or straight from the registry. */
+  pull({ address, client }: FleetNode, repository: string, way: "direct" | "p2p"): Promise<Pulled> {
     const { port, hostname, caCert } = this.#place;
     const common = {
       registry: { host: REGISTRY_HOST, port },
-      repository: REPOSITORY,
-      reference: this.#tag,
+      repository,
+      reference: "latest",
     };
     return client.ask<Pulled>({
       kind: "pull",

@@ -3,6 +3,7 @@ import { runMain } from "../../runtime/command_line.ts";
 import { generateImage, layerSizes } from "../demo/image.ts";
 import { processUsage } from "../process_usage.ts";
 import { type BenchContext, runBench } from "../run_bench.ts";
+import { warmMemory } from "../warm_memory.ts";
 import { Fleet, type FleetNode } from "./fleet.ts";
 import { type RolloutOptions, readOptions } from "./options.ts";
 import type { Pulled } from "./pull_program.ts";
@@ -10,6 +11,9 @@ import { type CpuRow, figures, type NodeTimes, renderCpu, renderTimes } from "./
 import { ShapedNetwork } from "./shaped_network.ts";
 
 const LAYERS = 5;
+const REPOSITORY = "bench/image";
+/** Millions of bytes, and repository, of what the nodes pull before anything is measured. */
+const WARM_UP = { repository: "bench/warm-up", size: 40 };
 
 async function main(): Promise<number> {
   const options = await readOptions(process.argv.slice(2));
@@ -23,29 +27,42 @@ async function rollout(options: RolloutOptions, context: BenchContext): Promise<
   context.atEnd(() => network.close());
   await network.open();
   say(`making an image of ${size} MB in ${LAYERS} layers`);
-  const image = await generateImage({
-    directory: join(context.directory, "image"),
-    layerBytes: layerSizes(size * 1e6, LAYERS),
-    signal: context.signal,
-  });
+  const make = (name: string, megabytes: number) =>
+    generateImage({
+      directory: join(context.directory, name),
+      layerBytes: layerSizes(megabytes * 1e6, LAYERS),
+      seed: name,
+      signal: context.signal,
+    });
+  const image = await make("image", size);
+  const images = {
+    [REPOSITORY]: image,
+    ...(options.warmUp ? { [WARM_UP.repository]: await make("warm-up", WARM_UP.size) } : {}),
+  };
   say(`starting a registry, a supernode and ${nodes} nodes, each link ${rate} Mbit/s`);
   const { cpuProf } = options;
-  const fleet = await Fleet.start({ context, network, image, nodes, rate, cpuProf });
+  const fleet = await Fleet.start({ context, network, images, nodes, rate, cpuProf });
+  if (options.warmUp) {
+    // A node of a cluster is not in its first second of life.
+    say(`a first image of ${WARM_UP.size} MB, to warm the programs up`);
+    await pullOnAll(fleet, WARM_UP.repository, "p2p");
+  }
 
   say("one node alone, directly");
-  const alone = await fleet.pull(fleet.nodes[0]!, "direct");
+  const alone = await fleet.pull(fleet.nodes[0]!, REPOSITORY, "direct");
   say(`  ${alone.seconds.toFixed(2)} s`);
+  await warmMemory(context.directory, nodes * image.size);
   say(`all ${nodes} at once, through their dfdaemons`);
   const sentBefore = await fleet.egress();
   const cpuBefore = await cpuSeconds(fleet);
-  const swarm = await pullOnAll(fleet, "p2p");
+  const swarm = await pullOnAll(fleet, REPOSITORY, "p2p");
   const cpu = await cpuSince(fleet, cpuBefore);
   const egress = ((await fleet.egress()) - sentBefore) / image.size;
   say(`${renderTimes(swarm)}\n${renderCpu(cpu, Math.max(...swarm.map((row) => row.seconds)))}`);
   let direct: NodeTimes[] | undefined;
   if (options.direct) {
     say(`all ${nodes} at once, directly`);
-    direct = await pullOnAll(fleet, "direct");
+    direct = await pullOnAll(fleet, REPOSITORY, "direct");
     say(renderTimes(direct));
   }
   const { lines, problems } = figures({ alone, swarm, direct, egress, nodes });
@@ -54,10 +71,14 @@ async function rollout(options: RolloutOptions, context: BenchContext): Promise<
   return problems.length === 0 ? 0 : 1;
 }
 
-async function pullOnAll(fleet: Fleet, way: "direct" | "p2p"): Promise<NodeTimes[]> {
+async function pullOnAll(
+  fleet: Fleet,
+  repository: string,
+  way: "direct" | "p2p",
+): Promise<NodeTimes[]> {
   return Promise.all(
     fleet.nodes.map(async (node) => {
-      const pulled: Pulled = await fleet.pull(node, way);
+      const pulled: Pulled = await fleet.pull(node, repository, way);
       const origins = way === "p2p" ? await fleet.origins(node) : undefined;
       return { name: node.name, address: node.address, ...pulled, origins };
     }),

@@ -10,6 +10,8 @@ export interface RolloutOptions {
   rate: number;
   /** Whether all nodes also pull directly at once. */
   direct: boolean;
+  /** Whether the nodes have pulled another image before. */
+  warmUp: boolean;
   /** Directory for a CPU profile of the first node's dfdaemon. */
   cpuProf?: string;
 }
@@ -30,6 +32,7 @@ export async function readOptions(args: readonly string[]): Promise<RolloutOptio
     )
     .addOption(wholeNumberOption("--rate <Mbit/s>", "each link's rate, each way", 1, 10_000, 200))
     .option("--no-direct", "leave out the pull of all nodes at once directly")
+    .option("--no-warm-up", "have the nodes pull in their first second of life")
     .option("--cpu-prof <directory>", "write a CPU profile of the first node's dfdaemon there")
     .action(() => {});
   return (await parseCommandLine(program, args)) ?? program.opts<RolloutOptions>();
