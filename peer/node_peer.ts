@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { basename, join } from "node:path";
-import { blobDigest, formatDigest } from "../protocol/digest.ts";
+import { blobDigest, type Digest, formatDigest } from "../protocol/digest.ts";
+import { isAnonymous } from "../protocol/is_anonymous.ts";
 import { clientId, clientSign, peerFilePath, taskFileName } from "../protocol/names.ts";
 import { taskId } from "../protocol/task_id.ts";
 import { isDiskFull } from "../runtime/files.ts";
@@ -104,8 +105,7 @@ export class NodePeer implements Peer {
   async open(request: OpenRequest): Promise<OpenFile> {
     const digest = request.digest ?? blobDigest(request.url);
     const id = taskId({ taskUrl: request.url, headers: request.headers });
-    // Another site may say of any digest that it let us have it: that is no leave of this one.
-    const key = digest ? `${formatDigest(digest)} ${new URL(request.url).origin}` : id;
+    const key = digest ? blobKey(digest, request) : id;
     const until = this.#distrusted.get(key);
     if (until !== undefined) {
       if (until > Date.now())
@@ -275,4 +275,13 @@ export class NodePeer implements Peer {
     this.#lastSignMs = Math.max(Date.now(), this.#lastSignMs + 1);
     return clientSign(process.pid, this.#lastSignMs);
   }
+}
+
+/**
+ * What a blob is known by on this node. One that everybody may have is the same from all registries; else
+ * another site may say of any digest that it let us have it, which is no leave of this one.
+ */
+function blobKey(digest: Digest, { url, headers }: OpenRequest): string {
+  const blob = formatDigest(digest);
+  return isAnonymous(url, headers) ? blob : `${blob} ${new URL(url).origin}`;
 }

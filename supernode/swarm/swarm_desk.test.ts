@@ -40,6 +40,7 @@ function task(repository: string, change: Partial<Task> = {}): Task {
     id: `task-${repository}`,
     rawUrl: url,
     taskUrl: url,
+    isPublic: true,
     md5: "",
     identifier: "",
     cdnSource: "source",
@@ -113,6 +114,17 @@ describe("joining", () => {
     const [a, b] = [task("team-a/app"), task("team-b/app")];
     desk.join(client(a, 1), a, JOIN);
     expect(desk.join(client(b, 2), b, JOIN)!.neighbours).toHaveLength(1);
+  });
+
+  it.each([
+    ["everybody may have it, a mirror's clients too", true, 1],
+    ["not everybody may have it, no other registry's", false, 0],
+  ])("brings together, where %s", (_who, isPublic, neighbours) => {
+    const ours = task("app", { isPublic });
+    const mirror = ours.taskUrl.replace("registry.test", "mirror.test");
+    const theirs = task("mirrored", { rawUrl: mirror, taskUrl: mirror, isPublic });
+    desk.join(client(ours, 1), ours, JOIN);
+    expect(desk.join(client(theirs, 2), theirs, JOIN)!.neighbours).toHaveLength(neighbours);
   });
 
   it("keeps apart files that only look alike", () => {

@@ -433,12 +433,16 @@ function holdsOf({ holds }: JoinRequest, blocks: number): Bitmap | undefined {
   }
 }
 
-/** What two tasks have in common that lead to the same file. */
+/**
+ * What two tasks have in common that lead to the same file. A blob that its registry gives to everybody is
+ * the same under the name of any registry that does; of any other, another registry may say to anybody that
+ * he may have it.
+ */
 function swarmKey(task: Task): string {
   const digest = blobDigest(task.taskUrl);
-  // Of another registry anybody may say that it let him have a blob of that digest.
-  const { origin } = new URL(task.taskUrl);
-  return digest ? `${origin} ${formatDigest(digest)} ${task.length}` : task.id;
+  if (!digest) return task.id;
+  const blob = `${formatDigest(digest)} ${task.length}`;
+  return task.isPublic ? blob : `${new URL(task.taskUrl).origin} ${blob}`;
 }
 
 /** Where a client's node is: its peer server, which it does not change as easily as its ids. */

@@ -1,6 +1,7 @@
 import { Code } from "../../protocol/codes.ts";
 import { blobDigest } from "../../protocol/digest.ts";
 import { isFilteredFrom } from "../../protocol/filter_url.ts";
+import { isAnonymous } from "../../protocol/is_anonymous.ts";
 import { pieceSize } from "../../protocol/piece_size.ts";
 import { taskId } from "../../protocol/task_id.ts";
 import type { CdnSource, RegisterData, RegisterRequest } from "../../protocol/v1/register.ts";
@@ -187,6 +188,7 @@ export class Registry {
       id,
       rawUrl: request.rawUrl,
       taskUrl: request.taskUrl,
+      isPublic: probe?.kind === "found" && isAnonymous(request.rawUrl, request.access.headers),
       md5: request.md5,
       identifier: request.identifier,
       cdnSource,

@@ -1,0 +1,16 @@
+import { expect, it } from "vitest";
+import { isAnonymous } from "./is_anonymous.ts";
+
+const BLOB = "https://registry.example/v2/a/blobs/sha256:00";
+
+it.each([
+  ["a bare request", BLOB, {}, true],
+  ["what every client says", BLOB, { "User-Agent": "x", Accept: "*/*", Range: "bytes=0-1" }, true],
+  ["credentials", BLOB, { Authorization: "Bearer x" }, false],
+  ["a cookie", BLOB, { cookie: "x" }, false],
+  ["a header that nobody knows", BLOB, { "X-Api-Key": "x" }, false],
+  ["a signed URL", `${BLOB}?sig=x`, {}, false],
+  ["a user in the URL", BLOB.replace("//", "//user:pass@"), {}, false],
+])("%s", (_what, url, headers, anonymous) => {
+  expect(isAnonymous(url, headers as Record<string, string>)).toBe(anonymous);
+});
