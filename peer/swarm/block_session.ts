@@ -3,7 +3,6 @@ import { blockCount, blockLength } from "../../protocol/swarm/blocks.ts";
 import type { HaveMessage } from "../../protocol/swarm/have_stream.ts";
 import {
   type JoinAnswer,
-  MAX_DIGESTS_ASKED,
   MAX_STARVED,
   MAX_WRONG,
   type Neighbour,
@@ -11,7 +10,6 @@ import {
   type TaskReport,
   type WrongBlock,
 } from "../../protocol/swarm/messages.ts";
-import type { Seal } from "../../protocol/swarm/seal.ts";
 import { BacksourceReason } from "../../protocol/v1/report.ts";
 import { isWriteFailure } from "../../runtime/files.ts";
 import { getLogger } from "../../runtime/logger.ts";
@@ -26,10 +24,11 @@ import {
 } from "../download/swarm_types.ts";
 import { blockBuffers } from "../store/block_buffers.ts";
 import type { TaskFile } from "../store/task_file.ts";
+import { BlockProofs } from "./block_proofs.ts";
 import { BlockChooser } from "./choose_blocks.ts";
 import { hashBlock } from "./hash_block.ts";
 import type { Reporter } from "./heartbeats.ts";
-import { KnownDigests } from "./known_digests.ts";
+import type { KnownDigests } from "./known_digests.ts";
 import { NeighbourLink, SILENCE_MS } from "./neighbour_link.ts";
 import { piecesHeld } from "./pieces_held.ts";
 import { SourceRunner } from "./source_runner.ts";
@@ -47,20 +46,6 @@ const LATE_MS = 1000;
 const MAX_LATE = 5;
 /** A block from the source should be sealed soon: only then neighbours hand it on, ms. */
 const SEAL_MS = 150;
-/** After so long the supernode is asked for the seal of a block, ms; it is not asked more often. */
-const UNSEALED_ASK_MS = 300;
-/** … but less and less often where the supernode has none, at last every so many ms. */
-const UNSEALED_ASK_MOST_MS = 3000;
-/** After so long what nobody seals is taken from one against whom nothing speaks, ms. */
-const UNSEALED_LENIENT_MS = 2000;
-/** After so long an unsealed block of one who is not trusted is fetched elsewhere, ms. */
-const UNSEALED_MOST_MS = 5000;
-/**
- * Who has sent so many blocks that were right by their seals, and none that was wrong, is trusted with
- * what nobody seals: a file that was in its cache before the swarm began. The digest of the whole file
- * is what then remains.
- */
-const TRUSTED_BLOCKS = 2;
 /** Milliseconds between looks at what is overdue, silent or stalled. */
 const TICK_MS = 100;
 /** Milliseconds between two looks after which this process was too busy to have heard everybody. */
@@ -92,17 +77,8 @@ export class BlockSession implements Reporter {
   readonly #known = new Set<string>();
   readonly #requests = new Map<string, { abort: AbortController; sinceMs: number }>();
   readonly #dropped: string[] = [];
-  /** What blocks hash to. */
-  readonly digests: KnownDigests;
-  /** What those hash to that are here. */
-  readonly #hashes: (Uint8Array | undefined)[] = [];
-  /** Blocks that lie on disk but wait for their seal, by whom they are from. */
-  readonly #unsealed = new Map<number, { from: string; sinceMs: number; unknown: boolean }>();
-  readonly #fromSource = new Set<number>();
+  readonly #proofs: BlockProofs;
   readonly #wrong: WrongBlock[] = [];
-  #askingSeals = false;
-  #askedSealsMs = 0;
-  #askEveryMs = UNSEALED_ASK_MS;
   readonly #fetching = new AbortController();
   #member: Membership;
   /** How v1 clients of this task see the file. */
@@ -142,7 +118,28 @@ export class BlockSession implements Reporter {
     const blocks = blockCount(file.layout.length);
     this.#chooser = new BlockChooser({ blocks, slots: MAX_NEIGHBOURS, random: Math.random });
     for (const block of file.held) this.#chooser.hold(block);
-    this.digests = new KnownDigests(blocks);
+    this.#proofs = new BlockProofs(blocks, {
+      file,
+      fileName: options.fileName,
+      record: (id) => this.#linkTo(id)?.link,
+      ask: (asked) => {
+        const { supernode, taskId } = this.#member;
+        return supernode.digests({ taskId, cid: this.cid, blocks: asked });
+      },
+      onConfirmed: (block) => {
+        const bytes = blockLength(block, file.layout.length);
+        options.onConfirmed(block, bytes, "peer");
+        this.#gained(bytes);
+      },
+      onLost: (block) => options.onLost(block),
+      onUseless: (block, lacking) => {
+        const sender = lacking === undefined ? undefined : this.#linkTo(lacking);
+        if (sender) this.#chooser.neighbourLacks(sender.slot, block);
+        this.#chooser.lose(block);
+        this.#pump();
+      },
+      onVerdict: (id, block, isRight) => this.#weigh(id, block, isRight),
+    });
     this.#runner = new SourceRunner({
       source: options.source,
       fileLength: file.layout.length,
@@ -159,6 +156,11 @@ export class BlockSession implements Reporter {
       onNews: () => this.#sessions.heartbeats.hurry(this),
     });
     this.#enter(answer);
+  }
+
+  /** What is known of what the file's blocks hash to. */
+  get digests(): KnownDigests {
+    return this.#proofs.digests;
   }
 
   get taskId(): string {
@@ -262,7 +264,7 @@ export class BlockSession implements Reporter {
     }
     if (advice.seeding) this.#progressMs = performance.now();
     for (const neighbour of advice.neighbours) this.meet(neighbour);
-    for (const seal of advice.seals) this.#learn(seal);
+    for (const seal of advice.seals) this.#proofs.learn(seal);
     this.#runner.grant(advice.leases);
     this.#pump();
   }
@@ -310,7 +312,7 @@ export class BlockSession implements Reporter {
 
   #hear(slot: number, message: HaveMessage): void {
     if (message.seal) {
-      this.#learn(message.seal);
+      this.#proofs.learn(message.seal);
       return;
     }
     if (message.bitmap) this.#chooser.neighbourHolds(slot, message.bitmap);
@@ -402,7 +404,7 @@ export class BlockSession implements Reporter {
     const content = await fetchPiece(task, { http, limiters, minRate, layout, signal });
     if (content.byteLength !== blockLength(block, layout.length)) throw new Error("a short block");
     const digest = await hashBlock(content);
-    if (this.digests.knows(block) && !this.digests.matches(block, digest)) {
+    if (this.#proofs.contradicts(block, digest)) {
       blockBuffers.give(content);
       throw new PieceError("wrong", `block ${block} is not what its seal says`);
     }
@@ -419,37 +421,25 @@ export class BlockSession implements Reporter {
       return;
     }
     this.#chooser.hold(block);
-    this.#hashes[block] = digest;
+    this.#proofs.received(block, digest);
     await this.#write(content, (options) =>
-      this.digests.knows(block) || !this.digests.expected
+      this.#proofs.needsNoSeal(block)
         ? options.onPiece(block, content, "peer")
         : options.onStaged(block, content),
     );
-    if (this.#file.has(block)) {
-      this.#gained(content.byteLength);
-      return;
-    }
-    this.#unsealed.set(block, { from: id, sinceMs: performance.now(), unknown: false });
-    // Its seal may have come while it was written.
-    if (this.digests.knows(block)) this.#judge(block);
+    if (this.#file.has(block)) this.#gained(content.byteLength);
+    else this.#proofs.stage(block, id);
   }
 
   /** A block that this node has fetched from the source itself. */
   async #keepOwn(block: number, content: Uint8Array, origin: Origin): Promise<Uint8Array> {
     const digest = await hashBlock(content);
     const held = this.#file.has(block);
-    const before = this.#hashes[block];
-    const unsealed = this.#unsealed.get(block);
-    this.#unsealed.delete(block);
-    if (unsealed && before) this.#weigh(unsealed.from, block, Buffer.compare(before, digest) === 0);
-    // It was fetched because others doubt it, and what is here turns out wrong.
-    if (held && before && Buffer.compare(before, digest) !== 0) this.#options.onLost(block);
-    this.#fromSource.add(block);
-    this.#hashes[block] = digest;
+    this.#proofs.fetched(block, digest);
     await this.#write(content, (options) => options.onPiece(block, content, origin));
     this.#chooser.hold(block);
     this.#gained(held ? 0 : content.byteLength);
-    if (this.digests.knows(block)) this.#compare(block);
+    if (this.digests.knows(block)) this.#proofs.compare(block);
     else if (this.#links.size > 0) this.#sessions.heartbeats.hurry(this, SEAL_MS);
     return digest;
   }
@@ -479,126 +469,33 @@ export class BlockSession implements Reporter {
     if (link.late >= MAX_LATE) this.#drop(slot, "it is too slow");
   }
 
-  #learn(seal: Seal): void {
-    for (const block of this.digests.learn(seal)) {
-      if (this.#unsealed.has(block)) this.#judge(block);
-      else if (this.#file.has(block)) this.#compare(block);
-    }
-  }
-
-  /** A block that came unsealed has its seal now. */
-  #judge(block: number): void {
-    const { from } = this.#unsealed.get(block)!;
-    const isRight = this.digests.matches(block, this.#hashes[block]!);
-    if (isRight) this.#confirm(block);
-    else this.#giveUp(block);
-    this.#weigh(from, block, isRight);
-    this.#pump();
+  #linkTo(id: string): { slot: number; link: NeighbourLink } | undefined {
+    for (const [slot, link] of this.#links) if (link.neighbour.id === id) return { slot, link };
+    return undefined;
   }
 
   /** What a neighbour sent has been compared with what it should be. */
   #weigh(id: string, block: number, isRight: boolean): void {
-    if (!isRight) {
-      this.#blame(id, block, `block ${block} is not what its seal says`);
-      return;
-    }
-    for (const link of this.#links.values()) if (link.neighbour.id === id) link.right += 1;
-  }
-
-  /** An unsealed block is of no use: it must come from elsewhere. */
-  #giveUp(block: number): void {
-    this.#unsealed.delete(block);
-    this.#chooser.lose(block);
-  }
-
-  #confirm(block: number): void {
-    this.#unsealed.delete(block);
-    const bytes = blockLength(block, this.#file.layout.length);
-    this.#options.onConfirmed(block, bytes, "peer");
-    this.#gained(bytes);
-  }
-
-  /** A block that is kept already is sealed, or sealed anew. */
-  #compare(block: number): void {
-    const hash = this.#hashes[block];
-    if (!hash || this.digests.matches(block, hash)) return;
-    if (this.#fromSource.has(block) && this.digests.version(block) === 0) {
-      // Somebody who fetched it too says otherwise. We believe the source; others may not yet.
-      this.#file.withholdPiece(block);
-      return;
-    }
-    log.warn("{name}: block {block} is not what it should be; fetching it again", {
-      name: this.#options.fileName,
-      block,
-    });
-    this.#fromSource.delete(block);
-    this.#options.onLost(block);
-    this.#chooser.lose(block);
+    const sender = this.#linkTo(id);
+    if (!isRight) this.#blame(id, block, `block ${block} is not what its seal says`);
+    else if (sender) sender.link.right += 1;
     this.#pump();
   }
 
   /** A neighbour has sent a wrong block. */
   #blame(id: string, block: number, reason: string): void {
     this.#wrong.push({ block, from: id });
-    for (const [slot, link] of this.#links) {
-      if (link.neighbour.id !== id) continue;
-      this.#chooser.neighbourLacks(slot, block);
-      link.wrong += 1;
-      if (link.wrong < MAX_WRONG_BLOCKS) continue;
-      const { ip, port } = link.neighbour;
-      log.warn("neighbour {ip}:{port} sends wrong blocks: {reason}", { ip, port, reason });
-      for (const [unsealed, { from }] of this.#unsealed) if (from === id) this.#giveUp(unsealed);
-      this.#drop(slot, reason);
-      this.#sessions.heartbeats.hurry(this);
-    }
-  }
-
-  /** Blocks without a seal: the supernode is asked for it, and they do not wait for ever. */
-  #lookAfterUnsealed(nowMs: number, alone: boolean): void {
-    if (this.#unsealed.size === 0) return;
-    const senders = new Map<string, { slot: number; link: NeighbourLink }>();
-    for (const [slot, link] of this.#links) senders.set(link.neighbour.id, { slot, link });
-    const overdue: number[] = [];
-    for (const [block, { from, sinceMs, unknown }] of this.#unsealed) {
-      const waitedMs = nowMs - sinceMs;
-      const sender = senders.get(from);
-      const isTrusted = sender?.link.wrong === 0 && sender.link.right >= TRUSTED_BLOCKS;
-      if (isTrusted && (unknown || alone || waitedMs > UNSEALED_MOST_MS)) {
-        this.#confirm(block);
-      } else if (unknown && waitedMs > UNSEALED_LENIENT_MS && sender?.link.wrong === 0) {
-        this.#confirm(block);
-      } else if (waitedMs > UNSEALED_MOST_MS) {
-        if (sender) this.#chooser.neighbourLacks(sender.slot, block);
-        this.#giveUp(block);
-      } else if (waitedMs > UNSEALED_ASK_MS) {
-        overdue.push(block);
-      }
-    }
-    if (!alone && overdue.length > 0 && nowMs - this.#askedSealsMs >= this.#askEveryMs)
-      this.#askForSeals(overdue.slice(0, MAX_DIGESTS_ASKED), nowMs);
-  }
-
-  #askForSeals(blocks: number[], nowMs: number): void {
-    if (this.#askingSeals) return;
-    this.#askingSeals = true;
-    this.#askedSealsMs = nowMs;
-    const { supernode, taskId } = this.#member;
-    supernode
-      .digests({ taskId, cid: this.cid, blocks })
-      .then(({ seals, unknown }) => {
-        for (const seal of seals) this.#learn(seal);
-        for (const block of unknown) {
-          const unsealed = this.#unsealed.get(block);
-          if (unsealed) unsealed.unknown = true;
-        }
-        this.#askEveryMs =
-          seals.length > 0 ? UNSEALED_ASK_MS : Math.min(UNSEALED_ASK_MOST_MS, this.#askEveryMs * 2);
-      })
-      // The next heartbeat shows whether the supernode is there.
-      .catch(() => {})
-      .finally(() => {
-        this.#askingSeals = false;
-      });
+    const sender = this.#linkTo(id);
+    if (!sender) return;
+    const { slot, link } = sender;
+    this.#chooser.neighbourLacks(slot, block);
+    link.wrong += 1;
+    if (link.wrong < MAX_WRONG_BLOCKS) return;
+    const { ip, port } = link.neighbour;
+    log.warn("neighbour {ip}:{port} sends wrong blocks: {reason}", { ip, port, reason });
+    this.#proofs.giveUpFrom(id);
+    this.#drop(slot, reason);
+    this.#sessions.heartbeats.hurry(this);
   }
 
   #gained(bytes: number): void {
@@ -623,7 +520,7 @@ export class BlockSession implements Reporter {
       else this.#chooser.removeNeighbour(slot);
     }
     const alone = Number.isFinite(this.#rejoinMs);
-    this.#lookAfterUnsealed(nowMs, alone);
+    this.#proofs.lookAfter(nowMs, alone);
     const patienceMs = alone ? STALL_ALONE_MS : STALL_MS;
     if (nowMs - this.#progressMs > patienceMs) {
       const error = alone
