@@ -90,7 +90,7 @@ const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
  */
 export class HttpClient {
   /** For what comes from peers in great numbers. */
-  readonly plain = new PlainHttp();
+  readonly plain: PlainHttp;
   readonly #http: http.Agent;
   readonly #https: https.Agent;
   readonly #options: Required<Omit<HttpClientOptions, "guard">>;
@@ -104,6 +104,7 @@ export class HttpClient {
       hostAliases: options.hostAliases ?? {},
     };
     this.#guard = options.guard;
+    this.plain = new PlainHttp(this.#options.hostAliases);
     const agentOptions = {
       keepAlive: true,
       maxSockets: this.#options.maxSockets,

@@ -116,6 +116,15 @@ describe("PlainHttp", () => {
     expect(String(second.got.body)).toBe("ok");
   });
 
+  it("connects elsewhere where it is told to, and says whom it means all the same", async () => {
+    const { place } = await listenHttp(({ headers }, response) => response.end(headers.host));
+    const http = new PlainHttp({ "node.test": place.host });
+    onTestFinished(() => http.close());
+    const { request, got } = gathering();
+    await http.get({ host: "node.test", port: place.port }, request);
+    expect(String(got.body)).toBe(`node.test:${place.port}`);
+  });
+
   it("says that nobody is there", async () => {
     const server = createTcpServer();
     const { place } = await listen(server);

@@ -22,7 +22,13 @@ const MOST_KEPT = 16;
  * ```
  */
 export class PlainHttp {
+  readonly #hostAliases: Readonly<Record<string, string>>;
   readonly #kept = new Map<string, Connection[]>();
+
+  /** @param hostAliases addresses to connect to instead of these hosts */
+  constructor(hostAliases: Readonly<Record<string, string>> = {}) {
+    this.#hostAliases = hostAliases;
+  }
 
   /**
    * Resolves when the whole answer has been handed to the request, whatever its status.
@@ -31,13 +37,15 @@ export class PlainHttp {
    */
   async get(place: Place, request: PlainRequest): Promise<void> {
     const authority = `${place.host.includes(":") ? `[${place.host}]` : place.host}:${place.port}`;
+    const host = this.#hostAliases[place.host] ?? place.host;
+    const connect = () => new Connection({ host, port: place.port });
     const kept = this.#take(authority);
-    let connection = kept ?? new Connection(place);
+    let connection = kept ?? connect();
     try {
       await connection.get(request, authority);
     } catch (error) {
       if (connection !== kept || !connection.stale || request.signal?.aborted) throw error;
-      connection = new Connection(place);
+      connection = connect();
       await connection.get(request, authority);
     }
     this.#keep(authority, connection);
