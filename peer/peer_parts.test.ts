@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { UsageError } from "../runtime/command_line.ts";
-import { ConfigError } from "../runtime/config_file.ts";
+import { ConfigError } from "../runtime/config_error.ts";
 import { HttpClient } from "../runtime/http_client.ts";
 import { parseLegacyConfig } from "./dfget/legacy_config.ts";
 import { readDfgetSettings } from "./dfget/settings.ts";

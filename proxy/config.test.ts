@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { parse } from "yaml";
 import { UsageError } from "../runtime/command_line.ts";
-import { ConfigError } from "../runtime/config_file.ts";
+import { ConfigError } from "../runtime/config_error.ts";
 import { formatConfig, loadConfig, type ProxyConfig, type Settings } from "./config.ts";
 import { cleanUp, scratchDirectory } from "./testing.ts";
 

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { CertificateError, checkKeyPair, type KeyPair, splitPem } from "../runtime/certificates.ts";
-import { ConfigError, isMissing } from "../runtime/config_file.ts";
+import { ConfigError } from "../runtime/config_error.ts";
+import { isMissing } from "../runtime/config_file.ts";
 import type { TlsTrust } from "../runtime/http_client.ts";
 import type { ProxyConfig } from "./config.ts";
 import { compileGoRegexp } from "./go_regexp.ts";

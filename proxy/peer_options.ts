@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type PeerOptions, readDfgetSettings } from "../peer/mod.ts";
 import { UsageError } from "../runtime/command_line.ts";
-import { ConfigError } from "../runtime/config_file.ts";
+import { ConfigError } from "../runtime/config_error.ts";
 import { localAddressTowards } from "../runtime/local_address.ts";
 import type { ProxyConfig } from "./config.ts";
 

@@ -1,9 +1,10 @@
 import { startPeer as defaultStartPeer, type Peer, type PeerOptions } from "../peer/mod.ts";
-import { ConfigError } from "../runtime/config_file.ts";
+import { ConfigError } from "../runtime/config_error.ts";
 import { HttpClient } from "../runtime/http_client.ts";
+import { ListenError } from "../runtime/listen_error.ts";
 import { getLogger } from "../runtime/logger.ts";
 import { changedKeys } from "../runtime/reload.ts";
-import { ListenError, type RunningServer, serve } from "../runtime/serve.ts";
+import { type RunningServer, serve } from "../runtime/serve.ts";
 import { rereadSystemTrust } from "../runtime/system_trust.ts";
 import { onlyAllowedClients } from "./allowed_clients.ts";
 import { createDispatcher } from "./app.ts";

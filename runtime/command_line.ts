@@ -1,7 +1,7 @@
 import { Command, CommanderError } from "commander";
-import { ConfigError } from "./config_file.ts";
+import { ConfigError } from "./config_error.ts";
 import { readGoFlags } from "./go_flags.ts";
-import { ListenError } from "./serve.ts";
+import { ListenError } from "./listen_error.ts";
 import { VERSION } from "./version.ts";
 
 /** Wrong use of a command line; the message says which flag and what it takes. */

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { ConfigError, configSection, parseConfig, readConfigFile } from "./config_file.ts";
+import { ConfigError } from "./config_error.ts";
+import { configSection, parseConfig, readConfigFile } from "./config_file.ts";
 
 const schema = configSection({
   base: configSection({

@@ -1,11 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { isMap, isNode, isSeq, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
-
-/** A configuration that cannot be used; the message says file, line, key and what was expected. */
-export class ConfigError extends Error {
-  override name = "ConfigError";
-}
+import { ConfigError } from "./config_error.ts";
 
 /** Whether an error says that a file is not there. */
 export function isMissing(error: unknown): boolean {

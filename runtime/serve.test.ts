@@ -1,7 +1,8 @@
 import { connect, type Socket } from "node:net";
 import { Hono } from "hono";
 import { afterEach, describe, expect, it } from "vitest";
-import { ListenError, type RunningServer, type ServeOptions, serve } from "./serve.ts";
+import { ListenError } from "./listen_error.ts";
+import { type RunningServer, type ServeOptions, serve } from "./serve.ts";
 
 const running: RunningServer[] = [];
 afterEach(async () => {

@@ -3,6 +3,7 @@ import https from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { getRequestListener, RequestError } from "@hono/node-server";
+import { ListenError } from "./listen_error.ts";
 
 /** What a handler can reach of the connection a request came by (Hono's `c.env`). */
 export interface ConnectionEnv {
@@ -51,17 +52,6 @@ export interface RunningServer {
   setCertificate(tls: { cert: string; key: string }): void;
   /** Stops accepting, lets requests in flight end for `graceMs`, then cuts them. */
   close(graceMs?: number): Promise<void>;
-}
-
-/** A port or address that cannot be listened on, said in words. */
-export class ListenError extends Error {
-  override name = "ListenError";
-  /** Whether another program has the port. */
-  readonly taken: boolean;
-  constructor(message: string, taken = false) {
-    super(message);
-    this.taken = taken;
-  }
 }
 
 /**

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { ConfigError } from "../runtime/config_file.ts";
+import { ConfigError } from "../runtime/config_error.ts";
 import {
   formatConfig,
   loadConfig,

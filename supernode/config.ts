@@ -3,13 +3,8 @@ import { stringify } from "yaml";
 import { z } from "zod";
 import { durationSchema, formatDuration } from "../protocol/duration.ts";
 import { formatRate, rateSchema } from "../protocol/rate.ts";
-import {
-  ConfigError,
-  configSection,
-  expectedOf,
-  isMissing,
-  readConfigFile,
-} from "../runtime/config_file.ts";
+import { ConfigError } from "../runtime/config_error.ts";
+import { configSection, expectedOf, isMissing, readConfigFile } from "../runtime/config_file.ts";
 import { type LogConfig, logConfigSchema } from "../runtime/logger.ts";
 import { changedKeys } from "../runtime/reload.ts";
 import { parseSourcePattern } from "./seed/source_guard.ts";

@@ -3,9 +3,9 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ConfigError } from "../runtime/config_file.ts";
+import { ConfigError } from "../runtime/config_error.ts";
 import { HttpClient } from "../runtime/http_client.ts";
-import { ListenError } from "../runtime/serve.ts";
+import { ListenError } from "../runtime/listen_error.ts";
 import { startSupernode } from "./start.ts";
 
 const LOCAL = { listenIp: "127.0.0.1", listenPort: 0, advertiseIp: "127.0.0.1" };

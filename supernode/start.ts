@@ -1,6 +1,6 @@
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { Hono } from "hono";
-import { ConfigError } from "../runtime/config_file.ts";
+import { ConfigError } from "../runtime/config_error.ts";
 import { HttpClient } from "../runtime/http_client.ts";
 import { firstAddress } from "../runtime/local_address.ts";
 import { type ConnectionEnv, type RunningServer, serve } from "../runtime/serve.ts";

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { z } from "zod";
-import { ConfigError, isMissing, parseConfig } from "../../runtime/config_file.ts";
+import { ConfigError } from "../../runtime/config_error.ts";
+import { isMissing, parseConfig } from "../../runtime/config_file.ts";
 
 /**
  * Reads the INI file of old, `[node] address=a,b` (protocol §4), into the newer file's shape. An absent

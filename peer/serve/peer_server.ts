@@ -1,6 +1,7 @@
 import type { HttpClient } from "../../runtime/http_client.ts";
+import { ListenError } from "../../runtime/listen_error.ts";
 import { getLogger } from "../../runtime/logger.ts";
-import { type FetchHandler, ListenError, type RunningServer, serve } from "../../runtime/serve.ts";
+import { type FetchHandler, type RunningServer, serve } from "../../runtime/serve.ts";
 import type { Catalog } from "../store/catalog.ts";
 import { EXPIRE_MS, expired } from "../store/expiry.ts";
 import type { SupernodeList } from "../supernode/supernode_list.ts";
