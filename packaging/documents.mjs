@@ -4,7 +4,10 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-for (const [program, section] of Object.entries({ supernode: 8, dfdaemon: 8, dfget: 1 })) {
+/** The bundled programs, and the section of the manual that each belongs to. */
+const PROGRAMS = { supernode: 8, dfdaemon: 8, dfget: 1, check_dragonfly: 1 };
+
+for (const [program, section] of Object.entries(PROGRAMS)) {
   const options = ["gen-doc", "--man", String(section), "--path", "dist/man"];
   execFileSync(process.execPath, [`dist/${program}.js`, ...options], { stdio: "inherit" });
 }

@@ -71,7 +71,10 @@ describe.each(Object.entries(USES))("%s", (_what, request) => {
   });
 });
 
-it.each(["/metrics", "/healthz", "/metrics?a=b"])("gives %s to anybody", async (path) => {
-  const { port } = await start([]);
-  expect(await firstLine(port, `GET ${path} HTTP/1.1\r\n${HOST}`)).toBe("HTTP/1.1 200 OK");
-});
+it.each(["/metrics", "/healthz", "/readyz", "/metrics?a=b"])(
+  "gives %s to anybody",
+  async (path) => {
+    const { port } = await start([]);
+    expect(await firstLine(port, `GET ${path} HTTP/1.1\r\n${HOST}`)).toBe("HTTP/1.1 200 OK");
+  },
+);

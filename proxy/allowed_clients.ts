@@ -8,7 +8,7 @@ import { answerText } from "./headers.ts";
 import { refuseConnect } from "./tunnel.ts";
 
 /** What anybody may ask for: monitoring comes from elsewhere. */
-const OPEN_PATHS = ["/healthz", "/metrics"];
+const OPEN_PATHS = ["/healthz", "/metrics", "/readyz"];
 const LOOPBACK = new AddressRanges(["127.0.0.0/8", "::1"]);
 
 export interface AllowedClientsOptions {

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Registry } from "prom-client";
 import type { Origin } from "../peer/mod.ts";
+import { expiryOf, type KeyPair } from "../runtime/certificates.ts";
 import { goArchitecture, runtimeName, VERSION } from "../runtime/version.ts";
 
 /** Why a blob that should have come by p2p went straight to the source. */
@@ -19,6 +20,8 @@ export interface ProxyMetrics {
   registry: Registry;
   countBytes(origin: Origin, bytes: number): void;
   countFallback(reason: FallbackReason): void;
+  /** Says what certificates are in use, each by the key of the configuration that names it. */
+  showCertificates(pairs: Readonly<Record<string, KeyPair | undefined>>): void;
 }
 
 export function createMetrics(): ProxyMetrics {
@@ -54,9 +57,21 @@ export function createMetrics(): ProxyMetrics {
     labelNames: ["reason"],
     registers,
   });
+  const expiry = new Gauge({
+    name: "dragonfly_dfdaemon_certificate_expiry_timestamp_seconds",
+    help: "When a certificate that dfdaemon uses expires, in seconds since the epoch.",
+    labelNames: ["certificate"],
+    registers,
+  });
   return {
     registry,
     countBytes: (origin, count) => bytes.inc({ origin }, count),
     countFallback: (reason) => fallbacks.inc({ reason }),
+    showCertificates(pairs) {
+      expiry.reset();
+      for (const [certificate, pair] of Object.entries(pairs)) {
+        if (pair) expiry.set({ certificate }, expiryOf(pair.cert) / 1000);
+      }
+    },
   };
 }

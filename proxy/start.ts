@@ -1,4 +1,5 @@
 import { startPeer as defaultStartPeer, type Peer, type PeerOptions } from "../peer/mod.ts";
+import type { KeyPair } from "../runtime/certificates.ts";
 import { ConfigError } from "../runtime/config_error.ts";
 import { HttpClient } from "../runtime/http_client.ts";
 import { ListenError } from "../runtime/listen_error.ts";
@@ -61,6 +62,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   let { rules, impersonator } = inEffect(references);
   const settings = options.peerOptions ?? (await readPeerOptions(config));
   const metrics = createMetrics();
+  metrics.showCertificates(shown(identity, references.impersonation));
   const client = new HttpClient({
     maxSockets: 1024,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
@@ -132,6 +134,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       const nextSettings = nextPeer ?? (await readPeerOptions(next));
       ({ rules, impersonator } = inEffect(loaded));
       if (identity && nextIdentity) server.setCertificate(nextIdentity);
+      metrics.showCertificates(shown(identity && nextIdentity, loaded.impersonation));
       rereadSystemTrust();
       peer?.adjust(nextSettings);
       return [
@@ -152,6 +155,11 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
 
 function inEffect({ rules, impersonation }: Omit<LoadedConfig, "identity">) {
   return { rules, impersonator: impersonation && createImpersonator(impersonation) };
+}
+
+/** Certificates, by the keys of the configuration that name them. */
+function shown(identity: KeyPair | undefined, impersonation: KeyPair | undefined) {
+  return { certpem: identity, "hijack_https.cert": impersonation };
 }
 
 /** The peer, on another port where its own is taken, or none: pulls must work all the same. */

@@ -43,6 +43,11 @@ export function isAuthority(certPem: string): boolean {
   return new X509Certificate(splitPem(certPem)[0] ?? certPem).ca;
 }
 
+/** When the first certificate of a chain to expire does: ms since the epoch. */
+export function expiryOf(chainPem: string): number {
+  return Math.min(...splitPem(chainPem).map((pem) => Date.parse(new X509Certificate(pem).validTo)));
+}
+
 export interface AuthorityOptions {
   commonName: string;
   /** Days until it expires. */

@@ -10,7 +10,7 @@ export function manPage(program: Command, section: number): string {
   const lines = [
     `.TH ${name.toUpperCase()} ${section} "" "dragonfly" "Dragonfly"`,
     ".SH NAME",
-    `${name} \\- ${roff(firstWords(program.description()))}`,
+    `${name} \\- ${roff(firstWords(program.summary() || program.description()))}`,
     ".SH SYNOPSIS",
     `.B ${name}`,
     roff(program.usage()),
@@ -25,11 +25,13 @@ export function manPage(program: Command, section: number): string {
     lines.push(`.SS ${roff(`${path} ${command.usage()}`)}`, roff(command.description()));
     lines.push(...options(command));
   }
-  lines.push(
-    ".SH FILES",
-    `.TP\n.I /etc/dragonfly/${name}.yml`,
-    "Configuration; its keys are in configuration.md of the package's documentation.",
-  );
+  if (program.options.some(({ long }) => long === "--config")) {
+    lines.push(
+      ".SH FILES",
+      `.TP\n.I /etc/dragonfly/${name}.yml`,
+      "Configuration; its keys are in configuration.md of the package's documentation.",
+    );
+  }
   return `${lines.join("\n")}\n`;
 }
 

@@ -8,7 +8,9 @@ import { Scratch } from "../support/scratch.ts";
 import { CleanRoot } from "./clean_root.ts";
 
 const PROJECT = join(import.meta.dirname, "../..");
-const PACKAGES = ["runtime", "supernode", "dfget", "dfdaemon"].map((name) => `dragonfly-${name}`);
+const PACKAGES = ["runtime", "supernode", "dfget", "dfdaemon", "monitoring"].map(
+  (name) => `dragonfly-${name}`,
+);
 const SERVICES = ["dragonfly-supernode", "dragonfly-dfdaemon"];
 const SIZE = 20_000_000;
 /** Milliseconds: building, and installing Debian, take their time on a busy machine. */
@@ -75,6 +77,11 @@ describeWithPrograms("the Debian packages", needs, () => {
     for (const program of ["supernode", "dfdaemon", "dfget"]) {
       expect(await root.runWell(`/usr/bin/${program}`, "version")).toMatch(`${program} `);
     }
+    for (const program of ["supernode", "dfdaemon"]) {
+      const checked = await root.run("/usr/lib/nagios/plugins/check_dragonfly", program);
+      expect(checked, checked.output).toMatchObject({ code: 0 });
+    }
+    expect(root.has("usr/share/icinga2/include/plugins-contrib.d/check_dragonfly.conf")).toBe(true);
     expect(root.has("var/lib/dragonfly-supernode/logs/app.log")).toBe(true);
     expect(root.has("var/lib/dragonfly-dfdaemon/logs/dfdaemon.log")).toBe(true);
     expect(root.has("var/lib/dragonfly-dfdaemon/dfget/logs/dfclient.log")).toBe(true);

@@ -15,6 +15,7 @@ const PACKAGES = {
   unshare: "util-linux",
   "dpkg-buildpackage": "dpkg-dev",
   dh: "debhelper",
+  icinga2: "icinga2-bin",
   lintian: "lintian",
   mmdebstrap: "mmdebstrap",
   "systemd-analyze": "systemd",
