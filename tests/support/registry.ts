@@ -6,6 +6,7 @@ import { Authority } from "./authority.ts";
 import type { Image, Layer } from "./image.ts";
 import { accepts, RunningProgram, runWell, until } from "./process.ts";
 import type { Scratch } from "./scratch.ts";
+import { TokenServer } from "./token_server.ts";
 
 /** The name the registry is known by; no resolver knows it, so only our proxies find it. */
 export const REGISTRY_NAME = "docker-registry.discovery.wmnet";
@@ -20,6 +21,8 @@ export const ACCOUNT = {
 export interface RegistryOptions {
   /** Admit {@link ACCOUNT} only. */
   authenticated?: boolean;
+  /** Admit bearers of tokens of this server only; {@link ACCOUNT} gets them. */
+  tokens?: TokenServer;
   /** Where it runs; default: a loopback address of its own. */
   place?: Place;
 }
@@ -95,7 +98,7 @@ export class Registry {
           secret: "of-no-use-here",
           tls: { certificate: certificate.cert, key: certificate.key },
         },
-        ...(options.authenticated ? { auth: { htpasswd: { realm: "test", path: htpasswd } } } : {}),
+        ...authentication(options, htpasswd),
       }),
     );
     const start = async () => {
@@ -110,7 +113,7 @@ export class Registry {
       start,
       { address, port, storage },
       authority,
-      options.authenticated ?? false,
+      options.authenticated === true || options.tokens !== undefined,
     );
   }
 
@@ -188,6 +191,15 @@ export class Registry {
       return false;
     });
   }
+}
+
+function authentication({ authenticated, tokens }: RegistryOptions, htpasswd: string) {
+  if (tokens) {
+    const { realm, rootCertBundle } = tokens;
+    const { SERVICE: service, ISSUER: issuer } = TokenServer;
+    return { auth: { token: { realm, service, issuer, rootcertbundle: rootCertBundle } } };
+  }
+  return authenticated ? { auth: { htpasswd: { realm: "test", path: htpasswd } } } : {};
 }
 
 /** What a registry has sent since some moment. */
