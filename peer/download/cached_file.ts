@@ -1,9 +1,9 @@
 import type { ByteRange } from "../../protocol/piece_range.ts";
 import type { OpenFile, PeerOptions } from "../contract.ts";
-import { blockBuffers } from "../store/block_buffers.ts";
 import type { CatalogEntry } from "../store/catalog.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import { orderedStream } from "./ordered_stream.ts";
+import { readerBuffers } from "./reader_buffers.ts";
 import { RunningDigest } from "./running_digest.ts";
 
 /** A complete file of this node's cache, for its own clients; it does not expire while they read it. */
@@ -33,7 +33,7 @@ export function openCachedFile(
         entry.touchedMs = Date.now();
       });
     },
-    giveBack: (chunk) => blockBuffers.give(chunk),
+    giveBack: (chunk) => readerBuffers.give(chunk),
     done: Promise.resolve({
       length,
       reason: 0,

@@ -1,7 +1,7 @@
 import { type ByteRange, contentSize, pieceCount } from "../../protocol/piece_range.ts";
 import { WrongDigestError } from "../contract.ts";
-import { blockBuffers } from "../store/block_buffers.ts";
 import type { TaskFile } from "../store/task_file.ts";
+import { readerBuffers } from "./reader_buffers.ts";
 
 /** A file that may still be growing, as a reader sees it. */
 export interface Growing {
@@ -17,9 +17,6 @@ export interface Growing {
   changed(): Promise<void>;
 }
 
-/** Bytes handed on at a time. */
-const CHUNK_BYTES = 1024 * 1024;
-
 /**
  * A file's bytes in order, beginning with the first piece rather than after the last one. Pieces come
  * from the file (from the page cache, as a rule), at the pace at which the reader takes them.
@@ -34,6 +31,7 @@ export function orderedStream(
 ): ReadableStream<Uint8Array> {
   let at = range?.start ?? 0;
   let ended = false;
+  const leave = readerBuffers.enter();
   const first = at;
   let lostSeen = growing.lost.length;
   /** @throws where this reader has been handed a piece that turned out wrong */
@@ -45,8 +43,10 @@ export function orderedStream(
     }
   };
   const end = () => {
-    if (!ended) onEnd();
+    if (ended) return;
     ended = true;
+    leave();
+    onEnd();
   };
   /** How far one may read now; waits for more than `at` or the end. */
   const readable = async (file: TaskFile): Promise<number> => {
@@ -82,7 +82,7 @@ export function orderedStream(
             controller.close();
             return;
           }
-          const chunk = blockBuffers.take(Math.min(CHUNK_BYTES, until - at));
+          const chunk = readerBuffers.take(until - at);
           await file.readInto(chunk, at);
           at += chunk.byteLength;
           if (!ended) controller.enqueue(chunk);

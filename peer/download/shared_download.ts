@@ -1,8 +1,8 @@
 import type { ByteRange } from "../../protocol/piece_range.ts";
 import type { OpenFile } from "../contract.ts";
-import { blockBuffers } from "../store/block_buffers.ts";
 import type { Download } from "./download.ts";
 import { orderedStream } from "./ordered_stream.ts";
+import { readerBuffers } from "./reader_buffers.ts";
 
 /** Milliseconds for which a download goes on after its last reader has left: engines try again soon. */
 const LINGER_MS = 5000;
@@ -36,7 +36,7 @@ export class SharedDownload {
           if (this.#readers === 0) this.#expectReader(LINGER_MS);
         });
       },
-      giveBack: (chunk) => blockBuffers.give(chunk),
+      giveBack: (chunk) => readerBuffers.give(chunk),
       done: download.done,
     };
   }
