@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { BufferPool } from "./buffer_pool.ts";
 
 test("a buffer given back is taken again, whole or shorter", () => {
@@ -39,4 +39,22 @@ test("no more are kept than it may", () => {
   const [again, other] = [pool.take(1000), pool.take(1000)];
   expect(again.buffer).toBe(first.buffer);
   expect(other.buffer).not.toBe(second.buffer);
+});
+
+test("what nobody uses for some seconds is let go, and not before", () => {
+  vi.useFakeTimers();
+  try {
+    const pool = new BufferPool(1000, 2);
+    const first = pool.take(1000);
+    pool.give(first);
+    vi.advanceTimersByTime(4000);
+    pool.give(pool.take(1000));
+    vi.advanceTimersByTime(4000);
+    expect(pool.take(1000).buffer).toBe(first.buffer);
+    pool.give(first);
+    vi.advanceTimersByTime(5000);
+    expect(pool.take(1000).buffer).not.toBe(first.buffer);
+  } finally {
+    vi.useRealTimers();
+  }
 });
