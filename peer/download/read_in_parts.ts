@@ -10,7 +10,8 @@ import { pauseFor } from "./pause_for.ts";
  *
  * @param onPart keeps a part, one of {@link blockBuffers} where it is of that size; parts are handed on
  *   one after the other
- * @param onProgress told how many bytes of the part being read are there
+ * @param onProgress told which part is being read, or that all are (their number), and how many bytes of it
+ *   are there
  * @throws {BadLengthError} when the body is longer or shorter than its parts
  */
 export function readInParts(
@@ -18,7 +19,7 @@ export function readInParts(
   lengths: readonly number[],
   limiters: readonly RateLimiter[],
   onPart: (index: number, content: Uint8Array) => Promise<void>,
-  onProgress?: (filled: number) => void,
+  onProgress?: (part: number, filled: number) => void,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let index = 0;
@@ -59,7 +60,7 @@ export function readInParts(
         filled = 0;
         target = blockBuffers.take(lengths[index] ?? 0);
       }
-      onProgress?.(filled);
+      onProgress?.(index, filled);
       const pauseMs = pauseFor(chunk.byteLength, limiters);
       if (!pauseMs) return;
       body.pause();

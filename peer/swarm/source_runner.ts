@@ -32,6 +32,8 @@ interface Held {
   failed: boolean;
   /** sha256 in base64 of each block that is done. */
   readonly digests: string[];
+  /** Absent while nothing has been asked of its source, and when that is over. */
+  request: { abort: AbortController; lastBlockComes: boolean } | undefined;
 }
 
 /** Leases that a runner works on or has before it: the next one is there when one is done. */
@@ -39,11 +41,15 @@ const WANTED = 2;
 
 const log = getLogger("dfclient");
 
-/** Fetches from the source the blocks that the supernode has leased to this node, one run at a time. */
+/**
+ * Fetches from the source the blocks that the supernode has leased to this node, one run at a time; but
+ * the next one is asked for while the last block of a run comes in, so that the line does not lie idle.
+ */
 export class SourceRunner {
   readonly #options: SourceRunnerOptions;
   readonly #leases = new Map<number, Held>();
-  #current: { lease: Held; abort: AbortController } | undefined;
+  /** Requests under way; those of leases that were taken back may end a moment later. */
+  readonly #running = new Set<NonNullable<Held["request"]>>();
   /** The source does not do what we need of it: ask for no more leases. */
   #unfit = false;
 
@@ -77,7 +83,8 @@ export class SourceRunner {
         continue;
       }
       const run = { first, count };
-      this.#leases.set(id, { id, from, run, done: 0, partBytes: 0, failed: false, digests: [] });
+      const nothing = { done: 0, partBytes: 0, failed: false, request: undefined };
+      this.#leases.set(id, { id, from, run, ...nothing, digests: [] });
       for (let block = first; block < first + count; block++) this.#options.onReserve(block, true);
     }
     this.#work();
@@ -106,7 +113,7 @@ export class SourceRunner {
 
   #drop(lease: Held): void {
     this.#leases.delete(lease.id);
-    if (this.#current?.lease === lease) this.#current.abort.abort();
+    lease.request?.abort.abort();
     this.#unreserve(lease.run.first + lease.done, lease.run.first + lease.run.count);
   }
 
@@ -116,13 +123,16 @@ export class SourceRunner {
   }
 
   #work(): void {
-    if (this.#current) return;
+    const running = [...this.#running];
+    if (running.length >= WANTED || running.some((request) => !request.lastBlockComes)) return;
     const lease = [...this.#leases.values()].find(
-      ({ done, run, failed }) => !failed && done < run.count,
+      ({ done, run, failed, request }) => !failed && !request && done < run.count,
     );
     if (!lease) return;
     const abort = new AbortController();
-    this.#current = { lease, abort };
+    const request = { abort, lastBlockComes: false };
+    lease.request = request;
+    this.#running.add(request);
     this.#fetch(lease, AbortSignal.any([abort.signal, this.#options.signal]))
       .catch((error: Error) => {
         if (abort.signal.aborted || this.#options.signal.aborted) return;
@@ -139,7 +149,8 @@ export class SourceRunner {
         this.#unreserve(lease.run.first + lease.done, lease.run.first + lease.run.count);
       })
       .finally(() => {
-        this.#current = undefined;
+        this.#running.delete(request);
+        lease.request = undefined;
         if (this.#options.signal.aborted) return;
         this.#options.onNews();
         this.#work();
@@ -169,8 +180,12 @@ export class SourceRunner {
         // What was taken back meanwhile is not read to its end.
         if (lease.done >= lease.run.count) response.body.destroy();
       },
-      (filled) => {
+      (part, filled) => {
         lease.partBytes = filled;
+        const { request } = lease;
+        if (!request || request.lastBlockComes || part < lease.run.count - 1) return;
+        request.lastBlockComes = true;
+        this.#work();
       },
     );
   }

@@ -62,10 +62,10 @@ describe("source leases", () => {
 
   it("get longer for the fast, and shorter towards the end", () => {
     const { leases: source } = leases(200, 4);
-    const first = source.grant("a", 0)!;
-    source.progress("a", first.id, 8, 100);
+    const [first] = ["a", "b", "c", "d"].map((holder) => source.grant(holder, 0)!);
+    source.progress("a", first!.id, 8, 100);
     expect(source.grant("a", 100)!.count).toBe(DEFAULT_LEASE_LIMITS.mostBlocks);
-    for (let frontier = 24; frontier < 200; ) {
+    for (let frontier = 48; frontier < 200; ) {
       const lease = source.grant("a", 200)!;
       expect(lease.first).toBe(frontier);
       expect(lease.count).toBeLessThanOrEqual(Math.ceil((200 - frontier) / 8));
@@ -73,6 +73,16 @@ describe("source leases", () => {
       source.progress("a", lease.id, lease.count, 200);
     }
     expect(source.hasWork).toBe(false);
+  });
+
+  it("are as short for one alone as for many at first, and longer when nobody else has come", () => {
+    const { leases: source } = leases(20, 24);
+    const counts: number[] = [];
+    for (let lease = source.grant("a", 0); lease; lease = source.grant("a", 50)) {
+      counts.push(lease.count);
+      source.progress("a", lease.id, lease.count, 50);
+    }
+    expect(counts).toEqual([1, 8, 6, 3, 1, 1]);
   });
 
   it("give what a dead holder has not done to another, and only that", () => {

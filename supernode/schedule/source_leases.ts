@@ -290,7 +290,10 @@ export class SourceLeases<Holder> {
       runner?.rate === undefined
         ? firstBlocks
         : Math.min(mostBlocks, Math.floor((LEASE_MS * runner.rate) / BLOCK_BYTES));
-    const share = Math.ceil(this.open.untouched / (2 * runners));
+    // When a node begins, as many others as may are likely to begin at the same time. Later we know: one
+    // who is alone needs no one to be left anything, and each lease costs a request and a heartbeat.
+    const among = runner && runner.blocks > 0 ? this.#runners.size : runners;
+    const share = Math.ceil(this.open.untouched / (2 * among));
     return Math.max(1, Math.min(byRate, share));
   }
 
