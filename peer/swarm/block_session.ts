@@ -50,10 +50,16 @@ const SEAL_MS = 150;
 const TICK_MS = 100;
 /** Milliseconds between two looks after which this process was too busy to have heard everybody. */
 const DEAF_MS = 300;
-/** Milliseconds without a block after which p2p is given up. */
+/** So much of the time between two looks counts as listening, ms: in the rest others could not be heard. */
+const MOST_LISTENED_MS = 200;
+/** Milliseconds of listening without a block after which p2p is given up. */
 const STALL_MS = 15_000;
 /** … while there is no supernode: nobody says then what to fetch from the source. */
 const STALL_ALONE_MS = 2000;
+/** … while one is silent that may only be busy: nothing says that it is gone. */
+const STALL_UNHEARD_MS = 5000;
+/** One who hears nobody any more should doubt himself first, ms. */
+const SILENCE_OF_ALL_MS = 10_000;
 /** Milliseconds between attempts to find a supernode again. */
 const REJOIN_MS = 1000;
 /** Attempts of one who has the whole file, each after twice the time; then its own users bring it back. */
@@ -87,9 +93,12 @@ export class BlockSession implements Reporter {
   #bytesSince = 0;
   #reportedMs = performance.now();
   #tickMs = performance.now();
-  #progressMs = performance.now();
+  /** How long this process has listened since the last block came, ms. */
+  #stalledMs = 0;
   #rejoinMs = Number.POSITIVE_INFINITY;
   #rejoining = false;
+  /** Why the supernode is not heard, since it was not. */
+  #unheard: Error | undefined;
   #pumpsSoon = false;
   #announcing: NodeJS.Timeout | undefined;
   #left = false;
@@ -262,7 +271,7 @@ export class BlockSession implements Reporter {
       this.#rejoinSoon();
       return;
     }
-    if (advice.seeding) this.#progressMs = performance.now();
+    if (advice.seeding) this.#stalledMs = 0;
     for (const neighbour of advice.neighbours) this.meet(neighbour);
     for (const seal of advice.seals) this.#proofs.learn(seal);
     this.#runner.grant(advice.leases);
@@ -272,6 +281,7 @@ export class BlockSession implements Reporter {
   unheard(error: Error): void {
     log.info("{name}: {error}", { name: this.#options.identity.path, error: error.message });
     this.#options.supernodes.lost(this.#member.supernode, performance.now());
+    this.#unheard = error;
     this.#rejoinSoon();
   }
 
@@ -302,6 +312,7 @@ export class BlockSession implements Reporter {
   }
 
   #enter(answer: JoinAnswer): void {
+    this.#unheard = undefined;
     this.#options.onMember(this.#member);
     this.#heartbeatMs = answer.heartbeatMs;
     this.digests.trust(answer.sealKey);
@@ -311,6 +322,8 @@ export class BlockSession implements Reporter {
   }
 
   #hear(slot: number, message: HaveMessage): void {
+    const link = this.#links.get(slot);
+    if (link) link.heardMs = performance.now();
     if (message.seal) {
       this.#proofs.learn(message.seal);
       return;
@@ -500,7 +513,7 @@ export class BlockSession implements Reporter {
 
   #gained(bytes: number): void {
     this.#bytesSince += bytes;
-    this.#progressMs = performance.now();
+    this.#stalledMs = 0;
     if (this.#file.complete) {
       this.#sessions.heartbeats.hurry(this);
       this.#settle({ finished: true });
@@ -511,18 +524,15 @@ export class BlockSession implements Reporter {
     if (this.#fetching.signal.aborted) return;
     const nowMs = performance.now();
     // Where this process was too busy to listen the silence is ours.
-    const deaf = nowMs - this.#tickMs > DEAF_MS;
+    const passedMs = nowMs - this.#tickMs;
+    const deaf = passedMs > DEAF_MS;
     this.#tickMs = nowMs;
-    while (!deaf) {
-      const slot = this.#chooser.silent(SILENCE_MS, nowMs);
-      if (slot < 0) break;
-      if (this.#links.has(slot)) this.#drop(slot, "it is silent");
-      else this.#chooser.removeNeighbour(slot);
-    }
-    const alone = Number.isFinite(this.#rejoinMs);
+    this.#stalledMs += Math.min(passedMs, MOST_LISTENED_MS);
+    if (!deaf) this.#dropSilent(nowMs);
+    const alone = this.#unheard !== undefined;
     this.#proofs.lookAfter(nowMs, alone);
-    const patienceMs = alone ? STALL_ALONE_MS : STALL_MS;
-    if (nowMs - this.#progressMs > patienceMs) {
+    const patienceMs = patienceWith(this.#unheard);
+    if (this.#stalledMs > patienceMs) {
       const error = alone
         ? `no supernode, and no block for ${patienceMs} ms`
         : `no block for ${patienceMs} ms`;
@@ -536,6 +546,19 @@ export class BlockSession implements Reporter {
       });
     }
     this.#pump();
+  }
+
+  /** Where hosts are short of processor time most neighbours are late together: that is no death. */
+  #dropSilent(nowMs: number): void {
+    let silent = 0;
+    for (const { heardMs } of this.#links.values()) if (nowMs - heardMs > SILENCE_MS) silent += 1;
+    const forMs = silent > 2 && silent > this.#links.size / 2 ? SILENCE_OF_ALL_MS : SILENCE_MS;
+    for (;;) {
+      const slot = this.#chooser.silent(forMs, nowMs);
+      if (slot < 0) return;
+      if (this.#links.has(slot)) this.#drop(slot, "it is silent");
+      else this.#chooser.removeNeighbour(slot);
+    }
   }
 
   /** After the supernode has gone, or forgotten us: neighbours go on meanwhile. */
@@ -561,4 +584,10 @@ export class BlockSession implements Reporter {
       this.#settle({ finished: false, reason: BacksourceReason.downloadError, error });
     }
   }
+}
+
+/** Milliseconds without a block until p2p is given up, by what is known of the supernode. */
+function patienceWith(unheard: Error | undefined): number {
+  if (!unheard) return STALL_MS;
+  return unheard.message.includes("ECONNREFUSED") ? STALL_ALONE_MS : STALL_UNHEARD_MS;
 }

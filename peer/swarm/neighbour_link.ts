@@ -7,6 +7,8 @@ import type { HttpClient } from "../../runtime/http_client.ts";
 const CONNECT_MS = 1500;
 /** Milliseconds of silence after which a neighbour counts as dead; it should speak every 400 ms. */
 export const SILENCE_MS = 2000;
+/** … where nobody looks after it: whoever listens knows how the others are. */
+const IDLE_MS = 12_000;
 /** The supernode may name a neighbour before that one has made its file: it is asked so often, */
 const TRIES = 8;
 /** … with so long in between, ms. */
@@ -37,6 +39,8 @@ export class NeighbourLink {
   wrong = 0;
   /** Blocks that came from others while it was at them, since one last came from it. */
   late = 0;
+  /** When it last spoke. */
+  heardMs = performance.now();
   readonly #abort = new AbortController();
 
   constructor(options: LinkOptions) {
@@ -73,7 +77,7 @@ export class NeighbourLink {
           path: `${HAVE_PREFIX}${name}?${query}`,
           signal: this.#abort.signal,
           connectTimeoutMs: CONNECT_MS,
-          idleTimeoutMs: SILENCE_MS,
+          idleTimeoutMs: IDLE_MS,
           onHead: (head) => {
             status = head.status;
           },
