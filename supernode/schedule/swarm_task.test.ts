@@ -96,6 +96,18 @@ describe("a swarm's task", () => {
     expect(blocks(taken)).toEqual(blocks(dead));
   });
 
+  it("knows runners yet who were out of breath for longer than their leases last", () => {
+    const task = swarm();
+    for (const id of ["a", "b", "c"]) join(task, id, 0);
+    for (let nowMs = 250; nowMs <= 3000; nowMs += 250) task.expire(nowMs);
+    expect(task.runners).toBe(0);
+    for (const id of ["a", "b", "c"]) {
+      expect(task.report(id, { ...NOTHING, wantsLeases: 1 }, 3000)?.leases).toHaveLength(1);
+    }
+    for (let nowMs = 3250; nowMs <= 20_000; nowMs += 250) task.expire(nowMs);
+    expect(task.size).toBe(0);
+  });
+
   it("does not take its own deafness for their silence", () => {
     const task = swarm();
     const held = join(task, "a", 0).leases;

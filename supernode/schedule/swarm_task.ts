@@ -300,7 +300,10 @@ export class SwarmTask {
     this.#leases.expire(nowMs, (holder) => this.#silenceMs(holder, nowMs) > silenceMs, slackMs);
     for (const member of this.#members.values()) {
       const dueMs = Math.max(RUNNER_HEARTBEAT_MS, member.heartbeatMs);
-      if (this.#silenceMs(member, nowMs) > MISSED * dueMs) this.leave(member.id);
+      // First its leases go: a host that is out of breath for a moment would else lose all its nodes at
+      // once, who would go to the source, each for itself.
+      const goneMs = silenceMs + MISSED * dueMs;
+      if (this.#silenceMs(member, nowMs) > goneMs) this.leave(member.id);
     }
   }
 

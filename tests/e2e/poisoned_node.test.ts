@@ -80,10 +80,10 @@ describe("a poisoned node in a swarm", () => {
       expect(output).toContain(
         `node ${poisoned.address}:${poisoned.port} (${poisoned.address}-1-1795513266.001) hands out wrong blocks`,
       );
-      // It does not come in again, and nobody went to the source for all that it had spoilt: on a busy
-      // machine some leases are given twice, but each for itself would be four times the file.
+      // It does not come in again, and nobody went to the source for all that it had spoilt. A machine that
+      // is out of breath for two seconds costs the blocks under way, a tenth of this file each time.
       expect(await poisoned.register()).toMatchObject({ status: 500 });
-      expect(file.sent()).toBeLessThan(2.5 * file.size);
+      expect(file.sent()).toBeLessThan(1.3 * file.size);
     },
   );
 });
