@@ -97,9 +97,19 @@ export class WrongDigestError extends DownloadError {
   override name = "WrongDigestError";
 }
 
+/** What a peer has at this moment. */
+export interface PeerStatus {
+  /** Files that are being fetched. */
+  downloads: number;
+  /** Files in the cache, whole or in part, and their bytes. */
+  cachedFiles: number;
+  cachedBytes: number;
+}
+
 export interface Peer {
   readonly ip: string;
   readonly port: number;
+  status(): PeerStatus;
   /**
    * Opens a file, from the cache, a download under way, or a new one.
    *

@@ -20,6 +20,7 @@ export type {
   Origin,
   Peer,
   PeerOptions,
+  PeerStatus,
   SupernodeAddress,
 } from "./contract.ts";
 export { DownloadError, WrongDigestError } from "./contract.ts";

@@ -16,6 +16,7 @@ import {
   type OpenRequest,
   type Peer,
   type PeerOptions,
+  type PeerStatus,
   WrongDigestError,
 } from "./contract.ts";
 import { heldBytes, matchesDigest, openCachedFile } from "./download/cached_file.ts";
@@ -100,6 +101,15 @@ export class NodePeer implements Peer {
 
   get port(): number {
     return this.#server.port;
+  }
+
+  status(): PeerStatus {
+    const files = [...this.#catalog.entries()].flatMap(({ file }) => (file ? [file] : []));
+    return {
+      downloads: this.#running.size,
+      cachedFiles: files.length,
+      cachedBytes: files.reduce((sum, file) => sum + heldBytes(file), 0),
+    };
   }
 
   async open(request: OpenRequest): Promise<OpenFile> {

@@ -377,11 +377,14 @@ describe("when p2p fails", () => {
 
   test("wrong bytes cut the connection, and nobody else is asked", async () => {
     const error = new WrongDigestError("sha256 differs");
-    const { get, gets } = await setUp((blob) =>
+    const { get, gets, metrics } = await setUp((blob) =>
       testFile(blob.content, { failAfter: SIZE - 100, error }),
     );
+    expect(await metrics()).toContain("dragonfly_dfdaemon_verification_failures_total 0");
     const answer = await get();
     expect(answer.cut).toBe(true);
+    expect(await metrics()).toContain("dragonfly_dfdaemon_verification_failures_total 1");
+    expect(await metrics()).toContain("dragonfly_dfdaemon_first_byte_duration_seconds_count 1");
     expect(answer.body.length).toBeLessThan(SIZE);
     expect(gets()).toEqual([]);
   });

@@ -37,6 +37,7 @@ export async function serveBlob(
   decision: Decision,
 ): Promise<void> {
   const { client, peer, metrics, log } = options;
+  const startMs = performance.now();
   const url = redactUrl(decision.url);
   const straight = (reason: FallbackReason, detail = "") => {
     metrics.countFallback(reason);
@@ -80,6 +81,9 @@ export async function serveBlob(
   const send = async (chunks: AsyncIterable<Uint8Array>, onBytes?: (bytes: number) => void) => {
     for await (const chunk of chunks) {
       if (gone.signal.aborted) return;
+      if (reached === range.start) {
+        metrics.observeFirstByte((performance.now() - startMs) / 1000);
+      }
       // More than was promised must not reach the client.
       const bytes = chunk.subarray(0, range.end + 1 - reached);
       reached += bytes.byteLength;
@@ -95,6 +99,7 @@ export async function serveBlob(
   } catch (error) {
     if (gone.signal.aborted) return;
     if (error instanceof WrongDigestError) {
+      metrics.countVerificationFailure();
       // The client has some of the wrong bytes already: it must not take them for a whole.
       log.error("{url}: connection cut: {error}", { url, error: error.message });
       return void outgoing.destroy();

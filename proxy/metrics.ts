@@ -1,25 +1,35 @@
-import { Counter, Gauge, Registry } from "prom-client";
-import type { Origin } from "../peer/mod.ts";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { Origin, PeerStatus } from "../peer/mod.ts";
 import { expiryOf, type KeyPair } from "../runtime/certificates.ts";
 import { goArchitecture, runtimeName, VERSION } from "../runtime/version.ts";
 
+const FALLBACK_REASONS = [
+  "no_peer",
+  "source_refused",
+  "source_unreachable",
+  "no_length",
+  "empty",
+  "open_failed",
+  "open_timeout",
+  "length_differs",
+  "stream_failed",
+] as const;
 /** Why a blob that should have come by p2p went straight to the source. */
-export type FallbackReason =
-  | "no_peer"
-  | "source_refused"
-  | "source_unreachable"
-  | "no_length"
-  | "empty"
-  | "open_failed"
-  | "open_timeout"
-  | "length_differs"
-  | "stream_failed";
+export type FallbackReason = (typeof FALLBACK_REASONS)[number];
 
 /** What dfdaemon counts, one set an instance. */
 export interface ProxyMetrics {
   registry: Registry;
   countBytes(origin: Origin, bytes: number): void;
+  /** Bytes that other nodes got from here. */
+  countServed(bytes: number): void;
   countFallback(reason: FallbackReason): void;
+  /** A blob's bytes were not what its digest says. */
+  countVerificationFailure(): void;
+  /** @param seconds from the request of a blob to its first byte */
+  observeFirstByte(seconds: number): void;
+  /** Shows what the peer has, read whenever the metrics are. */
+  watch(peer: { status(): PeerStatus }): void;
   /** Says what certificates are in use, each by the key of the configuration that names it. */
   showCertificates(pairs: Readonly<Record<string, KeyPair | undefined>>): void;
 }
@@ -27,6 +37,7 @@ export interface ProxyMetrics {
 export function createMetrics(): ProxyMetrics {
   const registry = new Registry();
   const registers = [registry];
+  collectDefaultMetrics({ register: registry });
   const buildInfo = new Gauge({
     name: "dragonfly_dfdaemon_build_info",
     help: "The build of dfdaemon; always 1.",
@@ -57,6 +68,37 @@ export function createMetrics(): ProxyMetrics {
     labelNames: ["reason"],
     registers,
   });
+  for (const reason of FALLBACK_REASONS) fallbacks.inc({ reason }, 0);
+  const served = new Counter({
+    name: "dragonfly_dfdaemon_served_bytes_total",
+    help: "Bytes of blobs that other nodes got from this one.",
+    registers,
+  });
+  const verificationFailures = new Counter({
+    name: "dragonfly_dfdaemon_verification_failures_total",
+    help: "Blobs whose bytes were not what their digest says; the client's connection was cut.",
+    registers,
+  });
+  const firstByte = new Histogram({
+    name: "dragonfly_dfdaemon_first_byte_duration_seconds",
+    help: "Seconds from the request of a blob that did not go straight to the source, to its first byte.",
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+    registers,
+  });
+  let status: () => PeerStatus | undefined = () => undefined;
+  const gauge = (name: string, help: string, read: (status: PeerStatus) => number) =>
+    new Gauge({
+      name: `dragonfly_dfdaemon_${name}`,
+      help,
+      registers,
+      collect() {
+        const now = status();
+        this.set(now ? read(now) : 0);
+      },
+    });
+  gauge("active_tasks", "Files that are being fetched.", ({ downloads }) => downloads);
+  gauge("cache_files", "Files in the cache, whole or in part.", ({ cachedFiles }) => cachedFiles);
+  gauge("cache_size_bytes", "Bytes in the cache.", ({ cachedBytes }) => cachedBytes);
   const expiry = new Gauge({
     name: "dragonfly_dfdaemon_certificate_expiry_timestamp_seconds",
     help: "When a certificate that dfdaemon uses expires, in seconds since the epoch.",
@@ -67,6 +109,12 @@ export function createMetrics(): ProxyMetrics {
     registry,
     countBytes: (origin, count) => bytes.inc({ origin }, count),
     countFallback: (reason) => fallbacks.inc({ reason }),
+    countServed: (count) => served.inc(count),
+    countVerificationFailure: () => verificationFailures.inc(),
+    observeFirstByte: (seconds) => firstByte.observe(seconds),
+    watch(peer) {
+      status = () => peer.status();
+    },
     showCertificates(pairs) {
       expiry.reset();
       for (const [certificate, pair] of Object.entries(pairs)) {

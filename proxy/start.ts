@@ -71,7 +71,9 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const peer = await startSomePeer(options.startPeer ?? defaultStartPeer, {
     ...settings,
     onBytes: metrics.countBytes,
+    onServed: metrics.countServed,
   });
+  if (peer) metrics.watch(peer);
   const hijacked: HijackedConnections = new WeakMap();
   let stopping = false;
   const notReady = () =>

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Duplex } from "node:stream";
 import { connect as tlsConnect } from "node:tls";
-import type { OpenFile, OpenRequest, Peer } from "../peer/mod.ts";
+import type { OpenFile, OpenRequest, Peer, PeerStatus } from "../peer/mod.ts";
 import { createAuthority, type KeyPair, mintLeaf } from "../runtime/certificates.ts";
 import { parseRangeHeader } from "../runtime/http_range.ts";
 import { defaultConfig } from "./config.ts";
@@ -138,6 +138,10 @@ export class TestPeer implements Peer {
   async open(request: OpenRequest): Promise<OpenFile> {
     this.opened.push(request);
     return this.onOpen(request);
+  }
+
+  status(): PeerStatus {
+    return { downloads: 0, cachedFiles: 0, cachedBytes: 0 };
   }
 
   adjust(): void {}

@@ -91,6 +91,8 @@ export interface Supernode {
   listening(ports: { listenPort?: number; downloadPort: number }): void;
   /** Resolves when our copy of a file is complete; rejects with the reason where it cannot be had. */
   prefetch(file: PrefetchFile): Promise<void>;
+  /** Downloads from sources that run, and that wait for their turn. */
+  downloads(): { running: number; waiting: number };
   /** Takes other limits, for tasks and downloads under way too. */
   adjust(limits: CoreLimits): void;
   /** A peer handed out a bad piece, or none. */
@@ -186,6 +188,7 @@ export function createSupernode(options: SupernodeOptions): Supernode {
       });
       await seeder.seed(task, schedule);
     },
+    downloads: () => seeder.load,
     adjust(changed) {
       Object.assign(limits, scheduleLimits(changed));
       registryOptions.failAccessIntervalMs = changed.failAccessIntervalMs;

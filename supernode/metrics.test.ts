@@ -3,12 +3,20 @@ import { expect, test } from "vitest";
 import { HttpClient } from "../runtime/http_client.ts";
 import { serve } from "../runtime/serve.ts";
 import { SupernodeMetrics } from "./metrics.ts";
+import { SeedCache } from "./seed/cache.ts";
 import { TaskStore } from "./tasks/task_store.ts";
 
 /** The lines of one metric, `name{labels} value` each. */
 async function lines(metrics: SupernodeMetrics, name: string): Promise<string[]> {
   const text = await metrics.registry.metrics();
   return text.split("\n").filter((line) => line.startsWith(name));
+}
+
+/** A supernode with these tasks, a copy of 5 and one of 7 bytes, and downloads from sources. */
+function having(store: TaskStore): Parameters<SupernodeMetrics["watch"]>[0] {
+  const cache = new SeedCache("/nowhere");
+  cache.list = async () => [5, 7].map((bytes) => ({ taskId: "", bytes, lastAccessMs: 0 }));
+  return { store, cache, downloads: () => ({ running: 2, waiting: 3 }) };
 }
 
 /** v1's metrics with their labels (protocol §7 and what v1.0.6 shows). */
@@ -18,6 +26,7 @@ const V1 = {
   dragonfly_dfget_download_size_bytes_total: "counter",
   dragonfly_dfget_download_total: "counter",
   dragonfly_supernode_build_info: "gauge",
+  dragonfly_supernode_cache_size_bytes: "gauge",
   dragonfly_supernode_cdn_cache_hit_total: "counter",
   dragonfly_supernode_cdn_download_failed_total: "counter",
   dragonfly_supernode_cdn_download_total: "counter",
@@ -39,13 +48,14 @@ const V1 = {
   dragonfly_supernode_schedule_duration_milliseconds: "histogram",
   dragonfly_supernode_served_bytes_total: "counter",
   dragonfly_supernode_source_bytes_total: "counter",
+  dragonfly_supernode_source_downloads: "gauge",
   dragonfly_supernode_tasks: "gauge",
   dragonfly_supernode_tasks_registered_total: "counter",
 };
 
 test("every name of v1's dashboards is there, with its type", async () => {
   const metrics = new SupernodeMetrics();
-  metrics.watch(new TaskStore(() => 0));
+  metrics.watch(having(new TaskStore(() => 0)));
   const types = await lines(metrics, "# TYPE dragonfly_");
   expect(types.sort()).toEqual(
     Object.entries(V1)
@@ -97,7 +107,7 @@ test("call systems beyond the hundredth are counted together", async () => {
 test("gauges follow the store", async () => {
   const metrics = new SupernodeMetrics();
   const store = new TaskStore(() => 0);
-  metrics.watch(store);
+  metrics.watch(having(store));
   const peer = store.addPeer({ ip: "127.0.0.2", hostName: "h", port: 15001, version: "" });
   const name = "dragonfly_supernode_peers";
   expect(await lines(metrics, name)).toEqual([`${name}{peer="h-127.0.0.2"} 1`]);
@@ -142,4 +152,16 @@ test("requests are counted by the route's pattern, with or without version prefi
       `dragonfly_supernode_http_${what}_count{handler="/_ping"} 2`,
     );
   }
+});
+
+test("the cache, and the queue of downloads from sources", async () => {
+  const metrics = new SupernodeMetrics();
+  metrics.watch(having(new TaskStore(() => 0)));
+  expect(await lines(metrics, "dragonfly_supernode_cache_size_bytes ")).toEqual([
+    "dragonfly_supernode_cache_size_bytes 12",
+  ]);
+  expect(await lines(metrics, "dragonfly_supernode_source_downloads{")).toEqual([
+    'dragonfly_supernode_source_downloads{state="running"} 2',
+    'dragonfly_supernode_source_downloads{state="waiting"} 3',
+  ]);
 });

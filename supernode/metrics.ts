@@ -3,10 +3,10 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom
 import type { CdnStatus } from "../protocol/v1/peers.ts";
 import type { TaskMetrics } from "../protocol/v1/report.ts";
 import { goArchitecture, runtimeName, VERSION } from "../runtime/version.ts";
+import type { Supernode } from "./app.ts";
 import { httpMetrics } from "./http_metrics.ts";
 import type { SupernodeObserver } from "./observer.ts";
 import { type ClientState, shownCdnStatus } from "./tasks/task.ts";
-import type { TaskStore } from "./tasks/task_store.ts";
 
 const PREFIX = "dragonfly_supernode_";
 const CDN_STATES: CdnStatus[] = ["WAITING", "RUNNING", "FAILED", "SUCCESS", "SOURCE_ERROR"];
@@ -93,8 +93,16 @@ export class SupernodeMetrics implements SupernodeObserver {
     );
   }
 
-  /** Adds the gauges of what is in `store`; read whenever the metrics are. */
-  watch(store: TaskStore): void {
+  /** Adds the gauges of what a supernode has; read whenever the metrics are. */
+  watch({ store, cache, downloads }: Pick<Supernode, "store" | "cache" | "downloads">): void {
+    this.#gauge("source_downloads", "Downloads from sources, by state", ["state"], (gauge) => {
+      const { running, waiting } = downloads();
+      gauge.set({ state: "running" }, running);
+      gauge.set({ state: "waiting" }, waiting);
+    });
+    this.#gauge("cache_size_bytes", "Bytes of own copies on disk", [], async (gauge) => {
+      gauge.set((await cache.list()).reduce((sum, { bytes }) => sum + bytes, 0));
+    });
     this.#gauge("peers", "Peers known", ["peer"], (gauge) => {
       for (const { hostName, ip } of store.peers()) gauge.inc({ peer: `${hostName}-${ip}` });
     });
@@ -199,11 +207,11 @@ export class SupernodeMetrics implements SupernodeObserver {
     name: string,
     help: string,
     labelNames: Label[] = [],
-    fill?: (gauge: Gauge<Label>) => void,
+    fill?: (gauge: Gauge<Label>) => void | Promise<void>,
   ): Gauge<Label> {
     const collect = function (this: Gauge<Label>) {
       this.reset();
-      fill?.(this);
+      return fill?.(this);
     };
     return new Gauge({
       name: PREFIX + name,

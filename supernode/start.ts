@@ -87,7 +87,7 @@ export async function startSupernode(
     guard: sourceGuard(config.allowedSources),
   });
   const core = createSupernode({ config, observer: metrics });
-  metrics.watch(core.store);
+  metrics.watch(core);
   const jobs = new PreheatJobs({ prefetch: core.prefetch, client, now: Date.now });
   let notReady: string | undefined;
 

@@ -44,6 +44,11 @@ export class Seeder {
     this.#turnstile = new Turnstile(options.maxDownloads);
   }
 
+  /** Downloads from sources that run, and that wait for their turn. */
+  get load(): { running: number; waiting: number } {
+    return this.#turnstile.load;
+  }
+
   /** Downloads from sources at once, from now on. */
   setMaxDownloads(count: number): void {
     this.#turnstile.setCapacity(count);

@@ -16,6 +16,7 @@ it("lets in so many at once, the others in order", async () => {
   const settle = () => new Promise((resolve) => setImmediate(resolve));
   await settle();
   expect(began).toEqual([0, 1]);
+  expect(turnstile.load).toEqual({ running: 2, waiting: 2 });
   ends[1]!();
   await settle();
   expect(began).toEqual([0, 1, 2]);
@@ -23,6 +24,7 @@ it("lets in so many at once, the others in order", async () => {
   await settle();
   ends[3]!();
   expect(await Promise.all(jobs)).toEqual([0, 1, 2, 3]);
+  expect(turnstile.load).toEqual({ running: 0, waiting: 0 });
 });
 
 it("lets go of who gives up waiting, and of who fails", async () => {

@@ -10,6 +10,11 @@ export class Turnstile {
     this.#free = capacity;
   }
 
+  /** How many run, and how many wait. */
+  get load(): { running: number; waiting: number } {
+    return { running: this.#capacity - this.#free, waiting: this.#waiting.length };
+  }
+
   /** Lets another number run at once; those who run already go on. */
   setCapacity(capacity: number): void {
     this.#free += capacity - this.#capacity;

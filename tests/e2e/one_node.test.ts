@@ -1,5 +1,6 @@
-import { createHash } from "node:crypto";
+import { createHash, X509Certificate } from "node:crypto";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { parseSamples, parseSelector, sumOf } from "../../monitoring/metric_samples.ts";
 import { HttpClient, readBody } from "../../runtime/http_client.ts";
 import { Authority } from "../support/authority.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
@@ -85,6 +86,28 @@ describeWithPrograms("the clients of one node", { programs: ["skopeo", "docker-r
       expect(bytes.equals(whole.subarray(start, end + 1)), range).toBe(true);
     }
     expect(await egress.of(image.layers[1]!)).toBe(0);
+  });
+
+  it("are seen in its metrics", async () => {
+    const samples = parseSamples((await client.text(`${url()}/metrics`)).text);
+    const value = (name: string) =>
+      sumOf(samples, parseSelector(`dragonfly_dfdaemon_${name}`)) ?? Number.NaN;
+    const held = image.layers.reduce((sum, { size }) => sum + size, 0);
+    expect(value("active_tasks")).toBe(0);
+    expect(value("cache_files")).toBeGreaterThan(image.layers.length);
+    expect(value("cache_size_bytes")).toBeGreaterThan(held);
+    expect(value('bytes_total{origin="registry"}')).toBeGreaterThan(held);
+    expect(value('bytes_total{origin="cache"}')).toBeGreaterThan(0);
+    expect(value("first_byte_duration_seconds_count")).toBeGreaterThanOrEqual(
+      2 * image.layers.length,
+    );
+    expect(value("fallbacks_total")).toBe(0);
+    expect(value("verification_failures_total")).toBe(0);
+    expect(value("served_bytes_total")).toBeGreaterThanOrEqual(0);
+    expect(value('certificate_expiry_timestamp_seconds{certificate="hijack_https.cert"}')).toBe(
+      Date.parse(new X509Certificate(authority.files.pair.cert).validTo) / 1000,
+    );
+    expect(sumOf(samples, parseSelector("process_resident_memory_bytes"))).toBeGreaterThan(1e7);
   });
 
   it("push through it as if it were not there", async () => {
