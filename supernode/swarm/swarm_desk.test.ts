@@ -366,6 +366,26 @@ describe("a node of ours that falls silent", () => {
   });
 });
 
+describe("a supernode that was too busy to hear anybody", () => {
+  it("takes nobody for silent", async () => {
+    const one = task("a");
+    const node = client(one, 1);
+    const startMs = nowMs;
+    const beganMs = performance.now();
+    desk.start();
+    try {
+      desk.join(node, one, JOIN);
+      // The wall clock of this test goes as fast as the real one, and no timer can fire meanwhile.
+      while (performance.now() - beganMs < 4000);
+      nowMs = startMs + 4000;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      expect(report(node)).toMatchObject({ known: true });
+    } finally {
+      desk.stop();
+    }
+  });
+});
+
 describe("heartbeats", () => {
   it("tell one who is not known to register again", () => {
     const one = task("a");

@@ -204,9 +204,14 @@ export class SwarmDesk {
 
   /** Begins to look after those who fall silent. */
   start(): void {
+    let lastMs = performance.now();
     this.#timer = setInterval(() => {
       // A turn later: reports that have come in meanwhile are heard first.
-      setImmediate(() => this.expire());
+      setImmediate(() => {
+        const nowMs = performance.now();
+        this.expire(deafFor(nowMs - lastMs));
+        lastMs = nowMs;
+      });
     }, EXPIRE_INTERVAL_MS);
     this.#timer.unref();
   }
@@ -215,12 +220,16 @@ export class SwarmDesk {
     clearInterval(this.#timer);
   }
 
-  /** Lets go of members that are silent. */
-  expire(): void {
+  /**
+   * Lets go of members that are silent.
+   *
+   * @param deafMs for how long, since the last look, this process was too busy to hear anybody
+   */
+  expire(deafMs = 0): void {
     const nowMs = this.#options.now();
     for (const swarm of this.#swarms.values()) {
       swarm.aside.look();
-      swarm.task.expire(nowMs);
+      swarm.task.expire(nowMs, deafMs);
       if (swarm.task.size === swarm.members.size) continue;
       for (const { client } of [...swarm.members.values()]) {
         if (!swarm.task.has(client.cid)) this.leave(client.taskId, client.cid);
@@ -421,6 +430,12 @@ export class SwarmDesk {
       return [{ id, ip, port, path, near }];
     });
   }
+}
+
+/** Of the time between two looks, what this process was busy with something else, ms. */
+function deafFor(passedMs: number): number {
+  const lateMs = passedMs - EXPIRE_INTERVAL_MS;
+  return lateMs > EXPIRE_INTERVAL_MS ? lateMs : 0;
 }
 
 /** The blocks that a node says it has; none where that makes no sense. */
