@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, ServerResponse } from "node:http";
-import { FRAME_BYTES, frameHead, frameTail } from "../../protocol/piece_frame.ts";
+import { FRAME_BYTES, FRAME_HEAD_BYTES, frameHead, frameTail } from "../../protocol/piece_frame.ts";
 import { parseRange } from "../../protocol/piece_range.ts";
 import { MAX_PIECE_SIZE } from "../../protocol/piece_size.ts";
 import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
@@ -22,7 +22,6 @@ interface PieceRequest {
 /** Reads bytes of the file into `target`, all of it. */
 type ReadInto = (target: Uint8Array, offset: number) => Promise<void>;
 
-const HEAD_BYTES = 4;
 /**
  * Bytes read and sent at a time. Memory stays bounded by the connections, whatever the pieces' size, and
  * what was read is still in the processor's cache when it is sent.
@@ -118,12 +117,12 @@ async function readFramed(
 ): Promise<Uint8Array> {
   const bytes = content + FRAME_BYTES;
   const chunk = blockBuffers.take(Math.min(CHUNK_BYTES, bytes - at));
-  const head = at === 0 ? HEAD_BYTES : 0;
-  const tail = at + chunk.byteLength === bytes ? FRAME_BYTES - HEAD_BYTES : 0;
+  const head = at === 0 ? FRAME_HEAD_BYTES : 0;
+  const tail = at + chunk.byteLength === bytes ? FRAME_BYTES - FRAME_HEAD_BYTES : 0;
   const body = chunk.subarray(head, chunk.byteLength - tail);
   if (head > 0) chunk.set(frameHead(content, pieceSize), 0);
   if (tail > 0) chunk.set(frameTail(), chunk.byteLength - tail);
-  await readInto(body, offset + Math.max(0, at - HEAD_BYTES));
+  await readInto(body, offset + Math.max(0, at - FRAME_HEAD_BYTES));
   return chunk;
 }
 

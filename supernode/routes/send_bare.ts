@@ -1,12 +1,10 @@
 import type { FileHandle } from "node:fs/promises";
-import { FRAME_BYTES } from "../../protocol/piece_frame.ts";
+import { FRAME_BYTES, FRAME_HEAD_BYTES } from "../../protocol/piece_frame.ts";
 import { contentSize, pieceContent } from "../../protocol/piece_range.ts";
 import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { parsePieceMd5 } from "../../protocol/v1/pull_piece.ts";
 import { parseRangeHeader } from "../../runtime/http_range.ts";
 import type { SavedCopy } from "../seed/cache.ts";
-
-const HEAD_BYTES = 4;
 
 /**
  * Answers with bytes of the file that a framed copy holds, as far as it has come, without its frames.
@@ -33,7 +31,7 @@ export function sendBare(file: FileHandle, copy: SavedCopy, range: string | unde
         const piece = Math.floor(at / contentSize(layout));
         const { offset, length } = pieceContent(piece, layout);
         const bytes = new Uint8Array(Math.min(BLOCK_BYTES, end - at, offset + length - at));
-        await readAll(file, bytes, piece * pieceSize + HEAD_BYTES + at - offset);
+        await readAll(file, bytes, piece * pieceSize + FRAME_HEAD_BYTES + at - offset);
         at += bytes.byteLength;
         controller.enqueue(bytes);
         if (at < end) return;

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
-import { FRAME_BYTES, frameHead, frameTail } from "../../protocol/piece_frame.ts";
+import { FRAME_BYTES, FRAME_HEAD_BYTES, frameHead, frameTail } from "../../protocol/piece_frame.ts";
 import { contentSize, type PieceLayout, pieceContent } from "../../protocol/piece_range.ts";
 
 /** A piece as it goes to disk and over the wire. */
@@ -16,8 +16,6 @@ export interface WholeHashes {
   md5: boolean;
   sha256: boolean;
 }
-
-const HEAD_BYTES = 4;
 
 /**
  * Cuts a stream of file bytes into pieces, framing and hashing each byte once as it passes. A piece's
@@ -39,7 +37,7 @@ export class PieceCutter {
   constructor(layout: PieceLayout, hashes: WholeHashes) {
     this.#layout = layout;
     this.#hashes = hashes;
-    this.#headBytes = layout.framed ? HEAD_BYTES : 0;
+    this.#headBytes = layout.framed ? FRAME_HEAD_BYTES : 0;
     this.#buffer = this.#allocate();
     this.#beginHashes();
   }
@@ -135,7 +133,7 @@ export class PieceCutter {
     let hash = this.#hashOfPiece();
     if (framed) {
       bytes.set(this.#head(length), 0);
-      bytes.set(frameTail(), HEAD_BYTES + length);
+      bytes.set(frameTail(), FRAME_HEAD_BYTES + length);
       if (length === this.#expectedLength()) hash.update(frameTail());
       // The file ended where nobody knew it would: the head is another than was hashed.
       else hash = createHash("md5").update(bytes);
