@@ -1,4 +1,4 @@
-import { copyFile, link, mkdir, open, rename, rm, statfs } from "node:fs/promises";
+import { copyFile, type FileHandle, link, mkdir, open, rename, rm, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /** Replaces a file's content in one step: a reader, or a crash, sees the old or the new text. */
@@ -15,6 +15,26 @@ export async function writeFileAtomically(
     await file.close();
   }
   await rename(temporary, path);
+}
+
+/**
+ * Reads into all of `target`: one read may bring less than was asked for.
+ *
+ * @param position where in the file to begin
+ * @returns bytes read: fewer than `target` takes where the file ends before
+ */
+export async function readFully(
+  file: FileHandle,
+  target: Uint8Array,
+  position: number,
+): Promise<number> {
+  let done = 0;
+  while (done < target.byteLength) {
+    const { bytesRead } = await file.read(target, done, target.byteLength - done, position + done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
+  }
+  return done;
 }
 
 /** Bytes free to us on the file system that holds `path`. */

@@ -6,6 +6,7 @@ import {
   pieceContent,
   pieceCount,
 } from "../../protocol/piece_range.ts";
+import { readFully } from "../../runtime/files.ts";
 import { type FileIndex, indexPath, writeIndex } from "./index_file.ts";
 
 /**
@@ -164,17 +165,8 @@ export class TaskFile {
    * @throws when the file ends before
    */
   async readInto(target: Uint8Array, offset: number): Promise<void> {
-    let read = 0;
-    while (read < target.byteLength) {
-      const { bytesRead } = await this.#handle.read(
-        target,
-        read,
-        target.byteLength - read,
-        offset + read,
-      );
-      if (bytesRead === 0) throw new Error(`${this.path} ends at byte ${offset + read}`);
-      read += bytesRead;
-    }
+    const read = await readFully(this.#handle, target, offset);
+    if (read < target.byteLength) throw new Error(`${this.path} ends at byte ${offset + read}`);
   }
 
   /** Notes facts that the index carries along. */

@@ -8,6 +8,7 @@ import type { ConnectionEnv } from "../../runtime/serve.ts";
 import type { SupernodeObserver } from "../observer.ts";
 import type { SeedCache } from "../seed/cache.ts";
 import type { PathPass } from "../seed/path_pass.ts";
+import { readCopy } from "./read_copy.ts";
 import { sendBare } from "./send_bare.ts";
 
 export interface FilePortOptions {
@@ -69,8 +70,12 @@ export function filePortRoutes({ cache, passes, observer }: FilePortOptions): Ho
       headers["content-length"] = String(length);
       if (c.req.method === "HEAD") return new Response(null, { status, headers });
       observer.bytesServed(length);
-      if (length <= MAX_PIECE_SIZE)
-        return new Response(await readExactly(file, start, length), { status, headers });
+      // Pieces are what this port is asked for: they are read in one go.
+      if (length <= MAX_PIECE_SIZE) {
+        const piece = new Uint8Array(length);
+        await readCopy(file, piece, start);
+        return new Response(piece, { status, headers });
+      }
       handedOver = true;
       const stream = file.createReadStream({ start, end: start + length - 1, autoClose: true });
       return new Response(Readable.toWeb(stream) as ReadableStream, { status, headers });
@@ -79,20 +84,4 @@ export function filePortRoutes({ cache, passes, observer }: FilePortOptions): Ho
     }
   });
   return app;
-}
-
-/** Reads a piece in one go: pieces are what this port is asked for. */
-async function readExactly(
-  file: FileHandle,
-  start: number,
-  length: number,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(length);
-  let done = 0;
-  while (done < length) {
-    const { bytesRead } = await file.read(bytes, done, length - done, start + done);
-    if (bytesRead === 0) throw new Error("the file became shorter while it was read");
-    done += bytesRead;
-  }
-  return bytes;
 }

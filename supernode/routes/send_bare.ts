@@ -5,6 +5,7 @@ import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { parsePieceMd5 } from "../../protocol/v1/pull_piece.ts";
 import { parseRangeHeader } from "../../runtime/http_range.ts";
 import type { SavedCopy } from "../seed/cache.ts";
+import { readCopy } from "./read_copy.ts";
 
 /**
  * Answers with bytes of the file that a framed copy holds, as far as it has come, without its frames.
@@ -31,7 +32,7 @@ export function sendBare(file: FileHandle, copy: SavedCopy, range: string | unde
         const piece = Math.floor(at / contentSize(layout));
         const { offset, length } = pieceContent(piece, layout);
         const bytes = new Uint8Array(Math.min(BLOCK_BYTES, end - at, offset + length - at));
-        await readAll(file, bytes, piece * pieceSize + FRAME_HEAD_BYTES + at - offset);
+        await readCopy(file, bytes, piece * pieceSize + FRAME_HEAD_BYTES + at - offset);
         at += bytes.byteLength;
         controller.enqueue(bytes);
         if (at < end) return;
@@ -51,14 +52,4 @@ export function sendBare(file: FileHandle, copy: SavedCopy, range: string | unde
       "content-range": `bytes ${wanted.start}-${wanted.end}/${size}`,
     },
   });
-}
-
-async function readAll(file: FileHandle, target: Uint8Array, position: number): Promise<void> {
-  let done = 0;
-  while (done < target.byteLength) {
-    const left = target.byteLength - done;
-    const { bytesRead } = await file.read(target, done, left, position + done);
-    if (bytesRead === 0) throw new Error("the file became shorter while it was read");
-    done += bytesRead;
-  }
 }
