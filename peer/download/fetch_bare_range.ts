@@ -1,11 +1,6 @@
 import type { ByteRange } from "../../protocol/piece_range.ts";
 import { type HttpClient, HttpError, type HttpResponse } from "../../runtime/http_client.ts";
-import { VERSION } from "../../runtime/version.ts";
-
-/** Milliseconds for a connection to a peer or the supernode: they are near. */
-const CONNECT_MS = 1500;
-/** Milliseconds without a byte after which it counts as gone. */
-const IDLE_MS = 5000;
+import { PEER_PATIENCE, pieceHeaders } from "./piece_question.ts";
 
 export interface BareRangeOptions {
   http: HttpClient;
@@ -27,15 +22,13 @@ export async function fetchBareRange(
 ): Promise<HttpResponse> {
   const { http, pieceSize, signal } = options;
   const response = await http.request(`http://${from.ip}:${from.port}${from.path}`, {
-    headers: {
-      range: `bytes=${range.start}-${range.end}`,
-      pieceNum: String(Math.floor(range.start / pieceSize)),
-      pieceSize: String(pieceSize),
-      "user-agent": `dfget/${VERSION}`,
-      cdnSource: "source",
-    },
-    connectTimeoutMs: CONNECT_MS,
-    idleTimeoutMs: IDLE_MS,
+    headers: pieceHeaders({
+      range,
+      piece: Math.floor(range.start / pieceSize),
+      pieceSize,
+      framed: false,
+    }),
+    ...PEER_PATIENCE,
     signal,
   });
   const length = Number(response.headers["content-length"]);

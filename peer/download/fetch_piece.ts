@@ -4,9 +4,9 @@ import { contentSize, type PieceLayout, pieceContent } from "../../protocol/piec
 import { type PieceTask, parsePieceMd5 } from "../../protocol/v1/pull_piece.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import type { RateLimiter } from "../../runtime/rate_limiter.ts";
-import { VERSION } from "../../runtime/version.ts";
 import { BadLengthError, FixedBody } from "./fixed_body.ts";
 import { pauseFor } from "./pause_for.ts";
+import { PEER_PATIENCE, pieceHeaders } from "./piece_question.ts";
 
 /** Why a peer gave no good piece. */
 export type PieceFailure = "unreachable" | "missing" | "wrong";
@@ -33,10 +33,6 @@ export interface FetchPieceOptions {
   signal?: AbortSignal;
 }
 
-/** Milliseconds for a connection to a peer: peers are near, and there are others. */
-const CONNECT_MS = 1500;
-/** Milliseconds without a byte after which a peer counts as gone. */
-const IDLE_MS = 5000;
 /** v1's default of `--minrate`, bytes a second. */
 export const MIN_RATE = 64 * 1024;
 
@@ -52,8 +48,9 @@ export async function fetchPiece(task: PieceTask, options: FetchPieceOptions): P
   const length = wireLength(task, layout, expected?.length);
   const start = task.pieceNum * layout.pieceSize;
   const end = layout.framed ? start + layout.pieceSize - 1 : start + length - 1;
+  const { connectTimeoutMs, idleTimeoutMs } = PEER_PATIENCE;
   const deadline = new Deadline(
-    CONNECT_MS + IDLE_MS + (layout.pieceSize / options.minRate) * 1000,
+    connectTimeoutMs + idleTimeoutMs + (layout.pieceSize / options.minRate) * 1000,
     options.signal,
   );
   let into: FixedBody | undefined;
@@ -62,15 +59,13 @@ export async function fetchPiece(task: PieceTask, options: FetchPieceOptions): P
       { host: task.peerIp, port: task.peerPort },
       {
         path: task.path,
-        headers: {
-          range: `bytes=${start}-${end}`,
-          pieceNum: String(task.pieceNum),
-          pieceSize: String(layout.pieceSize),
-          "user-agent": `dfget/${VERSION}`,
-          ...(layout.framed ? {} : { cdnSource: "source" }),
-        },
-        connectTimeoutMs: CONNECT_MS,
-        idleTimeoutMs: IDLE_MS,
+        headers: pieceHeaders({
+          range: { start, end },
+          piece: task.pieceNum,
+          pieceSize: layout.pieceSize,
+          framed: layout.framed,
+        }),
+        ...PEER_PATIENCE,
         signal: deadline.signal,
         onHead: ({ status, length: announced }) => {
           if (status !== 206) {
