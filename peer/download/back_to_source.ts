@@ -11,6 +11,7 @@ import {
   type Source,
   SourceRefusedError,
 } from "./fetch_source.ts";
+import { pauseFor } from "./pause_for.ts";
 
 export interface BackToSourceOptions {
   source: Source;
@@ -92,10 +93,8 @@ async function streamAll(options: BackToSourceOptions): Promise<void> {
   let filled = 0;
   for await (const chunk of response.body as AsyncIterable<Buffer>) {
     total += chunk.byteLength;
-    let waitMs = 0;
-    for (const limiter of options.limiters)
-      waitMs = Math.max(waitMs, limiter.take(chunk.byteLength));
-    if (waitMs >= 10) await sleep(waitMs, undefined, { signal: options.signal });
+    const pauseMs = pauseFor(chunk.byteLength, options.limiters);
+    if (pauseMs) await sleep(pauseMs, undefined, { signal: options.signal });
     let at = 0;
     while (at < chunk.byteLength) {
       const copied = chunk.copy(buffer, filled, at, Math.min(chunk.byteLength, at + size - filled));
