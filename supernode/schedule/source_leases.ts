@@ -1,5 +1,5 @@
 import { BLOCK_BYTES, type BlockRun } from "../../protocol/swarm/blocks.ts";
-import { type BlockOrigin, OpenBlocks } from "./open_blocks.ts";
+import { type BlockOrigin, OpenBlocks, type OpenRun } from "./open_blocks.ts";
 
 /** The right of one node to fetch a run of blocks from the source, or from where else it is to be had. */
 export interface Lease<Holder> extends BlockRun {
@@ -128,7 +128,7 @@ export class SourceLeases<Holder> {
     refused: ReadonlySet<string> = NONE,
   ): Lease<Holder> | undefined {
     if (!this.hasWork) return undefined;
-    let runner = this.#runners.get(holder);
+    const runner = this.#runners.get(holder);
     if (runner) {
       if (runner.leases.length >= this.#limits.perRunner) return undefined;
       if (this.#isSlow(runner, this.#usualRate())) return undefined;
@@ -137,15 +137,7 @@ export class SourceLeases<Holder> {
         return undefined;
     }
     const run = this.open.take(this.#sizeFor(runner), refused);
-    if (!run) return undefined;
-    if (!runner) {
-      this.#budget.used += 1;
-      this.#runners.set(holder, (runner = newRunner(nowMs)));
-    }
-    const lease: Lease<Holder> = { ...run, id: ++this.#lastId, holder, done: 0 };
-    if (runner.leases.length === 0) runner.since = { ms: nowMs, bytes: runner.bytes };
-    runner.leases.push(lease);
-    return lease;
+    return run && this.#give(holder, run, nowMs);
   }
 
   /**
@@ -158,20 +150,13 @@ export class SourceLeases<Holder> {
     nowMs: number,
     choose: () => number | undefined,
   ): Lease<Holder> | undefined {
-    let runner = this.#runners.get(holder);
+    const runner = this.#runners.get(holder);
     const hasRoom = runner
       ? runner.leases.length < this.#limits.perRunner
       : this.#budget.used < this.#budget.most;
     const block = hasRoom ? choose() : undefined;
     if (block === undefined) return undefined;
-    if (!runner) {
-      this.#budget.used += 1;
-      this.#runners.set(holder, (runner = newRunner(nowMs)));
-    }
-    const run = { first: block, count: 1, origin: this.open.origin };
-    const lease: Lease<Holder> = { ...run, id: ++this.#lastId, holder, done: 0 };
-    runner.leases.push(lease);
-    return lease;
+    return this.#give(holder, { first: block, count: 1, origin: this.open.origin }, nowMs);
   }
 
   /**
@@ -258,6 +243,19 @@ export class SourceLeases<Holder> {
     this.#fetchers[block] = undefined;
     this.#fetchedMs[block] = Number.POSITIVE_INFINITY;
     this.open.back({ first: block, count: 1 });
+  }
+
+  #give(holder: Holder, run: OpenRun, nowMs: number): Lease<Holder> {
+    let runner = this.#runners.get(holder);
+    if (!runner) {
+      this.#budget.used += 1;
+      this.#runners.set(holder, (runner = newRunner(nowMs)));
+    }
+    const lease: Lease<Holder> = { ...run, id: ++this.#lastId, holder, done: 0 };
+    // While it had none it had nothing to be fast with.
+    if (runner.leases.length === 0) runner.since = { ms: nowMs, bytes: runner.bytes };
+    runner.leases.push(lease);
+    return lease;
   }
 
   #retire(holder: Holder): void {
