@@ -66,6 +66,12 @@ export type PullAnswer =
 /** The supernode cannot be reached, or what answers is not one. */
 export class SupernodeLostError extends Error {
   override name = "SupernodeLostError";
+  /** Whether its host says that nobody listens there: it is not just busy. */
+  readonly refused: boolean;
+  constructor(message: string, refused = false) {
+    super(message);
+    this.refused = refused;
+  }
 }
 
 /** The supernode is there and says no. */
@@ -253,7 +259,7 @@ export class SupernodeClient {
         : error instanceof HttpError
           ? error.message
           : String(error);
-      const lost = new SupernodeLostError(`supernode ${this.name}: ${reason}`);
+      const lost = new SupernodeLostError(`supernode ${this.name}: ${reason}`, isRefusal(error));
       this.#lost = { error: lost, atMs: performance.now() };
       throw lost;
     }
@@ -270,4 +276,11 @@ export class SupernodeClient {
   #garbled(what: string): SupernodeLostError {
     return new SupernodeLostError(`supernode ${this.name}: its answer makes no sense (${what})`);
   }
+}
+
+/** A name with several addresses fails with one error for each of them. */
+function isRefusal(error: unknown): boolean {
+  const { cause } = error as Error;
+  const causes = cause instanceof AggregateError ? (cause.errors as unknown[]) : [cause];
+  return causes.every((one) => (one as NodeJS.ErrnoException | undefined)?.code === "ECONNREFUSED");
 }

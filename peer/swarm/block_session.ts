@@ -24,6 +24,7 @@ import {
 } from "../download/swarm_types.ts";
 import { blockBuffers } from "../store/block_buffers.ts";
 import type { TaskFile } from "../store/task_file.ts";
+import { SupernodeLostError } from "../supernode/supernode_client.ts";
 import { BlockProofs } from "./block_proofs.ts";
 import { BlockChooser } from "./choose_blocks.ts";
 import { hashBlock } from "./hash_block.ts";
@@ -89,7 +90,6 @@ export class BlockSession implements Reporter {
   #member: Membership;
   /** How v1 clients of this task see the file. */
   #pieces: PieceLayout;
-  #heartbeatMs: number;
   #bytesSince = 0;
   #reportedMs = performance.now();
   #tickMs = performance.now();
@@ -119,7 +119,6 @@ export class BlockSession implements Reporter {
     this.#file = file;
     this.#member = member;
     this.#pieces = pieces;
-    this.#heartbeatMs = answer.heartbeatMs;
     this.#outcome = new Promise((resolve, reject) => {
       this.#settle = resolve;
       this.#fail = reject;
@@ -314,16 +313,13 @@ export class BlockSession implements Reporter {
   #enter(answer: JoinAnswer): void {
     this.#unheard = undefined;
     this.#options.onMember(this.#member);
-    this.#heartbeatMs = answer.heartbeatMs;
     this.digests.trust(answer.sealKey);
-    this.#sessions.heartbeats.add(this.#member.supernode, this, this.#heartbeatMs);
+    this.#sessions.heartbeats.add(this.#member.supernode, this, answer.heartbeatMs);
     for (const neighbour of answer.neighbours) this.meet(neighbour);
     this.#runner.grant(answer.leases);
   }
 
   #hear(slot: number, message: HaveMessage): void {
-    const link = this.#links.get(slot);
-    if (link) link.heardMs = performance.now();
     if (message.seal) {
       this.#proofs.learn(message.seal);
       return;
@@ -550,8 +546,7 @@ export class BlockSession implements Reporter {
 
   /** Where hosts are short of processor time most neighbours are late together: that is no death. */
   #dropSilent(nowMs: number): void {
-    let silent = 0;
-    for (const { heardMs } of this.#links.values()) if (nowMs - heardMs > SILENCE_MS) silent += 1;
+    const silent = this.#chooser.silentCount(SILENCE_MS, nowMs);
     const forMs = silent > 2 && silent > this.#links.size / 2 ? SILENCE_OF_ALL_MS : SILENCE_MS;
     for (;;) {
       const slot = this.#chooser.silent(forMs, nowMs);
@@ -589,5 +584,6 @@ export class BlockSession implements Reporter {
 /** Milliseconds without a block until p2p is given up, by what is known of the supernode. */
 function patienceWith(unheard: Error | undefined): number {
   if (!unheard) return STALL_MS;
-  return unheard.message.includes("ECONNREFUSED") ? STALL_ALONE_MS : STALL_UNHEARD_MS;
+  const isGone = unheard instanceof SupernodeLostError && unheard.refused;
+  return isGone ? STALL_ALONE_MS : STALL_UNHEARD_MS;
 }

@@ -191,6 +191,16 @@ export class BlockChooser {
     return NOBODY;
   }
 
+  /** How many neighbours have not been heard of for so long. */
+  silentCount(forMs: number, nowMs: number): number {
+    const neighbours = this.#neighbours;
+    let count = 0;
+    for (let slot = 0; slot < neighbours.slots; slot++) {
+      if (neighbours.isUsed(slot) && nowMs - neighbours.heardMs(slot) > forMs) count += 1;
+    }
+    return count;
+  }
+
   /**
    * Chooses the next block and whom to ask for it, and counts it as asked for.
    *

@@ -39,8 +39,6 @@ export class NeighbourLink {
   wrong = 0;
   /** Blocks that came from others while it was at them, since one last came from it. */
   late = 0;
-  /** When it last spoke. */
-  heardMs = performance.now();
   readonly #abort = new AbortController();
 
   constructor(options: LinkOptions) {
