@@ -115,15 +115,6 @@ async function run(flags: Flags): Promise<void> {
     await (await starting).close();
   });
   const proxy = await starting;
-  onReload(
-    async () => {
-      const waiting = await proxy.reload(await configFrom(flags));
-      log.info("configuration reloaded");
-      if (waiting.length > 0) {
-        log.warn("takes effect with the next start: {keys}", { keys: waiting.join(", ") });
-      }
-    },
-    (reason) => log.error("configuration not reloaded, the old one stays: {reason}", { reason }),
-  );
+  onReload(log, async () => proxy.reload(await configFrom(flags)));
   await manager.ready();
 }

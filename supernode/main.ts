@@ -44,18 +44,11 @@ async function run(sources: ConfigSources): Promise<void> {
   process.stdout.write(
     `supernode listens on ${listenIp}:${listenPort}${files}, known to peers as ${advertiseIp} (cdn pattern ${config.cdnPattern}, home ${config.homeDir})\n`,
   );
-  onReload(
-    async () => {
-      const next = await loadConfig(sources);
-      for (const warning of next.warnings) log.warn("{warning}", { warning });
-      const waiting = supernode.reload(next.config);
-      log.info("configuration reloaded");
-      if (waiting.length > 0) {
-        log.warn("takes effect with the next start: {keys}", { keys: waiting.join(", ") });
-      }
-    },
-    (reason) => log.error("configuration not reloaded, the old one stays: {reason}", { reason }),
-  );
+  onReload(log, async () => {
+    const next = await loadConfig(sources);
+    for (const warning of next.warnings) log.warn("{warning}", { warning });
+    return supernode.reload(next.config);
+  });
   await manager.ready();
 }
 
