@@ -1,8 +1,4 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { parse } from "yaml";
-import { SWARM_VERSION } from "../../protocol/swarm/messages.ts";
 import { taskId } from "../../protocol/task_id.ts";
 import { HttpClient } from "../../runtime/http_client.ts";
 import { Authority } from "../support/authority.ts";
@@ -13,6 +9,7 @@ import { describeWithPrograms } from "../support/programs.ts";
 import { ACCOUNT, Registry } from "../support/registry.ts";
 import { Scratch } from "../support/scratch.ts";
 import { expectImage, startSkopeoPull } from "../support/skopeo.ts";
+import { Stranger } from "../support/stranger.ts";
 import type { CdnPattern } from "../support/supernode.ts";
 
 const BASIC = Buffer.from(`${ACCOUNT.user}:${ACCOUNT.password}`).toString("base64");
@@ -109,70 +106,17 @@ describeWithPrograms(
       });
 
       it("gives one who knows task, URL and ports, but no secret, not one byte", async () => {
-        const { supernode, nodes } = cluster;
-        const { base } = parse(await readFile(join(supernode.home, "supernode.yml"), "utf8"));
-        const url = `https://${registry.host}${blob()}`;
-        const task = taskId({ taskUrl: url });
-        const digest = image.layers[1]!.digest.slice("sha256:".length);
-        const api = `http://${supernode.node}`;
-        const files = `http://${supernode.address}:${base.downloadPort}`;
-        const registration = (headers: string[]) => ({
-          method: "POST",
-          headers: { "Content-Type": "application/json" },
-          body: JSON.stringify({
-            rawUrl: url,
-            taskUrl: url,
-            cid: "127.0.0.9-1-1795513300.123",
-            ip: "127.0.0.9",
-            port: 15001,
-            path: "/peer/file/x",
-            superNodeIp: supernode.address,
-            rootCAs: [Buffer.from(registry.authority.files.pair.cert).toString("base64")],
-            headers,
-          }),
-        });
+        const layer = image.layers[1]!;
+        const stranger = new Stranger({ client, cluster, registry, repository, layer });
         // v1's refusal of a registration is 500, by which its clients go to the source.
         for (const headers of [[], [`Authorization:Basic ${WRONG}`]]) {
-          const answer = await client.text(`${api}/peer/registry`, registration(headers));
+          const answer = await stranger.register(headers);
           expect(answer.status).toBe(500);
           expect(answer.text).toContain("authentication required");
         }
-        const piece = {
-          Range: "bytes=0-99",
-          pieceNum: "0",
-          pieceSize: "4194304",
-          cdnSource: "source",
-        };
-        const ports = nodes.map(({ address, peerPort }) => `http://${address}:${peerPort}`);
-        const asked = [
-          `${files}/download/${task.slice(0, 3)}/${task}`,
-          `${files}/download/${task.slice(0, 3)}/${task}/${"A".repeat(32)}`,
-          ...ports.flatMap((port) => [
-            ...[digest, task].map((name) => `${port}/peer/file/${name}`),
-            `${port}/peer/swarm/${digest}`,
-            `${port}/peer/swarm/${digest}?id=x&ip=127.0.0.9&port=15001&path=x`,
-          ]),
-        ];
-        for (const one of asked) {
-          const answer = await client.text(one, { headers: piece });
-          expect([401, 403, 404], one).toContain(answer.status);
-        }
-        const pulled = `${api}/peer/task?srcCid=x&taskId=${task}&status=700&result=502`;
-        expect(JSON.parse((await client.text(pulled)).text)).toMatchObject({ code: 502 });
-        const beat = await client.text(`${api}/swarm/heartbeat`, {
-          method: "POST",
-          body: JSON.stringify({
-            version: SWARM_VERSION,
-            tasks: [{ taskId: task, cid: "x", held: 0, neighbours: 0 }],
-          }),
-        });
-        expect(JSON.parse(beat.text).tasks).toMatchObject([{ known: false, neighbours: [] }]);
+        await stranger.expectNotOneByte();
         // With the right ones the supernode takes the same client in.
-        const answer = await client.text(
-          `${api}/peer/registry`,
-          registration([`Authorization:Basic ${BASIC}`]),
-        );
-        expect(answer.status).toBe(200);
+        expect((await stranger.register([`Authorization:Basic ${BASIC}`])).status).toBe(200);
       });
 
       it("tells the names of its files, which are keys, in no log", async () => {

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { taskId } from "../../protocol/task_id.ts";
 import { HttpClient } from "../../runtime/http_client.ts";
 import { Authority } from "../support/authority.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
@@ -11,6 +10,7 @@ import { describeWithPrograms } from "../support/programs.ts";
 import { ACCOUNT, Registry } from "../support/registry.ts";
 import { Scratch } from "../support/scratch.ts";
 import { expectImage, startSkopeoPull } from "../support/skopeo.ts";
+import { Stranger } from "../support/stranger.ts";
 import type { CdnPattern } from "../support/supernode.ts";
 import { TokenServer } from "../support/token_server.ts";
 
@@ -120,48 +120,17 @@ describeWithPrograms(
       });
 
       it("gives one who knows task, URL and ports not one byte", async () => {
-        const { supernode, nodes } = cluster;
-        const digest = image.layers[1]!.digest.slice("sha256:".length);
-        const url = `https://${registry.host}${blob(image.layers[1]!)}`;
-        const task = taskId({ taskUrl: url });
-        const register = (headers: string[]) =>
-          client.text(`http://${supernode.node}/peer/registry`, {
-            method: "POST",
-            headers: { "Content-Type": "application/json" },
-            body: JSON.stringify({
-              rawUrl: url,
-              taskUrl: url,
-              cid: "127.0.0.9-1-1795513300.123",
-              ip: "127.0.0.9",
-              port: 15001,
-              path: "/peer/file/x",
-              superNodeIp: supernode.address,
-              rootCAs: [Buffer.from(registry.authority.files.pair.cert).toString("base64")],
-              headers,
-            }),
-          });
+        const layer = image.layers[1]!;
+        const stranger = new Stranger({ client, cluster, registry, repository, layer });
         const wrong = tokens.issue("elsewhere/same", ["pull"]);
         for (const headers of [[], [`Authorization:Bearer ${wrong}`]]) {
-          const answer = await register(headers);
+          const answer = await stranger.register(headers);
           expect(answer.status).toBe(500);
           expect(answer.text).toContain("authentication required");
         }
-        const piece = {
-          Range: "bytes=0-99",
-          pieceNum: "0",
-          pieceSize: "4194304",
-          cdnSource: "source",
-        };
-        for (const { address, peerPort } of nodes) {
-          for (const name of [`file/${digest}`, `file/${task}`, `swarm/${digest}`]) {
-            const answer = await client.text(`http://${address}:${peerPort}/peer/${name}`, {
-              headers: piece,
-            });
-            expect([401, 403, 404]).toContain(answer.status);
-          }
-        }
+        await stranger.expectNotOneByte();
         const right = tokens.issue(repository, ["pull"]);
-        expect((await register([`Authorization:Bearer ${right}`])).status).toBe(200);
+        expect((await stranger.register([`Authorization:Bearer ${right}`])).status).toBe(200);
       });
 
       it("brings a layer to its end where a token expires on the way", async () => {
