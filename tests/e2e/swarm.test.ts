@@ -14,6 +14,7 @@ import { REGISTRY_NAME, Registry } from "../support/registry.ts";
 import { Scratch } from "../support/scratch.ts";
 import { expectImage, startSkopeoPull } from "../support/skopeo.ts";
 import type { Supernode } from "../support/supernode.ts";
+import { supernodeMetrics } from "../support/supernode_metrics.ts";
 
 describeWithPrograms("our own swarm", { programs: ["skopeo", "docker-registry"] }, () => {
   let scratch: Scratch;
@@ -83,12 +84,12 @@ describeWithPrograms("our own swarm", { programs: ["skopeo", "docker-registry"] 
       await registry.push(image, repository);
       const { supernode, nodes } = await start(3);
       await Promise.all(nodes.map((node) => pull(node, image, repository)));
-      const metrics = await (await fetch(`http://${supernode.node}/metrics`)).text();
-      expect(handled(metrics, "/peer/piece/suc")).toBe(0);
-      expect(handled(metrics, "/peer/task")).toBe(0);
+      const handled = await handledBy(supernode);
+      expect(handled("/peer/piece/suc")).toBe(0);
+      expect(handled("/peer/task")).toBe(0);
       // One for the layer and one for the image's configuration, by each of three nodes.
-      expect(handled(metrics, "/peer/registry")).toBe(6);
-      requests.push(handled(metrics, "/swarm/heartbeat"));
+      expect(handled("/peer/registry")).toBe(6);
+      requests.push(handled("/swarm/heartbeat"));
       await cluster?.stop();
     }
     // A heartbeat for each run of blocks fetched from the source, and one a node every second or so:
@@ -117,8 +118,8 @@ describeWithPrograms("our own swarm", { programs: ["skopeo", "docker-registry"] 
     await supernode.restart("SIGKILL");
     // The layer and the image's configuration, by each of the two.
     await until("the nodes say what they hold", async () => {
-      const metrics = await (await fetch(`http://${supernode.node}/metrics`)).text();
-      return handled(metrics, "/peer/registry") >= 4;
+      const handled = await handledBy(supernode);
+      return handled("/peer/registry") >= 4;
     });
     const [layer] = image.layers;
     expect((await egress.of(layer!)) / layer!.size).toBeLessThanOrEqual(1.05);
@@ -145,8 +146,8 @@ describeWithPrograms("our own swarm", { programs: ["skopeo", "docker-registry"] 
     const [layer] = image.layers;
     // What was on its way from the registry then, and no more.
     expect((await egress.of(layer!)) / layer!.size).toBeLessThanOrEqual(1.3);
-    const metrics = await (await fetch(`http://${supernode.node}/metrics`)).text();
-    expect(handled(metrics, "/peer/registry")).toBeGreaterThanOrEqual(3);
+    const handled = await handledBy(supernode);
+    expect(handled("/peer/registry")).toBeGreaterThanOrEqual(3);
   });
 
   it("hands its files to v1 clients too", { timeout: 120_000 }, async () => {
@@ -196,16 +197,13 @@ describeWithPrograms("our own swarm", { programs: ["skopeo", "docker-registry"] 
     await v1.finish();
     const [layer] = image.layers;
     expect((await egress.of(layer!)) / layer!.size).toBeLessThanOrEqual(1.05);
-    const metrics = await (await fetch(`http://${supernode.node}/metrics`)).text();
-    expect(handled(metrics, "/swarm/heartbeat")).toBeGreaterThan(0);
+    const handled = await handledBy(supernode);
+    expect(handled("/swarm/heartbeat")).toBeGreaterThan(0);
   });
 });
 
-/** How many requests a supernode has answered on a route. */
-function handled(metrics: string, handler: string): number {
-  return metrics
-    .split("\n")
-    .filter((line) => line.startsWith("dragonfly_supernode_http_requests_total{"))
-    .filter((line) => line.includes(`handler="${handler}"`))
-    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
+/** How many requests a supernode has answered, by route. */
+async function handledBy(supernode: Supernode): Promise<(handler: string) => number> {
+  const count = await supernodeMetrics(supernode);
+  return (handler) => count(`http_requests_total{handler="${handler}"}`);
 }

@@ -14,6 +14,7 @@ import { REGISTRY_NAME, Registry } from "../support/registry.ts";
 import { Scratch } from "../support/scratch.ts";
 import { expectImage, startSkopeoPull } from "../support/skopeo.ts";
 import type { CdnPattern, Supernode } from "../support/supernode.ts";
+import { supernodeMetrics } from "../support/supernode_metrics.ts";
 
 describeWithPrograms(
   "our own swarm around the supernode's copy",
@@ -74,8 +75,8 @@ describeWithPrograms(
       );
       const { digest, size } = whole.layers[0]!;
       expect((await egress.of({ digest, size })) / size).toBeLessThanOrEqual(1.05);
-      const counts = await metrics(supernode);
-      expect(counts("http_requests_total", 'handler="/peer/task"')).toBe(0);
+      const counts = await supernodeMetrics(supernode);
+      expect(counts('http_requests_total{handler="/peer/task"}')).toBe(0);
       const served = counts("served_bytes_total");
       expect(served / size).toBeGreaterThanOrEqual(1);
       expect(served / size).toBeLessThanOrEqual(2);
@@ -128,7 +129,7 @@ describeWithPrograms(
         expect(`sha256:${createHash("sha256").update(content).digest("hex")}`).toBe(layer!.digest);
       }
       expect((await egress.of(layer!)) / layer!.size).toBeLessThanOrEqual(1.05);
-      const counts = await metrics(supernode);
+      const counts = await supernodeMetrics(supernode);
       expect(counts("served_bytes_total") / layer!.size).toBeLessThanOrEqual(3);
     });
 
@@ -145,8 +146,8 @@ describeWithPrograms(
         );
         const { digest, size } = whole.layers[0]!;
         expect(await egress.of({ digest, size })).toBeLessThanOrEqual(16);
-        const counts = await metrics(supernode);
-        expect(counts("http_requests_total", 'handler="/peer/task"')).toBe(0);
+        const counts = await supernodeMetrics(supernode);
+        expect(counts('http_requests_total{handler="/peer/task"}')).toBe(0);
         expect(counts("served_bytes_total") / size).toBeLessThanOrEqual(2);
       });
     });
@@ -197,14 +198,4 @@ async function preheat(supernode: Supernode, url: string): Promise<void> {
     return status === "SUCCESS" || status === "FAILED";
   });
   expect(status).toBe("SUCCESS");
-}
-
-/** Reads a supernode's metrics: the sum of those of a name, and with these labels. */
-async function metrics(supernode: Supernode) {
-  const text = await (await fetch(`http://${supernode.node}/metrics`)).text();
-  return (name: string, labels = "") =>
-    text
-      .split("\n")
-      .filter((line) => line.startsWith(`dragonfly_supernode_${name}`) && line.includes(labels))
-      .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
 }
