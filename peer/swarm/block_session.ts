@@ -59,8 +59,10 @@ const STALL_MS = 15_000;
 const STALL_ALONE_MS = 2000;
 /** … while one is silent that may only be busy: nothing says that it is gone. */
 const STALL_UNHEARD_MS = 5000;
-/** One who hears nobody any more should doubt himself first, ms. */
-const SILENCE_OF_ALL_MS = 10_000;
+/** A neighbour may be silent for {@link SILENCE_MS}, or so many times the longest pause of late, */
+const PAUSE_FACTOR = 2;
+/** … but not longer, ms; so long also where most are silent: who hears nobody should doubt himself first. */
+const LONGEST_SILENCE_MS = 10_000;
 /** Milliseconds between attempts to find a supernode again. */
 const REJOIN_MS = 1000;
 /** Attempts of one who has the whole file, each after twice the time; then its own users bring it back. */
@@ -547,7 +549,11 @@ export class BlockSession implements Reporter {
   /** Where hosts are short of processor time most neighbours are late together: that is no death. */
   #dropSilent(nowMs: number): void {
     const silent = this.#chooser.silentCount(SILENCE_MS, nowMs);
-    const forMs = silent > 2 && silent > this.#links.size / 2 ? SILENCE_OF_ALL_MS : SILENCE_MS;
+    const pauseMs = PAUSE_FACTOR * this.#chooser.longestPauseMs(nowMs);
+    const forMs =
+      silent > 2 && silent > this.#links.size / 2
+        ? LONGEST_SILENCE_MS
+        : Math.min(LONGEST_SILENCE_MS, Math.max(SILENCE_MS, pauseMs));
     for (;;) {
       const slot = this.#chooser.silent(forMs, nowMs);
       if (slot < 0) return;

@@ -1,6 +1,7 @@
 import { type Bitmap, lowestBit } from "../../protocol/swarm/bitmap.ts";
 import type { Load } from "../../protocol/swarm/have_stream.ts";
 import { Flights } from "./flights.ts";
+import { LongestPause } from "./longest_pause.ts";
 import { NeighbourTable, Use } from "./neighbour_table.ts";
 import { TransferWindow } from "./transfer_window.ts";
 
@@ -63,6 +64,7 @@ export class BlockChooser {
   block = NOBODY;
 
   readonly window = new TransferWindow();
+  readonly #pauses = new LongestPause();
   readonly #blocks: number;
   readonly #words: number;
   readonly #random: () => number;
@@ -179,6 +181,8 @@ export class BlockChooser {
 
   /** A neighbour says how busy it is; also the sign that it is alive. */
   neighbourLoad(slot: number, load: Load, nowMs: number): void {
+    if (this.#neighbours.isUsed(slot))
+      this.#pauses.note(nowMs - this.#neighbours.heardMs(slot), nowMs);
     this.#neighbours.hears(slot, load, nowMs);
   }
 
@@ -189,6 +193,11 @@ export class BlockChooser {
       if (neighbours.isUsed(slot) && nowMs - neighbours.heardMs(slot) > forMs) return slot;
     }
     return NOBODY;
+  }
+
+  /** See {@link LongestPause}, over all neighbours. */
+  longestPauseMs(nowMs: number): number {
+    return this.#pauses.ms(nowMs);
   }
 
   /** How many neighbours have not been heard of for so long. */

@@ -146,6 +146,39 @@ describe("a swarm's task", () => {
     expect(ledLater.length).toBeLessThan(others.length);
   });
 
+  it("keeps one who reports in time, whatever its neighbours say, and gives up one who does not", () => {
+    const task = swarm();
+    const names = ["busy", "a", "b", "c"];
+    for (const id of names) join(task, id, 0, BLOCKS - 1);
+    for (const id of ["a", "b"]) task.report(id, { ...NOTHING, dropped: ["busy"] }, 400);
+    task.expire(450);
+    expect(task.report("busy", NOTHING, 500)).toBeDefined();
+    for (const id of ["a", "b", "c"]) task.report(id, { ...NOTHING, dropped: ["busy"] }, 1000);
+    task.expire(1200);
+    expect(task.has("busy")).toBe(true);
+    for (const id of ["a", "b", "c"]) task.report(id, NOTHING, 1800);
+    task.expire(2500);
+    expect(names.filter((id) => task.has(id))).toEqual(["a", "b", "c"]);
+  });
+
+  it("has a block fetched again that lies with one whom nobody reaches", () => {
+    const task = withFetcher(["a", "b"]);
+    const granted: number[] = [];
+    for (let nowMs = 1200; nowMs < 6000; nowMs += 250) {
+      task.report("fetcher", NOTHING, nowMs);
+      const report = { ...NOTHING, starved: [0], dropped: ["fetcher"], wantsLeases: 2 };
+      for (const id of ["a", "b"]) {
+        const { leases } = task.report(id, report, nowMs)!;
+        if (leases.some(({ first }) => first === 0)) granted.push(nowMs);
+        const done = leases.map((lease) => ({ id: lease.id, done: lease.count, failed: false }));
+        task.report(id, { ...NOTHING, leases: done, dropped: ["fetcher"] }, nowMs + 10);
+      }
+      if (granted.length > 0) break;
+    }
+    expect(granted).toHaveLength(1);
+    expect(granted[0]).toBeLessThan(4000);
+  });
+
   it("has a block fetched again when its only holder is gone and nobody turns up with it", () => {
     const task = withFetcher(["a", "b"]);
     task.leave("fetcher");

@@ -90,12 +90,16 @@ interface Member extends Resident<Member> {
   gone: boolean;
   /** Places that it cannot fetch from, by `BlockOrigin`'s kinds. */
   readonly refused: Set<string>;
-  /** Who has dropped it since it was last heard of. */
-  readonly doubters: Set<string>;
+  /** Who has dropped it, and when, ms. */
+  readonly doubters: Map<string, number>;
 }
 
-/** One of whom so many members say that it is silent counts as gone, however seldom it reports. */
+/** One of whom so many members say that it is silent is in doubt: as gone as its own reports are late. */
 const DOUBTERS = 2;
+/** … for so long, ms. */
+const DOUBT_MS = 5000;
+/** A report of one in doubt may be so late, ms: then nobody is sent to it any more. */
+const DOUBTED_LATE_MS = 500;
 
 /** Milliseconds between the heartbeats of those who fetch from the source. */
 const RUNNER_HEARTBEAT_MS = 500;
@@ -230,7 +234,7 @@ export class SwarmTask {
       heartbeatMs: 0,
       gone: false,
       refused: new Set(),
-      doubters: new Set(),
+      doubters: new Map(),
     };
     this.#members.set(id, member);
     for (const block of newcomer.holds ?? []) {
@@ -250,7 +254,6 @@ export class SwarmTask {
     this.#noteLateness(this.#silenceMs(member, nowMs) - member.heartbeatMs);
     member.lastSeenMs = nowMs;
     member.deafMs = this.#deafMs;
-    member.doubters.clear();
     member.held = report.held;
     let failed = false;
     const news: number[] = [];
@@ -270,7 +273,7 @@ export class SwarmTask {
     for (const { block, from } of report.wrong ?? []) this.#noteWrong(member, block, from, nowMs);
     // What it has said may have shown that it lies itself.
     if (member.gone) return undefined;
-    for (const other of report.dropped) this.#part(member, other);
+    for (const other of report.dropped) this.#part(member, other, nowMs);
     const neighbours = this.#neighbourhood.replenish(member);
     this.#feed(member, report.starved, neighbours, nowMs);
     const advice = this.#advise(member, neighbours, report.wantsLeases, nowMs);
@@ -304,6 +307,7 @@ export class SwarmTask {
       // once, who would go to the source, each for itself.
       const goneMs = silenceMs + MISSED * dueMs;
       if (this.#silenceMs(member, nowMs) > goneMs) this.leave(member.id);
+      else if (member.doubters.size > 0) this.#giveUpLate(member, nowMs);
     }
   }
 
@@ -390,15 +394,37 @@ export class SwarmTask {
     );
   }
 
-  #part(member: Member, otherId: string): void {
+  #part(member: Member, otherId: string, nowMs: number): void {
     const other = this.#members.get(otherId);
     if (!other) return;
-    const enough = Math.min(DOUBTERS, other.neighbours.size);
     this.#neighbourhood.unlink(member, other);
-    other.doubters.add(member.id);
-    if (other.doubters.size < enough) return;
-    this.leave(other.id);
-    this.#onGivenUp(other.node, other.id);
+    other.doubters.set(member.id, nowMs);
+    this.#giveUpLate(other, nowMs);
+  }
+
+  /** Who reports in time is alive, whatever others say: on busy hosts neighbours drop each other. */
+  #giveUpLate(member: Member, nowMs: number): void {
+    if (!this.#isDoubted(member, nowMs)) return;
+    const lateMs = this.#silenceMs(member, nowMs) - member.heartbeatMs;
+    if (lateMs < DOUBTED_LATE_MS + LATENESS_FACTOR * this.#latenessMs) return;
+    this.leave(member.id);
+    this.#onGivenUp(member.node, member.id);
+  }
+
+  #isDoubted(member: Member, nowMs: number): boolean {
+    const count = this.#countDoubters(member, nowMs);
+    return count > 0 && (count >= DOUBTERS || member.neighbours.size === 0);
+  }
+
+  /** It may well report, but those who were sent to it do not find it. */
+  #isUnreachable(member: Member, nowMs: number): boolean {
+    const count = this.#countDoubters(member, nowMs);
+    return count >= DOUBTERS && count >= member.neighbours.size;
+  }
+
+  #countDoubters({ doubters }: Member, nowMs: number): number {
+    for (const [id, sinceMs] of doubters) if (nowMs - sinceMs > DOUBT_MS) doubters.delete(id);
+    return doubters.size;
   }
 
   /** Leads a member to blocks that none of its neighbours has. */
@@ -409,7 +435,7 @@ export class SwarmTask {
       const { by } = fetched;
       if (by === member) {
         this.#leases.again(block);
-      } else if (!by.gone) {
+      } else if (!by.gone && !this.#isUnreachable(by, nowMs)) {
         if (by.serves && this.#neighbourhood.link(member, by)) given.push(by);
       } else if (this.#isMissed(block, nowMs)) {
         this.#leases.again(block);
