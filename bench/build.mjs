@@ -6,6 +6,7 @@ const programs = {
   supernode: "supernode/main.ts",
   dfget: "peer/dfget/main.ts",
   dfdaemon: "proxy/main.ts",
+  dfctl: "control/main.ts",
   check_dragonfly: "monitoring/main.ts",
   demo: "bench/demo/main.ts",
 };

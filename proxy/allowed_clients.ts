@@ -1,15 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { networkInterfaces } from "node:os";
 import type { Duplex } from "node:stream";
 import { AddressRanges, plainAddress } from "../runtime/address_ranges.ts";
 import type { ServeOptions } from "../runtime/serve.ts";
+import { isThisHost } from "../runtime/this_host.ts";
 import type { HijackedConnections } from "./connect.ts";
 import { answerText } from "./headers.ts";
 import { refuseConnect } from "./tunnel.ts";
 
 /** What anybody may ask for: monitoring comes from elsewhere. */
 const OPEN_PATHS = ["/healthz", "/metrics", "/readyz"];
-const LOOPBACK = new AddressRanges(["127.0.0.0/8", "::1"]);
 
 export interface AllowedClientsOptions {
   /** CIDR ranges besides this host's own addresses. */
@@ -55,12 +54,4 @@ export function onlyAllowedClients(
 
 function reasonFor({ socket }: IncomingMessage): string {
   return `${plainAddress(socket.remoteAddress ?? "")} is not among this node's allowedClients`;
-}
-
-function isThisHost(remote: string, local: string | undefined): boolean {
-  if (remote === local || LOOPBACK.has(remote)) return true;
-  const plain = plainAddress(remote);
-  return Object.values(networkInterfaces()).some((list) =>
-    list?.some(({ address }) => plainAddress(address) === plain),
-  );
 }

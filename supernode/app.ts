@@ -4,6 +4,7 @@ import { filterUrl } from "../protocol/filter_url.ts";
 import { HttpClient, type TlsTrust } from "../runtime/http_client.ts";
 import { RateLimiter } from "../runtime/rate_limiter.ts";
 import type { ConnectionEnv } from "../runtime/serve.ts";
+import { SupernodeViews } from "./control/views.ts";
 import { SILENT, type SupernodeObserver } from "./observer.ts";
 import { filePortRoutes } from "./routes/file_port.ts";
 import { legacyRoutes } from "./routes/legacy.ts";
@@ -81,6 +82,8 @@ type App = Hono<{ Bindings: Partial<ConnectionEnv> }>;
 export interface Supernode {
   readonly store: TaskStore;
   readonly cache: SeedCache;
+  /** What operators see of it. */
+  readonly views: SupernodeViews;
   /** The routes by which clients download; mount them also under a version prefix. */
   readonly legacy: App;
   /** The routes of our own swarm. */
@@ -97,6 +100,8 @@ export interface Supernode {
   adjust(limits: CoreLimits): void;
   /** A peer handed out a bad piece, or none. */
   pieceError(report: PieceErrorReport): void;
+  /** Takes no new clients from now on (they try the next supernode), or takes them again. */
+  drain(draining: boolean): void;
   /** Ends downloads from sources; what is on disk stays. */
   close(): Promise<void>;
 }
@@ -152,6 +157,7 @@ export function createSupernode(options: SupernodeOptions): Supernode {
     swarms,
     http,
     limits,
+    draining: false,
     failAccessIntervalMs: config.failAccessIntervalMs,
     observer,
     now,
@@ -172,6 +178,7 @@ export function createSupernode(options: SupernodeOptions): Supernode {
   return {
     store,
     cache,
+    views: new SupernodeViews({ store, schedules, swarms }),
     legacy: legacyRoutes({ registry, desk, observer }),
     swarm: swarmRoutes(swarms),
     filePort: filePortRoutes({ cache, passes, observer }),
@@ -196,6 +203,9 @@ export function createSupernode(options: SupernodeOptions): Supernode {
       seeder.setMaxDownloads(changed.schedulerCorePoolSize);
     },
     pieceError: (report) => desk.pieceError(report),
+    drain(draining) {
+      registryOptions.draining = draining;
+    },
     async close() {
       swarms.stop();
       await seeder.close();

@@ -94,7 +94,7 @@ export interface GarbageCollectorOptions {
   /** The cache on disk. */
   cache: {
     list(): Promise<Omit<CachedCopy, "inUse">[]>;
-    drop(taskId: string): Promise<void>;
+    drop(taskId: string): Promise<unknown>;
     /** Bytes free on its disk. */
     freeBytes(): Promise<number>;
   };

@@ -3,6 +3,7 @@ import { stringify } from "yaml";
 import { z } from "zod";
 import { durationSchema, formatDuration } from "../protocol/duration.ts";
 import { formatRate, rateSchema } from "../protocol/rate.ts";
+import { isAddressRange } from "../runtime/address_ranges.ts";
 import { ConfigError } from "../runtime/config_error.ts";
 import { configSection, expectedOf, isMissing, readConfigFile } from "../runtime/config_file.ts";
 import { type LogConfig, logConfigSchema } from "../runtime/logger.ts";
@@ -38,6 +39,9 @@ const atLeastOne = whole("expected a whole number, 1 or more", 1);
 const flag = z.boolean("expected true or false");
 const sourcePattern = z.string().refine((text) => parseSourcePattern(text) !== undefined, {
   error: "expected [http[s]://]host[:port], * for any characters of the host, :* for any port",
+});
+const addressRange = z.string().refine(isAddressRange, {
+  error: "expected an address or a range such as 10.64.0.0/12",
 });
 const ip = z.union([z.ipv4(), z.ipv6()], { error: "expected an IP address" });
 
@@ -116,6 +120,8 @@ const SETTINGS = {
   hostAliases: setting<Record<string, string>>("hostAliases", z.record(z.string(), ip), {}),
   /** Sites that files may be fetched from, see {@link parseSourcePattern}; none: any. */
   allowedSources: setting<readonly string[]>("allowedSources", z.array(sourcePattern), []),
+  /** Who may have it forget tasks, or drain it, besides its own host: CIDR ranges. */
+  adminClients: setting<readonly string[]>("adminClients", z.array(addressRange), []),
 };
 
 type Settings = typeof SETTINGS;

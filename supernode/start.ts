@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { ConfigError } from "../runtime/config_error.ts";
 import { HttpClient } from "../runtime/http_client.ts";
 import { firstAddress } from "../runtime/local_address.ts";
+import { getLogger } from "../runtime/logger.ts";
 import { type ConnectionEnv, type RunningServer, serve } from "../runtime/serve.ts";
 import { answerUnknownPaths } from "../runtime/unknown_paths.ts";
 import { createSupernode } from "./app.ts";
@@ -13,9 +14,13 @@ import {
   settingsForRestart,
   withDefaults,
 } from "./config.ts";
+import { CallBack } from "./control/call_back.ts";
+import { describePreheat } from "./control/preheat_view.ts";
+import { removeTask, supernodeStatus } from "./control/supernode_status.ts";
 import { SupernodeMetrics } from "./metrics.ts";
 import { PreheatJobs } from "./preheat/preheat.ts";
 import { apiV1Routes } from "./routes/api_v1.ts";
+import { controlRoutes } from "./routes/control.ts";
 import { preheatRoutes } from "./routes/preheat.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { sourceGuard } from "./seed/source_guard.ts";
@@ -26,6 +31,8 @@ const MAX_BODY_BYTES = 16 * 1024 * 1024;
 const DRAIN_MS = 3000;
 /** Also legacy and system routes answer below a version, `/v1.0/_ping` (protocol §1). */
 const VERSION_PREFIX = "/:version{v[0-9.]+}";
+
+const log = getLogger("supernode");
 
 type Env = { Bindings: Partial<ConnectionEnv> };
 
@@ -90,10 +97,15 @@ export async function startSupernode(
   metrics.watch(core);
   const jobs = new PreheatJobs({ prefetch: core.prefetch, client, now: Date.now });
   let notReady: string | undefined;
+  let draining = false;
+  const startedMs = performance.now();
+  // No guard, and no aliases: it asks nobody but who has asked.
+  const caller = new HttpClient();
+  const callBack = new CallBack(caller);
 
   const system = systemRoutes({
     metrics: { contentType: metrics.registry.contentType, text: () => metrics.registry.metrics() },
-    notReady: () => notReady,
+    notReady: () => notReady ?? (draining ? "draining" : undefined),
     profiler: config.enableProfiler || config.debug,
   });
   const api = new Hono<Env>();
@@ -104,7 +116,24 @@ export async function startSupernode(
   }
   api.route("/", core.swarm);
   api.route("/api/v1", apiV1Routes({ store: core.store, pieceError: core.pieceError }));
-  const preheat = preheatRoutes(jobs);
+  api.route(
+    "/",
+    controlRoutes({
+      views: core.views,
+      status: () => supernodeStatus({ core, jobs, config, draining, startedMs }),
+      preheat: (id) => describePreheat(jobs, core.store, id),
+      isBusy: (taskId) => core.views.activeClients(Date.now(), taskId) > 0,
+      remove: (taskId) => removeTask(core, taskId),
+      drain(on) {
+        draining = on;
+        core.drain(on);
+        log.info(on ? "draining: no new work is taken" : "draining has ended");
+      },
+      reach: (address, port) => callBack.reach(address, port),
+      adminClients: config.adminClients,
+    }),
+  );
+  const preheat = preheatRoutes(jobs, () => draining);
   api.route("/", preheat);
   api.route("/api/v1", preheat);
   const files = new Hono<Env>();
@@ -122,6 +151,7 @@ export async function startSupernode(
     await Promise.all(servers.map((server) => server.close(graceMs)));
     await core.close();
     client.close();
+    caller.close();
   };
   const collector = new GarbageCollector({
     config,

@@ -74,6 +74,11 @@ export class PreheatJobs {
     return [...this.#jobs.values()];
   }
 
+  /** Jobs that are not done. */
+  get active(): number {
+    return this.#running.size;
+  }
+
   get(id: string): PreheatJob | undefined {
     this.#forgetOld();
     return this.#jobs.get(id);

@@ -8,11 +8,16 @@ import { BodyError, readJson } from "./request_body.ts";
 /** Requests hold a URL and a few headers; this is more than any needs. */
 const MAX_BODY_BYTES = 1024 * 1024;
 
-/** `/preheats` (protocol §1, Preheat), to be mounted under `/` and `/api/v1`. */
-export function preheatRoutes(jobs: PreheatJobs): Hono {
+/**
+ * `/preheats` (protocol §1, Preheat), to be mounted under `/` and `/api/v1`.
+ *
+ * @param isDraining whether no new work is taken
+ */
+export function preheatRoutes(jobs: PreheatJobs, isDraining = () => false): Hono {
   const app = new Hono();
 
   app.post("/preheats", async (c) => {
+    if (isDraining()) return refuse(c, 503, "this supernode is draining: use another one");
     // v1 reads JSON whatever the content type says.
     const body = await readJson(c, MAX_BODY_BYTES);
     const request = preheatRequestSchema.safeParse(body);
@@ -46,7 +51,7 @@ export function preheatRoutes(jobs: PreheatJobs): Hono {
   return app;
 }
 
-function refuse(c: Context, code: 400 | 404 | 413, message: string) {
+function refuse(c: Context, code: 400 | 404 | 413 | 503, message: string) {
   return c.json({ code, message }, code);
 }
 

@@ -211,6 +211,12 @@ export class SwarmTask {
     this.#leases.open.put(run, cid);
   }
 
+  /** What a member fetches from outside the swarm now. */
+  leasesOf(id: string): readonly Lease<unknown>[] {
+    const member = this.#members.get(id);
+    return member ? this.#leases.of(member) : [];
+  }
+
   /** A lease that a member holds. */
   lease(id: string, leaseId: number): Lease<unknown> | undefined {
     const member = this.#members.get(id);

@@ -91,6 +91,14 @@ export class TaskSchedule {
     return this.#transfers.size > 0;
   }
 
+  /** What a client holds, and what it fetches from the supernode's copy or the source now. */
+  holdings(cid: string): { has: Iterable<number>; fetches: number[] } | undefined {
+    const member = this.#members.get(cid);
+    if (!member) return undefined;
+    const fetches = [...member.running.values()].filter(({ server }) => typeof server === "string");
+    return { has: member.has, fetches: fetches.map(({ piece }) => piece) };
+  }
+
   /**
    * A client registered. One that registers again (it lost its supernode, say) is asked anew for each
    * piece and reports those it has at once; meanwhile it goes on serving them.

@@ -139,10 +139,15 @@ export class SeedCache {
     return files;
   }
 
-  /** Deletes a copy. */
-  async drop(taskId: string): Promise<void> {
+  /** Deletes a copy; returns its bytes, 0 where there is none. */
+  async drop(taskId: string): Promise<number> {
+    const bytes = await stat(this.path(taskId)).then(
+      ({ size }) => size,
+      () => 0,
+    );
     await rm(this.#indexPath(taskId), { force: true });
     await rm(this.path(taskId), { force: true });
+    return bytes;
   }
 
   /** Bytes free on the disk of the cache. */

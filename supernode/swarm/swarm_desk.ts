@@ -1,7 +1,7 @@
 import { blobDigest, formatDigest } from "../../protocol/digest.ts";
 import { seedFilePath } from "../../protocol/names.ts";
 import { Bitmap } from "../../protocol/swarm/bitmap.ts";
-import { BLOCK_BYTES, blockCount } from "../../protocol/swarm/blocks.ts";
+import { BLOCK_BYTES, type BlockRun, blockCount } from "../../protocol/swarm/blocks.ts";
 import {
   type DigestsRequest,
   type HeartbeatRequest,
@@ -67,8 +67,23 @@ interface Swarm {
 interface SwarmMember {
   readonly client: Client;
   complete: boolean;
+  /** What it said last: blocks held, bytes a second that arrive, and pieces (a bitmap in base64). */
+  said: Pick<TaskReport, "held" | "downRate" | "pieces">;
   /** What v1 clients of its task know that it has. */
   readonly told: ToldPieces;
+}
+
+/** How a member of a swarm is doing, as far as it has said. */
+export interface MemberState {
+  /** Blocks of the file, and how many of them it holds. */
+  blocks: number;
+  held: number;
+  /** Bytes a second that arrive. */
+  downRate: number;
+  /** The pieces held, where these are not all or none: a bitmap in base64. */
+  pieces?: string | undefined;
+  /** The blocks that it fetches from outside the swarm now. */
+  fetches: BlockRun[];
 }
 
 /** Milliseconds between two looks at who is silent. */
@@ -138,6 +153,7 @@ export class SwarmDesk {
       this.#options.now(),
     );
     const member = this.#add(swarm, client);
+    member.said = { held: request.held, downRate: 0 };
     this.#forgetV1Client(task.id, client.cid);
     // One that comes back with all of it has nothing more to say for a while.
     if (request.held >= swarm.blocks) this.#completed(swarm, member);
@@ -170,6 +186,22 @@ export class SwarmDesk {
   /** Whether the members of a task's swarm are to have a copy of ours made of this task. */
   wantsSeed(task: Task): boolean {
     return this.#swarms.get(swarmKey(task))?.seed.task === task;
+  }
+
+  /** How a member is doing, for those who look on; `undefined` for one that is in no swarm. */
+  look(taskId: string, cid: string): MemberState | undefined {
+    const swarm = this.#membership.get(memberKey(taskId, cid));
+    const member = swarm?.members.get(cid);
+    if (!swarm || !member) return undefined;
+    const leases = swarm.task.leasesOf(cid).filter((lease) => lease.done < lease.count);
+    return {
+      ...member.said,
+      blocks: swarm.blocks,
+      fetches: leases.map(({ first, count, done }) => ({
+        first: first + done,
+        count: count - done,
+      })),
+    };
   }
 
   /** Answers POST /swarm/heartbeat. */
@@ -254,6 +286,7 @@ export class SwarmDesk {
       return undefined;
     }
     store.touch(member.client);
+    member.said = { held: report.held, downRate: report.downRate, pieces: report.pieces };
     if (report.held >= swarm.blocks && !member.complete) this.#completed(swarm, member);
     else if (member.client.state === "WAITING") member.client.state = "RUNNING";
     this.#tell(member, report.pieces);
@@ -319,7 +352,8 @@ export class SwarmDesk {
   #add(swarm: Swarm, client: Client): SwarmMember {
     const { cid, taskId } = client;
     this.#remove(swarm, taskId, cid);
-    const member: SwarmMember = { client, complete: false, told: new ToldPieces() };
+    const said = { held: 0, downRate: 0 };
+    const member: SwarmMember = { client, complete: false, said, told: new ToldPieces() };
     swarm.members.set(cid, member);
     this.#membership.set(memberKey(taskId, cid), swarm);
     const known = swarm.tasks.get(taskId) ?? 0;

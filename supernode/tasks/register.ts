@@ -36,6 +36,8 @@ export interface RegisterOptions {
   swarms: SwarmDesk;
   http: HttpClient;
   limits: ScheduleLimits;
+  /** Takes no clients: the supernode is to be stopped soon. */
+  draining: boolean;
   /** How long a source that refused is not asked again, ms. */
   failAccessIntervalMs: number;
   observer: SupernodeObserver;
@@ -66,6 +68,8 @@ export class Registry {
    */
   async register(request: RegisterRequest, from?: string): Promise<RegisterData> {
     const { store, now, observer, swarms } = this.#options;
+    if (this.#options.draining)
+      throw new RegisterError(Code.systemError, "this supernode is draining: use another one");
     if (request.md5 && request.identifier)
       throw new RegisterError(Code.badParameter, "md5 and identifier exclude each other");
     const { task, schedule } = await this.task({

@@ -6,6 +6,7 @@ const SOURCES = {
   supernode: "supernode/main.ts",
   dfget: "peer/dfget/main.ts",
   dfdaemon: "proxy/main.ts",
+  dfctl: "control/main.ts",
   check_dragonfly: "monitoring/main.ts",
   demo: "bench/demo/main.ts",
 } as const;

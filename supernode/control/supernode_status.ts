@@ -1,0 +1,53 @@
+import type { Removed, StatusView } from "../../protocol/control/messages.ts";
+import { getLogger } from "../../runtime/logger.ts";
+import { runtimeName, VERSION } from "../../runtime/version.ts";
+import type { Supernode } from "../app.ts";
+import type { SupernodeConfig } from "../config.ts";
+import type { PreheatJobs } from "../preheat/preheat.ts";
+
+const log = getLogger("supernode");
+
+/** How a supernode is, and what it has still to do. */
+export async function supernodeStatus(of: {
+  core: Supernode;
+  jobs: PreheatJobs;
+  config: Pick<SupernodeConfig, "cdnPattern">;
+  draining: boolean;
+  /** `performance.now()` when it started. */
+  startedMs: number;
+}): Promise<StatusView> {
+  const { core, jobs, config, draining, startedMs } = of;
+  const [files, freeBytes] = await Promise.all([core.cache.list(), core.cache.freeBytes()]);
+  const { running, waiting } = core.downloads();
+  return {
+    version: VERSION,
+    runtime: runtimeName(),
+    uptimeMs: Math.round(performance.now() - startedMs),
+    cdnPattern: config.cdnPattern,
+    draining,
+    tasks: [...core.store.tasks()].length,
+    peers: [...core.store.peers()].length,
+    clients: core.views.clients(),
+    active: {
+      clients: core.views.activeClients(Date.now()),
+      seeds: running + waiting,
+      preheats: jobs.active,
+    },
+    cache: {
+      files: files.length,
+      bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
+      freeBytes,
+    },
+  };
+}
+
+/** Forgets a task, and deletes the supernode's own copy of its file. Nodes keep theirs. */
+export async function removeTask(
+  { store, cache }: Pick<Supernode, "store" | "cache">,
+  taskId: string,
+): Promise<Removed> {
+  const task = store.removeTask(taskId);
+  const bytes = await cache.drop(taskId);
+  if (task || bytes > 0) log.info("task {task} was removed by an operator", { task: taskId });
+  return { task, bytes };
+}

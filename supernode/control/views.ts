@@ -1,0 +1,170 @@
+import type {
+  ClientCounts,
+  Holder,
+  PeerView,
+  TaskSummary,
+  TaskView,
+} from "../../protocol/control/messages.ts";
+import { contentSize, pieceContent } from "../../protocol/piece_range.ts";
+import { Bitmap } from "../../protocol/swarm/bitmap.ts";
+import { type BlockRun, runRange } from "../../protocol/swarm/blocks.ts";
+import { redactUrl } from "../../runtime/redact_url.ts";
+import type { TaskSchedule } from "../schedule/v1_scheduler.ts";
+import type { SwarmDesk } from "../swarm/swarm_desk.ts";
+import {
+  type Client,
+  type Peer,
+  shownCdnStatus,
+  type Task,
+  taskLayout,
+  taskPieceCount,
+} from "../tasks/task.ts";
+import type { TaskStore } from "../tasks/task_store.ts";
+
+export interface ViewsOptions {
+  store: TaskStore;
+  schedules: ReadonlyMap<string, TaskSchedule>;
+  swarms: Pick<SwarmDesk, "look">;
+}
+
+/** A client that was heard of within this time is still at its task, ms. */
+const ACTIVE_MS = 60_000;
+
+/** What a supernode shows of its tasks and nodes to operators: no client ids, file names or headers. */
+export class SupernodeViews {
+  readonly #options: ViewsOptions;
+
+  constructor(options: ViewsOptions) {
+    this.#options = options;
+  }
+
+  /** All tasks, the one used last first. */
+  tasks(): TaskSummary[] {
+    const tasks = [...this.#options.store.tasks()];
+    return tasks.sort((a, b) => b.lastAccessMs - a.lastAccessMs).map((task) => this.#summary(task));
+  }
+
+  /** One task, and who holds what of it, those with the most first. */
+  task(id: string): TaskView | undefined {
+    const task = this.#options.store.task(id);
+    if (!task) return undefined;
+    const pieces = taskPieceCount(task) ?? 0;
+    const holders = [...this.#options.store.clientsOfTask(id)].map((client) =>
+      this.#holder(client, task, pieces),
+    );
+    return {
+      ...this.#summary(task),
+      pieceSize: task.pieceSize,
+      pieces,
+      seeded: task.cdnStatus === "SUCCESS" ? pieces : task.pieceMd5s.length,
+      holders: holders.sort((a, b) => b.share - a.share || a.ip.localeCompare(b.ip)),
+    };
+  }
+
+  /** All nodes. */
+  peers(): PeerView[] {
+    const { store, swarms } = this.#options;
+    const byPeer = new Map<string, Client[]>();
+    for (const client of store.clients()) {
+      const known = byPeer.get(client.peerId);
+      if (known) known.push(client);
+      else byPeer.set(client.peerId, [client]);
+    }
+    return [...store.peers()].map(({ id, ip, port, hostName, version, ...times }: Peer) => {
+      const clients = byPeer.get(id) ?? [];
+      const rates = clients.map(({ taskId, cid }) => swarms.look(taskId, cid)?.downRate ?? 0);
+      return {
+        ...{ ip, port, hostName, version },
+        clients: countClients(clients),
+        downRate: rates.reduce((sum, rate) => sum + rate, 0),
+        createdMs: times.createdMs,
+        lastAccessMs: times.lastAccessMs,
+      };
+    });
+  }
+
+  clients(): ClientCounts {
+    return countClients(this.#options.store.clients());
+  }
+
+  /** How many nodes are at a task, or at any. */
+  activeClients(nowMs: number, taskId?: string): number {
+    const { store } = this.#options;
+    const clients = taskId === undefined ? store.clients() : store.clientsOfTask(taskId);
+    let active = 0;
+    for (const { state, lastAccessMs } of clients) {
+      const atIt = state === "WAITING" || state === "RUNNING";
+      if (atIt && lastAccessMs > nowMs - ACTIVE_MS) active += 1;
+    }
+    return active;
+  }
+
+  #summary(task: Task): TaskSummary {
+    return {
+      id: task.id,
+      url: redactUrl(task.rawUrl),
+      length: task.length,
+      cdnSource: task.cdnSource,
+      cdnStatus: shownCdnStatus(task),
+      clients: countClients(this.#options.store.clientsOfTask(task.id)),
+      createdMs: task.createdMs,
+      lastAccessMs: task.lastAccessMs,
+    };
+  }
+
+  #holder(client: Client, task: Task, pieces: number): Holder {
+    const { store, schedules, swarms } = this.#options;
+    const node = {
+      ip: client.ip,
+      port: client.port,
+      hostName: store.peer(client.peerId)?.hostName ?? "",
+      dfdaemon: client.dfdaemon,
+      state: client.state,
+      lastAccessMs: client.lastAccessMs,
+    };
+    const inSwarm = swarms.look(client.taskId, client.cid);
+    if (inSwarm) {
+      const { pieces: bitmap } = inSwarm;
+      return {
+        ...node,
+        protocol: "swarm",
+        ...(bitmap === undefined ? {} : { pieces: bitmap }),
+        share: inSwarm.blocks === 0 ? 0 : Math.min(1, inSwarm.held / inSwarm.blocks),
+        fetches: inSwarm.fetches.flatMap((run) => piecesOf(run, task)),
+        downRate: inSwarm.downRate,
+      };
+    }
+    const holdings = schedules.get(task.id)?.holdings(client.cid);
+    const held = new Bitmap(pieces);
+    for (const piece of holdings?.has ?? []) if (piece < pieces) held.add(piece);
+    return {
+      ...node,
+      protocol: "v1",
+      ...(held.count > 0 && !held.complete ? { pieces: held.toBase64() } : {}),
+      share: pieces === 0 ? 0 : held.count / pieces,
+      fetches: holdings?.fetches ?? [],
+      downRate: 0,
+    };
+  }
+}
+
+/** Bytes of a task's file that the supernode's own copy has. */
+export function seededBytes(task: Task): number {
+  if (task.cdnStatus === "SUCCESS") return Math.max(0, task.length);
+  const bytes = task.pieceMd5s.length * contentSize(taskLayout(task));
+  return task.length < 0 ? bytes : Math.min(bytes, task.length);
+}
+
+/** The pieces in which a run of blocks lies. */
+function piecesOf(run: BlockRun, task: Task): number[] {
+  const { start, end } = runRange(run, task.length);
+  const size = pieceContent(0, { ...taskLayout(task), length: -1 }).length;
+  const first = Math.floor(start / size);
+  return Array.from({ length: Math.floor(end / size) - first + 1 }, (_, index) => first + index);
+}
+
+function countClients(clients: Iterable<Client>): ClientCounts {
+  const counts = { waiting: 0, running: 0, success: 0, failed: 0 };
+  for (const { state } of clients) counts[state.toLowerCase() as keyof ClientCounts] += 1;
+  return counts;
+}

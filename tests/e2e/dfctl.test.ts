@@ -1,0 +1,87 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { HttpClient } from "../../runtime/http_client.ts";
+import { Authority } from "../support/authority.ts";
+import { type Cluster, startCluster } from "../support/cluster.ts";
+import { createImage, type Image, MB } from "../support/image.ts";
+import { ourProgram } from "../support/our_programs.ts";
+import { type Finished, run } from "../support/process.ts";
+import { describeWithPrograms } from "../support/programs.ts";
+import { Registry } from "../support/registry.ts";
+import { Scratch } from "../support/scratch.ts";
+
+describeWithPrograms("dfctl, asked", { programs: ["docker-registry", "skopeo"] }, () => {
+  const repository = "library/looked-at";
+  let scratch: Scratch;
+  let registry: Registry;
+  let image: Image;
+  let cluster: Cluster;
+
+  beforeAll(async () => {
+    scratch = await Scratch.open("dfctl");
+    registry = await Registry.start(scratch);
+    const authority = await Authority.create(scratch, "nodes");
+    image = await createImage(scratch, "looked-at", [MB, 30 * MB]);
+    await registry.push(image, repository);
+    cluster = await startCluster(scratch, { nodes: 2, cdnPattern: "source", registry, authority });
+    const client = new HttpClient();
+    scratch.defer(() => client.close());
+    for (const node of cluster.nodes) {
+      const url = `${node.url}/v2/${repository}/blobs/${image.layers[1]!.digest}`;
+      await client.text(url, {}, 40 * MB);
+    }
+  });
+  afterAll(() => scratch?.close());
+
+  const dfctl = (...args: string[]): Promise<Finished> =>
+    run(scratch, [...ourProgram("dfctl"), "--supernode", cluster.supernode.node, ...args], {
+      env: { LANG: "C.UTF-8" },
+    });
+  const shown = async (...args: string[]) => {
+    const finished = await dfctl(...args);
+    expect(finished, finished.output).toMatchObject({ code: 0, stderr: "" });
+    return finished.stdout.toString();
+  };
+
+  it("status: a row for each supernode", async () => {
+    const [head, row] = (await shown("status")).split("\n");
+    expect(head).toMatch(/^supernode +state +version/);
+    expect(row).toContain(`${cluster.supernode.node}  ready`);
+    const [status] = JSON.parse(await shown("status", "--json"));
+    expect(status).toMatchObject({ cdnPattern: "source", peers: 2, tasks: 1, draining: false });
+  });
+
+  it("tasks, peers: what is distributed, and by whom", async () => {
+    const tasks = await shown("tasks");
+    expect(tasks).toContain(image.layers[1]!.digest);
+    expect(await shown("tasks", "--filter", "nothing-of-the-kind")).toBe("no such task\n");
+    const peers = JSON.parse(await shown("peers", "--json")) as { ip: string; port: number }[];
+    expect(peers.map(({ ip, port }) => `${ip}:${port}`).sort()).toEqual(
+      cluster.nodes.map(({ address, peerPort }) => `${address}:${peerPort}`).sort(),
+    );
+    for (const { address } of cluster.nodes) expect(await shown("peers")).toContain(address);
+  });
+
+  it("task: found by the beginning of its id, or by the digest; a picture of who holds what", async () => {
+    const [{ id }] = JSON.parse(await shown("tasks", "--json"));
+    const picture = await shown("task", id.slice(0, 8));
+    expect(picture).toContain(`task       ${id}`);
+    expect(picture).toMatch(/copies +2{8}\n/);
+    for (const { address, peerPort } of cluster.nodes)
+      expect(picture).toMatch(new RegExp(`${address}:${peerPort} +█{8} +100 %\n`));
+    expect(await shown("task", image.layers[1]!.digest)).toContain(id);
+    const missing = await dfctl("task", "ffffffffffffffff");
+    expect(missing).toMatchObject({ code: 2, stderr: expect.stringContaining("dfctl tasks") });
+  });
+
+  it("says who does not answer, and goes on with the others", async () => {
+    const both = `${cluster.supernode.node},${cluster.supernode.address}:1`;
+    const finished = await dfctl("--supernode", both, "status");
+    expect(finished.code).toBe(0);
+    expect(finished.stderr).toMatch(/^dfctl: supernode .*:1: GET .*ECONNREFUSED.*\n$/);
+    const alone = await dfctl("--supernode", `${cluster.supernode.address}:1`, "status");
+    expect(alone).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^dfctl: .*ECONNREFUSED/),
+    });
+  });
+});
