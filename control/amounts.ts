@@ -8,7 +8,7 @@ export function showBytes(bytes: number): string {
     value /= 1000;
     unit += 1;
   }
-  return `${unit === 0 || value >= 100 ? value.toFixed(0) : value.toFixed(1)} ${units[unit]}`;
+  return `${unit === 0 || value >= 99.95 ? value.toFixed(0) : value.toFixed(1)} ${units[unit]}`;
 }
 
 /** A stretch of time for people, in its two largest units: `3 s`, `4 min`, `2 h 5 min`, `3 d 4 h`. */
@@ -22,8 +22,8 @@ export function showTime(ms: number): string {
   ];
   const first = parts.findIndex(([value]) => value > 0);
   if (first < 0) return "0 s";
-  // Nobody counts the seconds of an hour.
-  const shown = first >= 2 ? parts.slice(first, first + 1) : parts.slice(first, first + 2);
+  // From a minute on, nobody counts seconds.
+  const shown = parts.slice(first, first + 2).filter(([, unit]) => first === 3 || unit !== "s");
   return shown
     .filter(([value]) => value > 0)
     .map(([value, unit]) => `${value} ${unit}`)

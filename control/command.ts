@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { collect, createCommand } from "../runtime/command_line.ts";
+import { createCommand } from "../runtime/command_line.ts";
 import { addStandardCommands } from "../runtime/standard_commands.ts";
 
 const DESCRIPTION = [
@@ -51,7 +51,40 @@ export function controlCommand(done: (exitCode: number) => void): Command {
       const { showTask } = await import("./commands/task.ts");
       await showTask(task, command.optsWithGlobals());
     });
-  void collect;
+  program
+    .command("preheat")
+    .description("have the supernodes fetch an image, or a file, before anyone asks for it")
+    .argument("<image>", "[host/]repository[:tag], or a URL")
+    .option("--platform <platform>", "of an image for several: only os/architecture[/variant]")
+    .option("--wait", "show how it goes, and end when it has ended")
+    .option("--plain-http", "the registry speaks http, not https")
+    .option(
+      "--authfile <path>",
+      "send the credentials that docker login or podman login wrote there",
+    )
+    .action(async (image: string, _flags, command: Command) => {
+      const { preheat } = await import("./commands/preheat.ts");
+      await preheat(image, command.optsWithGlobals());
+    });
+  program
+    .command("rm")
+    .description("have the supernodes forget a task and delete their copies; nodes keep theirs")
+    .argument("<task>", "as for task")
+    .option("--force", "also while nodes are fetching it: they begin anew")
+    .action(async (task: string, _flags, command: Command) => {
+      const { removeTask } = await import("./commands/remove.ts");
+      await removeTask(task, command.optsWithGlobals());
+    });
+  program
+    .command("drain")
+    .description("have a supernode take no new work, and finish what it has, until it is restarted")
+    .option("--undo", "have it take work again")
+    .option("--wait", "end when it has nothing more to do, and can be stopped")
+    .option("--timeout <duration>", "wait no longer", "10m")
+    .action(async (_flags, command: Command) => {
+      const { drain } = await import("./commands/drain.ts");
+      await drain(command.optsWithGlobals());
+    });
   void done;
   return addStandardCommands(program);
 }

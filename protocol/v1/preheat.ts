@@ -1,6 +1,9 @@
 import { z } from "zod";
 import { caseBlind } from "../case_blind.ts";
 
+/** `os/architecture[/variant]` */
+export const platformSchema = z.string().regex(/^[^/\s]+\/[^/\s]+(\/[^/\s]+)?$/);
+
 /** `POST /preheats`: fetch a file or an image before anyone asks for it (protocol §1, Preheat). */
 export const preheatRequestSchema = caseBlind(
   z.object({
@@ -10,10 +13,7 @@ export const preheatRequestSchema = caseBlind(
     headers: z.record(z.string(), z.string()).default({}),
     identifier: z.string().default(""),
     /** Of an image for several: only this one, `os/architecture[/variant]`. Ours; v1 takes all. */
-    platform: z
-      .string()
-      .regex(/^[^/\s]+\/[^/\s]+(\/[^/\s]+)?$/)
-      .optional(),
+    platform: platformSchema.optional(),
   }),
 );
 export type PreheatRequest = z.infer<typeof preheatRequestSchema>;

@@ -8,6 +8,7 @@ import { type Finished, run } from "../support/process.ts";
 import { describeWithPrograms } from "../support/programs.ts";
 import { Registry } from "../support/registry.ts";
 import { Scratch } from "../support/scratch.ts";
+import { startSupernode } from "../support/supernode.ts";
 
 describeWithPrograms("dfctl, asked", { programs: ["docker-registry", "skopeo"] }, () => {
   const repository = "library/looked-at";
@@ -83,5 +84,41 @@ describeWithPrograms("dfctl, asked", { programs: ["docker-registry", "skopeo"] }
       code: 2,
       stderr: expect.stringMatching(/^dfctl: .*ECONNREFUSED/),
     });
+  });
+
+  it("preheat --wait: the supernode has the whole image", async () => {
+    const name = `${registry.host}/${repository}:latest`;
+    const url = `https://${registry.host}/v2/${repository}/manifests/latest`;
+    // The registry's certificate is signed by nobody whom the supernode trusts.
+    const refused = await dfctl("preheat", name, "--wait");
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining("certificate") });
+    expect(refused.stderr).toContain(url);
+    expect(await dfctl("preheat", "No:Image:at all")).toMatchObject({ code: 1 });
+
+    const trusting = await startSupernode(scratch, {
+      cdnPattern: "local",
+      registry,
+      env: { SSL_CERT_FILE: registry.authority.files.cert },
+    });
+    const said = await shown("--supernode", trusting.node, "preheat", name, "--wait");
+    expect(said).toMatch(/: has all 3 files, 32\.5 MB\n$/);
+    const tasks = JSON.parse(await shown("--supernode", trusting.node, "tasks", "--json"));
+    expect(tasks.map(({ cdnStatus }: { cdnStatus: string }) => cdnStatus)).toEqual([
+      ...["SUCCESS", "SUCCESS", "SUCCESS"],
+    ]);
+    const removed = await shown("--supernode", trusting.node, "rm", image.layers[1]!.digest);
+    expect(removed).toMatch(/: forgot the task, its copy of 31\.5 MB is deleted\n$/);
+  });
+
+  it("drain --wait: resolves when nothing is left to do; new downloads go straight", async () => {
+    expect(await shown("drain", "--wait")).toBe(`${cluster.supernode.node}: drained\n`);
+    expect(await shown("status")).toContain("drained");
+    const client = new HttpClient();
+    scratch.defer(() => client.close());
+    const digest = image.layers[0]!.digest;
+    const url = `${cluster.nodes[0]!.url}/v2/${repository}/blobs/${digest}`;
+    expect((await client.text(url)).status).toBe(200);
+    expect(await shown("tasks")).not.toContain(digest);
+    expect(await shown("drain", "--undo")).toBe(`${cluster.supernode.node}: ready\n`);
   });
 });
