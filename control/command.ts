@@ -85,6 +85,25 @@ export function controlCommand(done: (exitCode: number) => void): Command {
       const { drain } = await import("./commands/drain.ts");
       await drain(command.optsWithGlobals());
     });
+  program
+    .command("setup")
+    .description(
+      "have a container engine pull through this node's dfdaemon, after showing what changes",
+    )
+    .argument("<engine>", "docker, containerd, crio or podman")
+    .option("--undo", "give back, byte for byte, what stood there before")
+    .option(
+      "--registry <hosts>",
+      "these registries instead of those in dfdaemon.yml, comma separated",
+    )
+    .option("-y, --yes", "do not ask")
+    .option("--force", "also where a file was changed since")
+    .option("--restart", "have the engine read it, where that takes a restart or reload")
+    .option("--root <directory>", "of an image or another root, instead of this host", "/")
+    .action(async (engine: string, _flags, command: Command) => {
+      const { setup } = await import("./commands/setup.ts");
+      await setup(engine, command.optsWithGlobals());
+    });
   void done;
   return addStandardCommands(program);
 }

@@ -60,6 +60,11 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"
   ca = "${ca}"
 `,
     );
+    return this.pullBy(hosts, `${host}/${image}`);
+  }
+
+  /** Pulls and unpacks an image, with the mirrors that a directory names. */
+  pullBy(hosts: string, image: string): Promise<Finished> {
     return this.#ctr(
       "images",
       "pull",
@@ -68,7 +73,7 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"
       // Needs no kernel module, as overlayfs would.
       "--snapshotter",
       "native",
-      `${host}/${image}`,
+      image,
     );
   }
 

@@ -31,16 +31,22 @@ export class Podman {
     host: string,
     mirror: string,
   ): Promise<Podman> {
-    const directory = await scratch.directory(name);
-    const podman = new Podman(scratch, directory);
-    await writeFile(
-      join(directory, "registries.conf"),
+    return Podman.configured(
+      scratch,
+      name,
       `[[registry]]
 location = "${host}"
 [[registry.mirror]]
 location = "${mirror}"
 `,
     );
+  }
+
+  /** @param registries what stands in its registries.conf */
+  static async configured(scratch: Scratch, name: string, registries: string): Promise<Podman> {
+    const directory = await scratch.directory(name);
+    const podman = new Podman(scratch, directory);
+    await writeFile(join(directory, "registries.conf"), registries);
     await writeFile(
       join(directory, "storage.conf"),
       `[storage]

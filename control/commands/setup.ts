@@ -1,0 +1,122 @@
+import { spawnSync } from "node:child_process";
+import { createInterface } from "node:readline/promises";
+import { splitList, UsageError } from "../../runtime/command_line.ts";
+import { ControlError } from "../control_error.ts";
+import { say } from "../output.ts";
+import { changesOf, showChanges } from "../setup/changes.ts";
+import { planContainerd } from "../setup/containerd.ts";
+import { planDocker } from "../setup/docker.ts";
+import { HostFiles } from "../setup/host_files.ts";
+import { readNodeSetup } from "../setup/node_setup.ts";
+import { ENGINES, type Engine, type Host, type NodeSetup, type SetupPlan } from "../setup/plan.ts";
+import { Recorder } from "../setup/record.ts";
+import { planRegistriesConf } from "../setup/registries_conf.ts";
+
+export interface SetupFlags {
+  config?: string;
+  root: string;
+  registry?: string;
+  undo?: boolean;
+  yes?: boolean;
+  force?: boolean;
+  restart?: boolean;
+}
+
+type Planner = (node: NodeSetup, host: Host) => Promise<SetupPlan>;
+
+/** How each engine is set up, and under which name that is remembered. */
+const SETUPS: Readonly<Record<Engine, { plan: Planner; record: string; activate: string[][] }>> = {
+  docker: {
+    plan: planDocker,
+    record: "docker",
+    activate: [
+      ["systemctl", "daemon-reload"],
+      ["systemctl", "restart", "docker"],
+    ],
+  },
+  containerd: {
+    plan: planContainerd,
+    record: "containerd",
+    activate: [["systemctl", "restart", "containerd"]],
+  },
+  crio: {
+    plan: planRegistriesConf,
+    record: "containers",
+    activate: [["systemctl", "try-reload-or-restart", "crio"]],
+  },
+  podman: { plan: planRegistriesConf, record: "containers", activate: [] },
+};
+
+/** `dfctl setup ENGINE`: has a container engine pull through this node's dfdaemon; `--undo` takes it back. */
+export async function setup(name: string, flags: SetupFlags): Promise<void> {
+  const engine = ENGINES.find((known) => known === name);
+  if (!engine) throw new UsageError(`no engine "${name}": expected ${ENGINES.join(", ")}`);
+  const host = new HostFiles(flags.root);
+  const { plan, record, activate } = SETUPS[engine];
+  const recorder = new Recorder(host, record);
+  if (flags.undo) {
+    const changes = await recorder.toUndo(flags.force === true);
+    if (changes.length > 0) {
+      say(showChanges(changes, coloured()));
+      await agree("Put back what stood before?", flags);
+    }
+    await withLeave(() => recorder.undo());
+    say(`${engine} is as it was before`);
+    finish(activate, flags);
+    return;
+  }
+  const node = await readNodeSetup(host, flags.config, splitList(flags.registry ?? ""));
+  const planned = await plan(node, host);
+  const changes = await changesOf(planned.files, host);
+  if (changes.length === 0) say(`nothing to change: ${engine} is set up`);
+  else {
+    say(showChanges(changes, coloured()));
+    await agree("Write this?", flags);
+    await withLeave(() => recorder.apply(changes, flags.force === true));
+    say(`${engine} is set up to pull through ${node.dfdaemon}`);
+  }
+  for (const note of planned.notes) say(`note: ${note}`);
+  if (changes.length > 0) finish(planned.activate, flags);
+}
+
+/** Asks a person; nobody is taken for a yes. */
+async function agree(question: string, { yes }: SetupFlags): Promise<void> {
+  if (yes) return;
+  if (!process.stdin.isTTY)
+    throw new ControlError("nothing was changed: there is nobody to ask here; --yes agrees");
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await terminal.question(`${question} [y/N] `);
+  terminal.close();
+  if (!/^y(es)?$/i.test(answer.trim())) throw new ControlError("nothing was changed");
+}
+
+/** Says in words that one must be root. */
+async function withLeave(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    const { code, path } = error as NodeJS.ErrnoException;
+    if (code !== "EACCES" && code !== "EPERM" && code !== "EROFS") throw error;
+    throw new ControlError(`not permitted to write ${path ?? "there"}: run this as root`);
+  }
+}
+
+/** The engine reads its configuration when it is told to: by a person, or by us where asked. */
+function finish(activate: readonly string[][], { restart, root }: SetupFlags): void {
+  if (activate.length === 0) return;
+  const lines = activate.map((command) => command.join(" "));
+  if (!restart || root !== "/") {
+    say(`to have it take effect: ${lines.join(" && ")}`);
+    return;
+  }
+  for (const [index, [command, ...args]] of activate.entries()) {
+    const { status, error } = spawnSync(command!, args, { stdio: "inherit" });
+    if (status !== 0)
+      throw new ControlError(`${lines[index]} failed${error ? `: ${error.message}` : ""}`);
+    say(`done: ${lines[index]}`);
+  }
+}
+
+function coloured(): boolean {
+  return process.stdout.isTTY === true && !process.env.NO_COLOR;
+}
