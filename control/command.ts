@@ -104,6 +104,18 @@ export function controlCommand(done: (exitCode: number) => void): Command {
       const { setup } = await import("./commands/setup.ts");
       await setup(engine, command.optsWithGlobals());
     });
-  void done;
+  program
+    .command("doctor")
+    .description("look for all that can be wrong on this node, and say what to do about it")
+    .option("--image <image>", "try a pull of this one; without it, one that the registry lists")
+    .option(
+      "--authfile <path>",
+      "with the credentials that docker login or podman login wrote there",
+    )
+    .option("--root <directory>", "where the configuration of container engines is read", "/")
+    .action(async (_flags, command: Command) => {
+      const { doctor } = await import("./commands/doctor.ts");
+      done(await doctor(command.optsWithGlobals()));
+    });
   return addStandardCommands(program);
 }

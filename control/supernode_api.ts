@@ -74,9 +74,13 @@ export class SupernodeApi {
     return this.#ask("/drain", statusViewSchema, posted({ draining }));
   }
 
-  /** Whether it can reach this host's peer server. */
-  reachable(port: number): Promise<Reachable> {
-    return this.#ask("/reachable", reachableSchema, posted({ port }));
+  /**
+   * Whether it can reach this host's peer server.
+   *
+   * @param from the address of this host to ask from, and so to be called at
+   */
+  reachable(port: number, from?: string): Promise<Reachable> {
+    return this.#ask("/reachable", reachableSchema, { ...posted({ port }), localAddress: from });
   }
 
   preheat(id: string): Promise<PreheatView> {

@@ -12,7 +12,7 @@ rmSync(OUT, { recursive: true, force: true });
 const unfinished = `${OUT}.unfinished`;
 rmSync(unfinished, { recursive: true, force: true });
 mkdirSync(unfinished, { recursive: true });
-for (const program of ["supernode", "dfdaemon", "dfget", "check_dragonfly"]) {
+for (const program of ["supernode", "dfdaemon", "dfget", "dfctl", "check_dragonfly"]) {
   const flags = ["compile", "--quiet", "--allow-all", "--no-config", "--no-check", "--no-npm"];
   const target = ["--output", `${unfinished}/${program}`, `dist/${program}.js`];
   const { status, stderr } = spawnSync(DENO, [...flags, ...target], {

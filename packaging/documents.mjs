@@ -5,7 +5,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** The bundled programs, and the section of the manual that each belongs to. */
-const PROGRAMS = { supernode: 8, dfdaemon: 8, dfget: 1, check_dragonfly: 1 };
+const PROGRAMS = { supernode: 8, dfdaemon: 8, dfget: 1, dfctl: 8, check_dragonfly: 1 };
 
 for (const [program, section] of Object.entries(PROGRAMS)) {
   const options = ["gen-doc", "--man", String(section), "--path", "dist/man"];

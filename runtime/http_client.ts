@@ -47,6 +47,8 @@ export interface HttpRequestInit {
   body?: string | Uint8Array | NodeJS.ReadableStream | undefined;
   signal?: AbortSignal | undefined;
   tls?: TlsTrust | undefined;
+  /** The address of this host to ask from, where it has several. */
+  localAddress?: string | undefined;
   connectTimeoutMs?: number;
   idleTimeoutMs?: number;
   /** Redirects to follow at most; 0 hands the redirect to the caller. Default: 0. */
@@ -195,6 +197,7 @@ export class HttpClient {
         ...headers,
       },
       signal: init.signal,
+      ...(init.localAddress === undefined ? {} : { localAddress: init.localAddress }),
       timeout: idleMs,
       // Object storages sign URLs that do not fit into the usual 16 KiB.
       maxHeaderSize: MAX_HEADER_BYTES,

@@ -8,7 +8,7 @@ import { Scratch } from "../support/scratch.ts";
 import { CleanRoot } from "./clean_root.ts";
 
 const PROJECT = join(import.meta.dirname, "../..");
-const PACKAGES = ["runtime", "supernode", "dfget", "dfdaemon", "monitoring"].map(
+const PACKAGES = ["runtime", "supernode", "dfget", "dfctl", "dfdaemon", "monitoring"].map(
   (name) => `dragonfly-${name}`,
 );
 const SERVICES = ["dragonfly-supernode", "dragonfly-dfdaemon"];
@@ -74,13 +74,15 @@ describeWithPrograms("the Debian packages", needs, () => {
       const home = await root.runWell("stat", "--format", "%U %a", `/var/lib/${unit}`);
       expect(home.trim()).toBe("dragonfly 750");
     }
-    for (const program of ["supernode", "dfdaemon", "dfget"]) {
+    for (const program of ["supernode", "dfdaemon", "dfget", "dfctl"]) {
       expect(await root.runWell(`/usr/bin/${program}`, "version")).toMatch(`${program} `);
     }
     for (const program of ["supernode", "dfdaemon"]) {
       const checked = await root.run("/usr/lib/nagios/plugins/check_dragonfly", program);
       expect(checked, checked.output).toMatchObject({ code: 0 });
     }
+    expect(await root.runWell("/usr/bin/dfctl", "status")).toMatch(/^127\.0\.0\.1:8002 +ready/m);
+    expect(root.has("usr/share/man/man8/dfctl.8.gz")).toBe(true);
     expect(root.has("usr/share/icinga2/include/plugins-contrib.d/check_dragonfly.conf")).toBe(true);
     expect(root.has("var/lib/dragonfly-supernode/logs/app.log")).toBe(true);
     expect(root.has("var/lib/dragonfly-dfdaemon/logs/dfdaemon.log")).toBe(true);

@@ -16,25 +16,29 @@ export class Authority {
   readonly files: CertificateFiles;
   /** A directory that holds its certificate as `ca.crt`, as container clients want it. */
   readonly directory: string;
+  readonly #days: number;
   #leaves = 0;
 
-  private constructor(directory: string, files: CertificateFiles) {
+  private constructor(directory: string, files: CertificateFiles, days: number) {
     this.directory = directory;
     this.files = files;
+    this.#days = days;
   }
 
-  static async create(scratch: Scratch, name: string): Promise<Authority> {
-    const pair = await createAuthority({ commonName: name, days: 2, nowMs: Date.now() });
+  /** @param days that it is good for; what it signs is so for half of them */
+  static async create(scratch: Scratch, name: string, days = 2): Promise<Authority> {
+    const pair = await createAuthority({ commonName: name, days, nowMs: Date.now() });
     const secrets = await scratch.directory("authorities", name);
     const files = await write(secrets, "authority", pair);
     const trust = await scratch.directory("authorities", name, "trust");
     await writeFile(join(trust, "ca.crt"), pair.cert);
-    return new Authority(trust, files);
+    return new Authority(trust, files, days);
   }
 
   /** Signs a server certificate for these names and addresses. */
   async leaf(...names: string[]): Promise<CertificateFiles> {
-    const pair = await mintLeaf(this.files.pair, { names, days: 1, nowMs: Date.now() });
+    const days = this.#days / 2;
+    const pair = await mintLeaf(this.files.pair, { names, days, nowMs: Date.now() });
     this.#leaves += 1;
     return write(join(this.directory, ".."), `leaf${this.#leaves}`, pair);
   }

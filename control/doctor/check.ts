@@ -1,0 +1,52 @@
+import type { PeerOptions } from "../../peer/mod.ts";
+import type { LoadedConfig, ProxyConfig } from "../../proxy/mod.ts";
+import type { HttpClient } from "../../runtime/http_client.ts";
+import type { HostFiles } from "../setup/host_files.ts";
+import type { SupernodeApi } from "../supernode_api.ts";
+
+/** From good to bad; a program's exit code is its place here. */
+export const STATES = ["ok", "warn", "fail"] as const;
+export type State = (typeof STATES)[number];
+
+/** One thing that was looked at. */
+export interface Finding {
+  /** What was looked at, in a word or two. */
+  name: string;
+  state: State;
+  says: string;
+  /** What to do about it. */
+  todo?: string;
+}
+
+/** A node as its configuration describes it. */
+export interface NodeUnderTest {
+  configFile: string;
+  config: ProxyConfig;
+  peer: PeerOptions;
+  /** Rules and trust; absent where certificates or keys cannot be used: another check says so. */
+  references: LoadedConfig | undefined;
+  /** `http://127.0.0.1:65001`, or `https://…`. */
+  dfdaemon: string;
+  supernodes: readonly SupernodeApi[];
+  http: HttpClient;
+  /** Where configurations of engines are read. */
+  host: HostFiles;
+  /** An image that can be pulled, as people name it. */
+  image?: string | undefined;
+  /** An `Authorization` header for its registry. */
+  authorization?: string | undefined;
+}
+
+/** Looks at one side of a node. */
+export interface Check {
+  name: string;
+  /** Milliseconds after which it is given up. */
+  patienceMs: number;
+  run(node: NodeUnderTest): Promise<Finding[]>;
+}
+
+/** The worst of all. */
+export function worstOf(findings: readonly Finding[]): State {
+  const worst = Math.max(0, ...findings.map(({ state }) => STATES.indexOf(state)));
+  return STATES[worst]!;
+}

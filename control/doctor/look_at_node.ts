@@ -1,0 +1,72 @@
+import { existsSync } from "node:fs";
+import {
+  DEFAULT_CONFIG_FILE,
+  loadConfig,
+  loadReferences,
+  readPeerOptions,
+} from "../../proxy/mod.ts";
+import { HttpClient } from "../../runtime/http_client.ts";
+import { HostFiles } from "../setup/host_files.ts";
+import { urlOf } from "../setup/node_setup.ts";
+import { SupernodeApi } from "../supernode_api.ts";
+import type { Finding, NodeUnderTest } from "./check.ts";
+import { couldNotSee } from "./run_checks.ts";
+
+const NAME = "configuration";
+
+/**
+ * Reads the configuration of this node, on which all else rests.
+ *
+ * @returns what there is to say of it, and the node where it can be read
+ */
+export async function lookAtNode(
+  configFile = DEFAULT_CONFIG_FILE,
+  root = "/",
+): Promise<{ finding: Finding; node?: NodeUnderTest }> {
+  const isThere = existsSync(configFile);
+  try {
+    const file = isThere || configFile !== DEFAULT_CONFIG_FILE ? configFile : undefined;
+    const config = await loadConfig({ file, env: process.env, flags: {} });
+    const peer = await readPeerOptions(config);
+    const http = new HttpClient({ hostAliases: config.hostAliases });
+    const node: NodeUnderTest = {
+      ...{ configFile, config, peer, http },
+      // The check of the certificates says what is wrong with them.
+      references: await loadReferences(config).catch(() => undefined),
+      dfdaemon: urlOf(config),
+      supernodes: peer.supernodes.map((address) => new SupernodeApi(address, http)),
+      host: new HostFiles(root),
+    };
+    return { finding: judge(node, isThere), node };
+  } catch (error) {
+    const { message } = error as Error;
+    if (/permi|EACCES/.test(message))
+      return { finding: { name: NAME, ...couldNotSee(error as Error) } };
+    return {
+      finding: {
+        ...{ name: NAME, state: "fail", says: message },
+        todo: "mend it, and look with: dfdaemon config check",
+      },
+    };
+  }
+}
+
+function judge({ config, peer, configFile }: NodeUnderTest, isThere: boolean): Finding {
+  if (!isThere)
+    return {
+      ...{ name: NAME, state: "warn", says: `no ${configFile}: defaults are in effect` },
+      todo: "write one: docs/configuration.md has all keys",
+    };
+  if (peer.supernodes.length === 0)
+    return {
+      ...{ name: NAME, state: "warn", says: "no supernode is configured: nothing is shared" },
+      todo: "name one in nodes of dfget.yml",
+    };
+  const isShared = config.proxies.some(({ direct }) => !direct) || !config.registry_mirror.direct;
+  if (!isShared)
+    return {
+      ...{ name: NAME, state: "warn", says: "every rule says direct: nothing is shared" },
+      todo: "look at proxies and registry_mirror.direct",
+    };
+  return { name: NAME, state: "ok", says: `${configFile} can be used` };
+}

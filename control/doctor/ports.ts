@@ -1,0 +1,47 @@
+import type { HttpClient } from "../../runtime/http_client.ts";
+import type { Check, Finding } from "./check.ts";
+
+/** Whether dfdaemon's two ports are its own, or at least free. */
+export const ports: Check = {
+  name: "port",
+  patienceMs: 5000,
+  async run({ http, dfdaemon, config, peer }) {
+    const isOurs = (text: string) => /"Version"/.test(text);
+    const own = look(http, `port ${config.port}`, `${dfdaemon}/debug/version`, "dfdaemon", isOurs);
+    if (peer.port === 0) return [await own];
+    const pieces = look(
+      http,
+      `port ${peer.port}`,
+      `http://${peer.ip}:${peer.port}/server/ping`,
+      "the peer server",
+      (text) => text.trim() === "success",
+    );
+    return Promise.all([own, pieces]);
+  },
+};
+
+async function look(
+  http: HttpClient,
+  name: string,
+  url: string,
+  who: string,
+  isOurs: (text: string) => boolean,
+): Promise<Finding> {
+  const port = new URL(url).port;
+  const other: Finding = {
+    ...{ name, state: "fail", says: `another program has it, not ${who}` },
+    todo: `ss -ltnp 'sport = :${port}' names it: stop it, or configure another port`,
+  };
+  try {
+    const asked = { signal: AbortSignal.timeout(3000), tls: { insecure: true } };
+    const { status, text } = await http.text(url, asked, 64 * 1024);
+    return status === 200 && isOurs(text) ? { name, state: "ok", says: `${who} answers` } : other;
+  } catch (error) {
+    const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
+    if (code !== "ECONNREFUSED") return other;
+    return {
+      ...{ name, state: "warn", says: `free: ${who} does not run` },
+      todo: "systemctl start dragonfly-dfdaemon",
+    };
+  }
+}

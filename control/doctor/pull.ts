@@ -1,0 +1,156 @@
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { parseDigest } from "../../protocol/digest.ts";
+import { type HttpRequestInit, readBody } from "../../runtime/http_client.ts";
+import { showBytes } from "../amounts.ts";
+import { manifestUrl, parseImage } from "../image_reference.ts";
+import type { Check, Finding, NodeUnderTest } from "./check.ts";
+import { trustOf } from "./registry.ts";
+
+const NAME = "pull";
+/** Milliseconds for one answer. */
+const ANSWER_MS = 10_000;
+/** Bytes of a manifest, or of an image's configuration, at most. */
+const MOST_BYTES = 8 * 1024 * 1024;
+
+const ACCEPT = [
+  "application/vnd.oci.image.index.v1+json",
+  "application/vnd.docker.distribution.manifest.list.v2+json",
+  "application/vnd.oci.image.manifest.v1+json",
+  "application/vnd.docker.distribution.manifest.v2+json",
+].join(", ");
+
+const manifestSchema = z.object({
+  config: z.object({ digest: z.string().refine((text) => parseDigest(text)) }).optional(),
+  manifests: z.array(z.object({ digest: z.string() })).optional(),
+});
+const catalogSchema = z.object({ repositories: z.array(z.string()).nullable() });
+const tagsSchema = z.object({ tags: z.array(z.string()).nullable() });
+
+/** Asked for something that the registry does not give without more. */
+class RegistrySilent extends Error {}
+
+/** Pulls a small blob through dfdaemon, and straight from the registry, and compares the two. */
+export const pull: Check = {
+  name: NAME,
+  patienceMs: 20_000,
+  async run(node) {
+    let blob: string;
+    try {
+      blob = await smallBlob(node);
+    } catch (error) {
+      if (!(error instanceof RegistrySilent)) throw error;
+      const todo =
+        "name an image that can be pulled: --image, with --authfile where it is not for all";
+      return [{ name: NAME, state: "warn", says: `nothing to try: ${error.message}`, todo }];
+    }
+    return [await compare(node, blob)];
+  },
+};
+
+async function compare(node: NodeUnderTest, blob: string): Promise<Finding> {
+  const { pathname, host } = new URL(blob);
+  const before = await fallbacks(node);
+  let through: Uint8Array;
+  try {
+    through = await get(node, `${node.dfdaemon}${pathname}?ns=${host}`, {
+      tls: { insecure: true },
+    });
+  } catch (error) {
+    return {
+      ...{ name: NAME, state: "fail", says: `through dfdaemon: ${(error as Error).message}` },
+      todo: "look into dfdaemon's log (journalctl -u dragonfly-dfdaemon)",
+    };
+  }
+  const straight = await get(node, blob, { tls: trustOf(node, blob) });
+  const hash = createHash("sha256").update(through).digest("hex");
+  if (!pathname.endsWith(hash) || !Buffer.from(straight).equals(through))
+    return {
+      ...{
+        name: NAME,
+        state: "fail",
+        says: `${blob}: dfdaemon gives other bytes than the registry`,
+      },
+      todo: "stop dfdaemon on this node, keep its cache directory, and report this",
+    };
+  const now = await fallbacks(node);
+  const reason = [...now].find(([why, count]) => count > (before.get(why) ?? 0))?.[0];
+  if (reason !== undefined)
+    return {
+      ...{ name: NAME, state: "warn" },
+      says: `right, but it came straight from the registry (${reason})`,
+      todo: "docs/monitoring.md has what each reason means",
+    };
+  const size = showBytes(through.byteLength);
+  return { name: NAME, state: "ok", says: `${size} came by p2p, the same as from the registry` };
+}
+
+/** The URL of an image's configuration: a blob of a few kB that each image has. */
+async function smallBlob(node: NodeUnderTest): Promise<string> {
+  let url = node.image ? manifestUrl(parseImage(node.image)) : await someManifest(node);
+  for (let depth = 0; depth < 3; depth++) {
+    const { config, manifests } = await ask(node, url, manifestSchema);
+    const repository = url.replace(/\/manifests\/[^/]+$/, "");
+    if (config) return `${repository}/blobs/${config.digest}`;
+    if (!manifests?.[0]) break;
+    url = `${repository}/manifests/${manifests[0].digest}`;
+  }
+  throw new RegistrySilent(`${url} is a manifest of a kind that is not known here`);
+}
+
+/** Some image that the registry lists. */
+async function someManifest(node: NodeUnderTest): Promise<string> {
+  const remote = node.config.registry_mirror.remote.replace(/\/$/, "");
+  const { repositories } = await ask(node, `${remote}/v2/_catalog?n=20`, catalogSchema);
+  for (const name of (repositories ?? []).slice(0, 3)) {
+    const { tags } = await ask(node, `${remote}/v2/${name}/tags/list`, tagsSchema);
+    if (tags?.[0]) return `${remote}/v2/${name}/manifests/${tags[0]}`;
+  }
+  throw new RegistrySilent("the registry lists no image");
+}
+
+async function ask<Schema extends z.ZodType>(
+  node: NodeUnderTest,
+  url: string,
+  schema: Schema,
+): Promise<z.output<Schema>> {
+  const headers = headersOf(node, { accept: ACCEPT });
+  const signal = AbortSignal.timeout(ANSWER_MS);
+  const init = { headers, tls: trustOf(node, url), signal };
+  const answer = await node.http.text(url, init, MOST_BYTES).catch((error: Error) => {
+    throw new RegistrySilent(error.message);
+  });
+  if (answer.status !== 200)
+    throw new RegistrySilent(`${new URL(url).pathname} answers ${answer.status}`);
+  try {
+    return schema.parse(JSON.parse(answer.text));
+  } catch {
+    throw new RegistrySilent(`${new URL(url).pathname} answers with something else`);
+  }
+}
+
+async function get(node: NodeUnderTest, url: string, init: HttpRequestInit): Promise<Uint8Array> {
+  const signal = AbortSignal.timeout(ANSWER_MS);
+  const asked = { headers: headersOf(node), maxRedirects: 5, signal, ...init };
+  const answer = await node.http.request(url, asked);
+  const body = await readBody(answer, MOST_BYTES);
+  if (answer.status === 200) return body;
+  throw new Error(`${new URL(url).pathname} answers ${answer.status}`);
+}
+
+function headersOf({ authorization }: NodeUnderTest, more: Record<string, string> = {}) {
+  return authorization ? { ...more, authorization } : more;
+}
+
+/** How often dfdaemon has gone straight to a registry, by reason. */
+async function fallbacks({ http, dfdaemon }: NodeUnderTest): Promise<Map<string, number>> {
+  const { text } = await http
+    .text(`${dfdaemon}/metrics`, { tls: { insecure: true } })
+    .catch(() => ({
+      text: "",
+    }));
+  const lines = text.matchAll(
+    /^dragonfly_dfdaemon_fallbacks_total\{.*?reason="([^"]+)".*?\} (\d+)/gm,
+  );
+  return new Map([...lines].map(([, reason, count]) => [reason!, Number(count)]));
+}

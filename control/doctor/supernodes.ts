@@ -1,0 +1,35 @@
+import type { SupernodeApi } from "../supernode_api.ts";
+import type { Check, Finding } from "./check.ts";
+
+/** Whether the supernodes answer, and whether one of them takes work. */
+export const supernodes: Check = {
+  name: "supernode",
+  patienceMs: 8000,
+  async run({ supernodes: list }) {
+    const findings = await Promise.all(list.map(look));
+    // As long as one answers nodes go on.
+    const some = findings.some(({ state }) => state === "ok");
+    return findings.map((one) => (some && one.state === "fail" ? { ...one, state: "warn" } : one));
+  },
+};
+
+async function look(supernode: SupernodeApi): Promise<Finding> {
+  const name = `supernode ${supernode.name}`;
+  let ms: number;
+  try {
+    ms = await supernode.ping();
+  } catch (error) {
+    return {
+      ...{ name, state: "fail", says: (error as Error).message.replace(/^supernode \S+: /, "") },
+      todo: "is it started, is its name right in dfget.yml, does a firewall let 8002 through?",
+    };
+  }
+  const status = await supernode.status().catch(() => undefined);
+  if (status?.draining)
+    return {
+      ...{ name, state: "warn", says: "is draining: it takes no new work" },
+      todo: "dfctl drain --undo, once it is to be used again",
+    };
+  const about = status ? `version ${status.version}` : "one of v1, or an older one";
+  return { name, state: "ok", says: `answers in ${ms.toFixed(0)} ms, ${about}` };
+}
