@@ -25,10 +25,12 @@ export function manPage(program: Command, section: number): string {
     lines.push(`.SS ${roff(`${path} ${command.usage()}`)}`, roff(command.description()));
     lines.push(...options(command));
   }
-  if (program.options.some(({ long }) => long === "--config")) {
+  const config = program.options.find(({ long }) => long === "--config");
+  if (config) {
+    const [file] = /\/etc\/dragonfly\/\w+\.yml/.exec(config.description) ?? [];
     lines.push(
       ".SH FILES",
-      `.TP\n.I /etc/dragonfly/${name}.yml`,
+      `.TP\n.I ${file ?? `/etc/dragonfly/${name}.yml`}`,
       "Configuration; its keys are in configuration.md of the package's documentation.",
     );
   }

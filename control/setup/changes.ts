@@ -24,9 +24,12 @@ export function showChanges(changes: readonly Change[], coloured: boolean): stri
 function showChange({ path, before, after }: Change, coloured: boolean): string {
   const name = (text: string | undefined) => (text === undefined ? "/dev/null" : path);
   const patch = createTwoFilesPatch(name(before), name(after), before ?? "", after ?? "", "", "");
-  // The first line is a rule for mails with several of them.
-  const lines = patch.trimEnd().split("\n").slice(1);
-  return lines.map((line) => (coloured ? colour(line) : line)).join("\n");
+  // What comes before is for mails with several of them.
+  const lines = patch.trimEnd().split("\n");
+  return lines
+    .slice(lines.findIndex((line) => line.startsWith("--- ")))
+    .map((line) => (coloured ? colour(line) : line))
+    .join("\n");
 }
 
 function colour(line: string): string {
