@@ -4,14 +4,18 @@ import { caseBlind } from "../case_blind.ts";
 /** `os/architecture[/variant]` */
 export const platformSchema = z.string().regex(/^[^/\s]+\/[^/\s]+(\/[^/\s]+)?$/);
 
+/** Characters of a URL at most: jobs are kept for a day. */
+const MAX_URL = 8 * 1024;
+const shortText = z.string().max(1024, "must be no longer than 1024 characters");
+
 /** `POST /preheats`: fetch a file or an image before anyone asks for it (protocol §1, Preheat). */
 export const preheatRequestSchema = caseBlind(
   z.object({
     type: z.enum(["image", "file"]),
-    url: z.url({ protocol: /^https?$/ }),
-    filter: z.string().default(""),
+    url: z.url({ protocol: /^https?$/ }).max(MAX_URL),
+    filter: shortText.default(""),
     headers: z.record(z.string(), z.string()).default({}),
-    identifier: z.string().default(""),
+    identifier: shortText.default(""),
     /** Of an image for several: only this one, `os/architecture[/variant]`. Ours; v1 takes all. */
     platform: platformSchema.optional(),
   }),

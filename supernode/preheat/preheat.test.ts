@@ -301,3 +301,16 @@ test("a job is forgotten on request, with its files, or after a day", async () =
   nowMs += 1;
   expect((await get("/preheats")).json).toEqual([]);
 });
+
+test("so many at once and no more", async () => {
+  const never = () => new Promise<void>(() => {});
+  app = preheatRoutes(new PreheatJobs({ prefetch: never, client, now: () => nowMs }));
+  const file = (number: number) => ({ type: "file", url: `${registry.origin}/${number}` });
+  for (let number = 0; number < 1000; number++) expect((await post(file(number))).status).toBe(201);
+  expect(await post(file(1000))).toEqual({
+    status: 429,
+    json: { code: 429, message: "1000 preheats are under way: ask again later" },
+  });
+  // One who joins is no burden.
+  expect((await post(file(999))).status).toBe(201);
+});

@@ -9,6 +9,11 @@ import { PreheatError } from "./preheat_error.ts";
 
 /** How long a job is kept: 24 h (protocol §1, Preheat). */
 const KEEP_MS = 24 * 60 * 60 * 1000;
+/** Jobs kept at most: of more, those that ended are forgotten, the oldest first. */
+const MAX_JOBS = 10_000;
+/** Jobs under way at most: anybody may ask for some, and each holds its request in memory. */
+const MAX_UNDER_WAY = 1000;
+
 const log = getLogger("supernode");
 
 /** A file or image being fetched ahead of time. The headers given with it are not kept. */
@@ -54,18 +59,22 @@ export class PreheatJobs {
   /**
    * Starts a job and returns its id. The same request again joins a job under way, and repeats one
    * that has ended: our copy may be gone since.
+   *
+   * @throws {PreheatError} while too many are under way
    */
   create(request: PreheatRequest): string {
     this.#forgetOld();
     const file = fileToPrefetch(request);
-    if (request.type === "file") return this.#startFile(file, request.filter, "").id;
     // The same image for another platform is another job.
-    const identifier = [request.identifier, request.platform].filter(Boolean).join(" ");
+    const platform = request.type === "image" ? request.platform : undefined;
+    const identifier = [request.identifier, platform].filter(Boolean).join(" ");
     const id = preheatId({ ...file, identifier });
-    if (!this.#running.has(id)) {
-      const job = this.#add(id, "image", file, request.filter, "");
-      this.#run(job, () => this.#fetchImage(job, request));
-    }
+    if (this.#running.has(id)) return id;
+    if (this.#running.size >= MAX_UNDER_WAY)
+      throw new PreheatError(`${this.#running.size} preheats are under way: ask again later`);
+    if (request.type === "file") return this.#startFile(file, request.filter, "").id;
+    const job = this.#add(id, "image", file, request.filter, "");
+    this.#run(job, () => this.#fetchImage(job, request));
     return id;
   }
 
@@ -169,7 +178,8 @@ export class PreheatJobs {
   #forgetOld(): void {
     const limitMs = this.#options.now() - KEEP_MS;
     for (const [id, job] of this.#jobs) {
-      if (job.finishMs > 0 && job.finishMs < limitMs) this.#jobs.delete(id);
+      const tooMany = this.#jobs.size >= MAX_JOBS;
+      if (job.finishMs > 0 && (tooMany || job.finishMs < limitMs)) this.#jobs.delete(id);
     }
   }
 }

@@ -3,6 +3,7 @@ import type { PreheatAnswer } from "../../protocol/v1/preheat.ts";
 import { preheatRequestSchema } from "../../protocol/v1/preheat.ts";
 import { parseImageUrl } from "../preheat/image.ts";
 import type { PreheatJob, PreheatJobs } from "../preheat/preheat.ts";
+import { PreheatError } from "../preheat/preheat_error.ts";
 import { BodyError, readJson } from "./request_body.ts";
 
 /** Requests hold a URL and a few headers; this is more than any needs. */
@@ -29,7 +30,12 @@ export function preheatRoutes(jobs: PreheatJobs, isDraining = () => false): Hono
         "validation failure list:\nurl in body should be scheme://host/v2/<name>/manifests/<ref> for an image",
       );
     }
-    return c.json({ ID: jobs.create(request.data) }, 201);
+    try {
+      return c.json({ ID: jobs.create(request.data) }, 201);
+    } catch (error) {
+      if (!(error instanceof PreheatError)) throw error;
+      return refuse(c, 429, error.message);
+    }
   });
 
   app.get("/preheats", (c) => c.json(jobs.list().map(listEntry)));
@@ -51,7 +57,7 @@ export function preheatRoutes(jobs: PreheatJobs, isDraining = () => false): Hono
   return app;
 }
 
-function refuse(c: Context, code: 400 | 404 | 413 | 503, message: string) {
+function refuse(c: Context, code: 400 | 404 | 413 | 429 | 503, message: string) {
   return c.json({ code, message }, code);
 }
 
