@@ -57,6 +57,18 @@ async function hijacking(identity: (ca: KeyPair) => Promise<KeyPair> | KeyPair, 
 }
 
 describe("a hijacked connection", () => {
+  // Sooner than by the limit on handshakes.
+  test("is over when its client says no more in the handshake", { timeout: 20_000 }, async () => {
+    const { proxy, target } = await hijacking((ca) => ca);
+    const socket = await connectTo(proxy.port);
+    await sendConnect(socket, target);
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    socket.resume();
+    // The beginning of a ClientHello.
+    socket.end(Buffer.from("1603010200010001fc0303", "hex"));
+    await closed;
+  });
+
   test.each([
     ["with a server certificate", (ca: KeyPair) => leaf(ca, "registry.example"), false],
     ["with one minted by an authority", (ca: KeyPair) => ca, false],

@@ -71,6 +71,8 @@ function decrypt(socket: Duplex, head: Buffer, secureContext: SecureContext): TL
   socket.write("HTTP/1.1 200 Connection Established\r\n\r\n");
   // A client in a hurry sends its first TLS record along with the request.
   if (head.length > 0) socket.unshift(head);
+  // As a TLS server's own connections: one whose client says no more in the handshake is over.
+  (socket as Partial<Socket>).allowHalfOpen = false;
   const plain = new TLSSocket(socket as Socket, {
     isServer: true,
     secureContext,
