@@ -2,12 +2,15 @@ import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 import type { HttpClient, HttpResponse, TlsTrust } from "../runtime/http_client.ts";
+import { getLogger } from "../runtime/logger.ts";
 import { answerText, endToEndHeaders, hasBody } from "./headers.ts";
 
 /** Sent again by the HTTP client itself where a kept connection was stale. */
 const REPEATABLE = new Set(["GET", "HEAD", "OPTIONS"]);
 
 const DRAIN_MS = 10_000;
+
+const log = getLogger("dfdaemon");
 
 export interface ForwardTarget {
   url: string;
@@ -52,7 +55,9 @@ export async function forward(
     });
   } catch (error) {
     incoming.resume();
-    if (!gone.signal.aborted) answerText(outgoing, 502, (error as Error).message);
+    if (gone.signal.aborted) return;
+    log.warn("answered with 502: {error}", { error: (error as Error).message });
+    answerText(outgoing, 502, (error as Error).message);
     return;
   }
   try {

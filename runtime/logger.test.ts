@@ -42,6 +42,16 @@ describe("logging", () => {
     expect(text).not.toContain(word);
   });
 
+  it("writes a record on one line, whatever is in it", async () => {
+    const path = join(folder, "app.log");
+    await configureLogging({ files: { part: path } });
+    getLogger("part").info("no task {id}", { id: "a\r\n2026-01-01 INF all is well \x1b[2J" });
+    await closeLogging();
+    const text = await readFile(path, "utf8");
+    expect(text.split("\n")).toHaveLength(2);
+    expect(text).toContain("no task a\\r\\n2026-01-01 INF all is well \\x1b[2J");
+  });
+
   it("rotates a file that grows too large", async () => {
     const path = join(folder, "app.log");
     await configureLogging({ files: { part: path }, maxSize: 0.01, maxBackups: 2 });

@@ -5,6 +5,7 @@ import { HttpClient } from "../runtime/http_client.ts";
 import { firstAddress } from "../runtime/local_address.ts";
 import { getLogger } from "../runtime/logger.ts";
 import { type ConnectionEnv, type RunningServer, serve } from "../runtime/serve.ts";
+import { logUnforeseen } from "../runtime/unforeseen_error.ts";
 import { answerUnknownPaths } from "../runtime/unknown_paths.ts";
 import { createSupernode } from "./app.ts";
 import { GarbageCollector } from "./collect_garbage.ts";
@@ -35,6 +36,8 @@ const VERSION_PREFIX = "/:version{v[0-9.]+}";
 const log = getLogger("supernode");
 
 type Env = { Bindings: Partial<ConnectionEnv> };
+
+const log = getLogger("supernode");
 
 export interface RunningSupernode {
   listenIp: string;
@@ -141,7 +144,10 @@ export async function startSupernode(
   (oneServer ? api : files).route("/", core.filePort);
   for (const app of [api, files]) {
     answerUnknownPaths(app);
-    app.onError((_error, c) => c.json({ code: 500, message: "internal error" }, 500));
+    app.onError((error, c) => {
+      logUnforeseen(log, c.req, error);
+      return c.json({ code: 500, message: "internal error" }, 500);
+    });
   }
 
   const servers: RunningServer[] = [];

@@ -1,6 +1,8 @@
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { Hono } from "hono";
+import { getLogger } from "../../runtime/logger.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
+import { logUnforeseen } from "../../runtime/unforeseen_error.ts";
 import { answerUnknownPaths } from "../../runtime/unknown_paths.ts";
 import type { Catalog } from "../store/catalog.ts";
 import type { SwarmSessions } from "../swarm/swarm_sessions.ts";
@@ -25,6 +27,8 @@ export interface PeerServerOptions {
 type Env = { Bindings: Partial<ConnectionEnv> };
 
 const PREFIX = "/peer/file/";
+
+const log = getLogger("dfserver");
 
 /** The peer server's routes (protocol §2). */
 export function peerServerApp(options: PeerServerOptions): Hono<Env> {
@@ -59,7 +63,10 @@ export function peerServerApp(options: PeerServerOptions): Hono<Env> {
 
   app.route("/", localControl(catalog, options.limit, v1Version));
   answerUnknownPaths(app);
-  app.onError(() => plainText(500, "internal error"));
+  app.onError((error, c) => {
+    logUnforeseen(log, c.req, error);
+    return plainText(500, "internal error");
+  });
   return app;
 }
 

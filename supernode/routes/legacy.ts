@@ -9,6 +9,7 @@ import {
   serviceDownSchema,
   taskMetricsSchema,
 } from "../../protocol/v1/report.ts";
+import { getLogger } from "../../runtime/logger.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
 import type { SupernodeObserver } from "../observer.ts";
 import { RegisterError } from "../tasks/admission.ts";
@@ -26,6 +27,8 @@ type Env = { Bindings: Partial<ConnectionEnv> };
 
 /** Longest body taken, bytes: a registration may carry a bundle of certificates. */
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
+
+const log = getLogger("supernode");
 
 /**
  * The routes by which v1 clients download (protocol §1), to be mounted also under `/v1.0` and the
@@ -95,9 +98,10 @@ export function legacyRoutes({ registry, desk, observer }: LegacyOptions): Hono<
     return c.json(null);
   });
 
-  app.onError((error, c) =>
-    error instanceof BodyError ? refuse(c, error.message, error.status) : fail(c, "internal error"),
-  );
+  app.onError((error, c) => {
+    if (error instanceof BodyError) return refuse(c, error.message, error.status);
+    throw error;
+  });
   return app;
 }
 
@@ -116,8 +120,9 @@ function reported(c: Context, code: Code, report: () => void) {
   return c.json({ code });
 }
 
-/** v1's answer to all that went wrong: its clients then go to the source. */
+/** v1's answer to all that went wrong: its clients then go to the source, and nobody shows what it was. */
 function fail(c: Context, message: string) {
+  log.info("{method} {path}: {message}", { method: c.req.method, path: c.req.path, message });
   return c.json({ code: Code.systemError, message }, 500);
 }
 
