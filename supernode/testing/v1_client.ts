@@ -118,20 +118,26 @@ export class V1Client {
     const ofSource = /^https?:/.test(piece.path);
     if (piece.path.startsWith("/download/")) this.seedPath = piece.path;
     const url = ofSource ? piece.path : `http://${piece.peerIp}:${piece.peerPort}${piece.path}`;
-    const response = await fetch(url, {
-      headers: {
-        range: `bytes=${piece.range}`,
-        pieceNum: String(piece.pieceNum),
-        pieceSize: String(piece.pieceSize),
-        ...(framed ? {} : { cdnSource: "source" }),
-        ...(ofSource ? this.#options.headers : {}),
-      },
-    });
+    const report = (result: number) =>
+      `&dstCid=${piece.cid}&range=${piece.range}&result=${result}&status=701`;
+    let response: Response;
+    try {
+      response = await fetch(url, {
+        headers: {
+          range: `bytes=${piece.range}`,
+          pieceNum: String(piece.pieceNum),
+          pieceSize: String(piece.pieceSize),
+          ...(framed ? {} : { cdnSource: "source" }),
+          ...(ofSource ? this.#options.headers : {}),
+        },
+      });
+    } catch {
+      // That peer has gone; the supernode names another.
+      return report(500);
+    }
     const bytes = new Uint8Array(await response.arrayBuffer());
     const md5 = `${createHash("md5").update(bytes).digest("hex")}:${bytes.byteLength}`;
     const good = response.status === 206 && (!framed || md5 === piece.pieceMd5);
-    const report = (result: number) =>
-      `&dstCid=${piece.cid}&range=${piece.range}&result=${result}&status=701`;
     if (!good) return report(500);
     this.pieces.set(piece.pieceNum, framed ? unframe(bytes, piece.pieceSize) : bytes);
     this.from.set(piece.pieceNum, ofSource ? "source" : piece.cid);
