@@ -37,8 +37,6 @@ const log = getLogger("supernode");
 
 type Env = { Bindings: Partial<ConnectionEnv> };
 
-const log = getLogger("supernode");
-
 export interface RunningSupernode {
   listenIp: string;
   /** Port of the API. */
