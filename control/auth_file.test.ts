@@ -1,0 +1,39 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { authorizationFor } from "./auth_file.ts";
+
+let dir: string;
+let path: string;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "auth-file-"));
+  path = join(dir, "config.json");
+  await writeFile(
+    path,
+    JSON.stringify({
+      auths: {
+        "r.example:5000": { auth: "am9lOnB3" },
+        "https://index.docker.io/v1/": { auth: "aHViOnB3" },
+        "helped.example": {},
+      },
+      credHelpers: {},
+    }),
+  );
+});
+afterEach(() => rm(dir, { recursive: true }));
+
+it("finds a registry's credentials, Docker Hub's under docker's name for it", async () => {
+  expect(await authorizationFor("r.example:5000", path)).toBe("Basic am9lOnB3");
+  expect(await authorizationFor("docker.io", path)).toBe("Basic aHViOnB3");
+});
+
+it("says what is wrong without showing what is in the file", async () => {
+  for (const host of ["r.example", "helped.example"])
+    await expect(authorizationFor(host, path)).rejects.toThrow(`has no credentials for ${host}`);
+  await writeFile(path, "am9lOnB3 {");
+  await expect(authorizationFor("r.example", path)).rejects.toThrow(
+    /^--authfile: .*config\.json is not what docker login or podman login writes$/,
+  );
+  await expect(authorizationFor("r.example", join(dir, "none"))).rejects.toThrow(/ENOENT/);
+});
