@@ -1,6 +1,7 @@
 // Bundles each program into one file under dist/, so that a node needs nothing but a runtime.
 import { chmod } from "node:fs/promises";
 import { build } from "esbuild";
+import { buildConsolePage, writeConsolePage } from "./console_page.mjs";
 
 const programs = {
   supernode: "supernode/main.ts",
@@ -11,6 +12,8 @@ const programs = {
   demo: "bench/demo/main.ts",
 };
 
+const page = await buildConsolePage();
+await writeConsolePage(page);
 await build({
   entryPoints: programs,
   outdir: "dist",
@@ -20,6 +23,8 @@ await build({
   target: "node20.19",
   sourcemap: "linked",
   legalComments: "none",
+  // See supernode/console/page_files.ts.
+  define: { CONSOLE_PAGE: JSON.stringify(page) },
   // Some dependencies are CommonJS and call require(); give the bundle one. (The first line, which
   // makes a program of the file, comes from its source.)
   banner: {

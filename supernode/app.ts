@@ -14,7 +14,7 @@ import { SeedCache } from "./seed/cache.ts";
 import { PathPass } from "./seed/path_pass.ts";
 import { Seeder } from "./seed/seeder.ts";
 import { sourceGuard } from "./seed/source_guard.ts";
-import { SwarmDesk } from "./swarm/swarm_desk.ts";
+import { type MemberState, SwarmDesk } from "./swarm/swarm_desk.ts";
 import { ClientDesk, type PieceErrorReport } from "./tasks/client_desk.ts";
 import { type RegisterOptions, Registry } from "./tasks/register.ts";
 import { SourceAccess } from "./tasks/task.ts";
@@ -94,6 +94,10 @@ export interface Supernode {
   listening(ports: { listenPort?: number; downloadPort: number }): void;
   /** Resolves when our copy of a file is complete; rejects with the reason where it cannot be had. */
   prefetch(file: PrefetchFile): Promise<void>;
+  /** For those who look on: how a member of a swarm is doing; `undefined` for a v1 client. */
+  member(taskId: string, cid: string): MemberState | undefined;
+  /** What v1's schedule knows of a client. */
+  holdings(taskId: string, cid: string): ReturnType<TaskSchedule["holdings"]>;
   /** Downloads from sources that run, and that wait for their turn. */
   downloads(): { running: number; waiting: number };
   /** Takes other limits, for tasks and downloads under way too. */
@@ -131,6 +135,7 @@ export function createSupernode(options: SupernodeOptions): Supernode {
     schedules,
     now,
     random,
+    observer,
     passes,
     advertiseIp: config.advertiseIp,
     downloadPort: () => downloadPort,
@@ -195,6 +200,8 @@ export function createSupernode(options: SupernodeOptions): Supernode {
       });
       await seeder.seed(task, schedule);
     },
+    member: (taskId, cid) => swarms.look(taskId, cid),
+    holdings: (taskId, cid) => schedules.get(taskId)?.holdings(cid),
     downloads: () => seeder.load,
     adjust(changed) {
       Object.assign(limits, scheduleLimits(changed));

@@ -8,6 +8,7 @@ import { ConfigError } from "../runtime/config_error.ts";
 import { configSection, expectedOf, isMissing, readConfigFile } from "../runtime/config_file.ts";
 import { type LogConfig, logConfigSchema } from "../runtime/logger.ts";
 import { changedKeys } from "../runtime/reload.ts";
+import { type ConsoleConfig, consoleConfigSchema } from "./console/access.ts";
 import { parseSourcePattern } from "./seed/source_guard.ts";
 
 /** Where the configuration lies unless `--config` says otherwise (protocol §6). */
@@ -122,6 +123,12 @@ const SETTINGS = {
   allowedSources: setting<readonly string[]>("allowedSources", z.array(sourcePattern), []),
   /** Who may have it forget tasks, or drain it, besides its own host: CIDR ranges. */
   adminClients: setting<readonly string[]>("adminClients", z.array(addressRange), []),
+  /** The page for people, and who may see it. */
+  console: setting<ConsoleConfig>(
+    "console",
+    configSection(consoleConfigSchema.shape),
+    consoleConfigSchema.parse({}),
+  ),
 };
 
 type Settings = typeof SETTINGS;

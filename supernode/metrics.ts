@@ -5,12 +5,13 @@ import type { TaskMetrics } from "../protocol/v1/report.ts";
 import { goArchitecture, runtimeName, VERSION } from "../runtime/version.ts";
 import type { Supernode } from "./app.ts";
 import { httpMetrics } from "./http_metrics.ts";
-import type { SupernodeObserver } from "./observer.ts";
+import type { ByteOrigin, SupernodeObserver } from "./observer.ts";
 import { type ClientState, shownCdnStatus } from "./tasks/task.ts";
 
 const PREFIX = "dragonfly_supernode_";
 const CDN_STATES: CdnStatus[] = ["WAITING", "RUNNING", "FAILED", "SUCCESS", "SOURCE_ERROR"];
 const CLIENT_STATES: ClientState[] = ["WAITING", "RUNNING", "SUCCESS", "FAILED"];
+const BYTE_ORIGINS: ByteOrigin[] = ["registry", "supernode", "peer"];
 /** Clients name their call system themselves: more names than this are counted together. */
 const MAX_CALL_SYSTEMS = 100;
 
@@ -39,6 +40,11 @@ export class SupernodeMetrics implements SupernodeObserver {
   readonly #pieceBytes = this.#counter(
     "pieces_downloaded_size_bytes_total",
     "Bytes of the pieces that clients reported",
+  );
+  readonly #nodeBytes = this.#counter(
+    "node_bytes_total",
+    "Bytes of files that have come to nodes, by where from, as far as they report it",
+    ["origin"],
   );
   readonly #triggers = this.#counter("cdn_trigger_total", "Own copies asked for");
   readonly #triggersFailed = this.#counter(
@@ -74,6 +80,7 @@ export class SupernodeMetrics implements SupernodeObserver {
   ]);
 
   constructor() {
+    for (const origin of BYTE_ORIGINS) this.#nodeBytes.inc({ origin }, 0);
     collectDefaultMetrics({ register: this.registry });
     this.#gauge("build_info", "Version and platform of this program", [
       "version",
@@ -135,6 +142,11 @@ export class SupernodeMetrics implements SupernodeObserver {
   pieceDownloaded(bytes: number): void {
     this.#pieceBytes.inc(bytes);
   }
+  nodeReceived(origin: ByteOrigin, bytes: number): void {
+    this.#nodeBytes.inc({ origin }, bytes);
+  }
+  /** What it was is for the log, and the console. */
+  problem(): void {}
   cdnTriggered(): void {
     this.#triggers.inc();
   }

@@ -1,5 +1,16 @@
 import type { TaskMetrics } from "../protocol/v1/report.ts";
 
+/** Where bytes of a file came from that a node has got: outside, our own copy, or another node. */
+export type ByteOrigin = "registry" | "supernode" | "peer";
+
+/** Something that went wrong, in words for people; without secrets. */
+export interface Problem {
+  kind: "refused" | "copy failed" | "node given up" | "wrong bytes" | "download failed";
+  /** Address of the node that it is about, where it is about one. */
+  node?: string;
+  text: string;
+}
+
 /**
  * What the supernode tells whoever counts (protocol §7). Gauges (`peers`, `tasks{cdnstatus}`,
  * `dfgettasks{callsystem,status}`) are not events: read them off the task store.
@@ -15,6 +26,10 @@ export interface SupernodeObserver {
   pieceScheduled(peerIp: string, ms: number): void;
   /** A client holds a piece now: `pieces_downloaded_size_bytes_total`, bytes on the wire. */
   pieceDownloaded(bytes: number): void;
+  /** Bytes of a file have come to a node: `node_bytes_total{origin}`. */
+  nodeReceived(origin: ByteOrigin, bytes: number): void;
+  /** Something went wrong that an operator may want to know of. */
+  problem(problem: Problem): void;
   /** The own copy of a task was asked for: `cdn_trigger_total`. */
   cdnTriggered(): void;
   /** It could not be begun: `cdn_trigger_failed_total`. */
@@ -42,6 +57,8 @@ export const SILENT: SupernodeObserver = {
   clientFailed: ignore,
   pieceScheduled: ignore,
   pieceDownloaded: ignore,
+  nodeReceived: ignore,
+  problem: ignore,
   cdnTriggered: ignore,
   cdnTriggerFailed: ignore,
   cdnCacheHit: ignore,
@@ -51,3 +68,16 @@ export const SILENT: SupernodeObserver = {
   bytesServed: ignore,
   downloadReported: ignore,
 };
+
+/** Tells several what it is told. */
+export function observers(...all: readonly SupernodeObserver[]): SupernodeObserver {
+  const names = Object.keys(SILENT) as (keyof SupernodeObserver)[];
+  const tell =
+    (name: keyof SupernodeObserver) =>
+    (...what: unknown[]) => {
+      for (const one of all) (one[name] as (...what: unknown[]) => void).apply(one, what);
+    };
+  return Object.fromEntries(
+    names.map((name) => [name, tell(name)]),
+  ) as unknown as SupernodeObserver;
+}

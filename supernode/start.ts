@@ -1,4 +1,5 @@
 import { accessSync, constants, mkdirSync } from "node:fs";
+import { hostname } from "node:os";
 import { Hono } from "hono";
 import { ConfigError } from "../runtime/config_error.ts";
 import { HttpClient } from "../runtime/http_client.ts";
@@ -7,6 +8,7 @@ import { getLogger } from "../runtime/logger.ts";
 import { type ConnectionEnv, type RunningServer, serve } from "../runtime/serve.ts";
 import { logUnforeseen } from "../runtime/unforeseen_error.ts";
 import { answerUnknownPaths } from "../runtime/unknown_paths.ts";
+import { runtimeName, VERSION } from "../runtime/version.ts";
 import { createSupernode } from "./app.ts";
 import { GarbageCollector } from "./collect_garbage.ts";
 import {
@@ -15,16 +17,23 @@ import {
   settingsForRestart,
   withDefaults,
 } from "./config.ts";
+import { ConsoleAccess } from "./console/access.ts";
+import { Feed } from "./console/feed.ts";
+import { Recorder } from "./console/recorder.ts";
+import { consoleRoutes } from "./console/routes.ts";
+import { ViewBuilder } from "./console/view.ts";
 import { CallBack } from "./control/call_back.ts";
 import { describePreheat } from "./control/preheat_view.ts";
 import { removeTask, supernodeStatus } from "./control/supernode_status.ts";
 import { SupernodeMetrics } from "./metrics.ts";
+import { observers } from "./observer.ts";
 import { PreheatJobs } from "./preheat/preheat.ts";
 import { apiV1Routes } from "./routes/api_v1.ts";
 import { controlRoutes } from "./routes/control.ts";
 import { preheatRoutes } from "./routes/preheat.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { sourceGuard } from "./seed/source_guard.ts";
+import { swarmKey } from "./swarm/swarm_desk.ts";
 
 /** Bytes of any body at most; each route has its own, smaller limit. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
@@ -94,9 +103,32 @@ export async function startSupernode(
     hostAliases: config.hostAliases,
     guard: sourceGuard(config.allowedSources),
   });
-  const core = createSupernode({ config, observer: metrics });
+  const recorder = new Recorder(Date.now);
+  const core = createSupernode({ config, observer: observers(metrics, recorder) });
   metrics.watch(core);
   const jobs = new PreheatJobs({ prefetch: core.prefetch, client, now: Date.now });
+  const feed = new Feed({
+    build: () => builder.build(),
+    history: recorder.history,
+    now: Date.now,
+  });
+  const builder = new ViewBuilder({
+    facts: {
+      version: VERSION,
+      runtime: runtimeName(),
+      host: hostname(),
+      address: config.advertiseIp,
+      cdnPattern: config.cdnPattern,
+      startedMs: Date.now(),
+    },
+    store: core.store,
+    recorder,
+    preheats: () => jobs.list(),
+    member: core.member,
+    holdings: core.holdings,
+    fileOf: swarmKey,
+    now: Date.now,
+  });
   let notReady: string | undefined;
   let draining = false;
   const startedMs = performance.now();
@@ -137,6 +169,18 @@ export async function startSupernode(
   const preheat = preheatRoutes(jobs, () => draining);
   api.route("/", preheat);
   api.route("/api/v1", preheat);
+  if (config.console.enabled) {
+    const access = new ConsoleAccess(config.console);
+    api.route(
+      "/",
+      consoleRoutes({
+        access,
+        feed,
+        isDraining: () => draining,
+        preheat: (request) => jobs.create(request),
+      }),
+    );
+  }
   const files = new Hono<Env>();
   const oneServer = config.downloadPort === config.listenPort;
   (oneServer ? api : files).route("/", core.filePort);
@@ -152,6 +196,8 @@ export async function startSupernode(
   const close = async (graceMs = DRAIN_MS) => {
     notReady = "stopping";
     collector.stop();
+    recorder.stop();
+    feed.close();
     await Promise.all(servers.map((server) => server.close(graceMs)));
     await core.close();
     client.close();
@@ -184,6 +230,7 @@ export async function startSupernode(
     const downloadPort = oneServer ? listenPort : await listen(files, config.downloadPort);
     core.listening({ downloadPort });
     collector.start();
+    if (config.console.enabled) recorder.start();
     const { listenIp, advertiseIp } = config;
     return { listenIp, listenPort, downloadPort, advertiseIp, reload, close };
   } catch (error) {

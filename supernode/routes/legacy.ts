@@ -54,6 +54,7 @@ export function legacyRoutes({ registry, desk, observer }: LegacyOptions): Hono<
     } catch (error) {
       if (!(error instanceof RegisterError)) throw error;
       observer.clientFailed(request.data.callSystem);
+      observer.problem({ kind: "refused", node: request.data.IP, text: error.message });
       return fail(c, error.message);
     }
   });

@@ -31,6 +31,8 @@ export interface SwarmTaskOptions {
   onLiar?: (node: string, ids: readonly string[]) => void;
   /** Told of each member that counts as gone because others have dropped it. */
   onGivenUp?: (node: string, id: string) => void;
+  /** Told of each stretch of blocks that a member has fetched from outside the swarm. */
+  onFetched?: (run: BlockRun, origin: BlockOrigin) => void;
 }
 
 /** Who comes. */
@@ -150,6 +152,7 @@ export class SwarmTask {
   readonly #bans = new Bans();
   readonly #onLiar: (node: string, ids: readonly string[]) => void;
   readonly #onGivenUp: (node: string, id: string) => void;
+  readonly #onFetched: (run: BlockRun, origin: BlockOrigin) => void;
 
   constructor(options: SwarmTaskOptions) {
     this.#random = options.random;
@@ -157,6 +160,7 @@ export class SwarmTask {
     this.#digests = new BlockDigests(options.blocks);
     this.#onLiar = options.onLiar ?? (() => {});
     this.#onGivenUp = options.onGivenUp ?? (() => {});
+    this.#onFetched = options.onFetched ?? (() => {});
     this.#neighbourhood = new Neighbourhood(
       options.neighbours ?? DEFAULT_NEIGHBOUR_LIMITS,
       options.random,
@@ -265,8 +269,15 @@ export class SwarmTask {
     const news: number[] = [];
     for (const lease of report.leases) {
       news.push(...this.#noteDigests(member, lease, nowMs));
-      const origin = this.lease(id, lease.id)?.origin;
+      const granted = this.lease(id, lease.id);
+      const origin = granted?.origin;
+      const before = granted?.done ?? 0;
       this.#leases.progress(member, lease.id, lease.done, nowMs, lease.partBytes);
+      if (granted && granted.done > before)
+        this.#onFetched(
+          { first: granted.first + before, count: granted.done - before },
+          granted.origin,
+        );
       if (!lease.failed || !origin) continue;
       if (origin.kind === "peer") this.#leases.setAside(member, lease.id, nowMs);
       else {

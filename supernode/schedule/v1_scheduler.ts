@@ -99,6 +99,12 @@ export class TaskSchedule {
     return { has: member.has, fetches: fetches.map(({ piece }) => piece) };
   }
 
+  /** Where a client was sent for a piece that it fetches now; `undefined` where it was not sent. */
+  fetchesFrom(cid: string, piece: number): Server["kind"] | undefined {
+    const server = this.#members.get(cid)?.running.get(piece)?.server;
+    return server === undefined || typeof server === "string" ? server : "peer";
+  }
+
   /**
    * A client registered. One that registers again (it lost its supernode, say) is asked anew for each
    * piece and reports those it has at once; meanwhile it goes on serving them.

@@ -179,6 +179,8 @@ export class Seeder {
       // A part is kept to be resumed some day, unless it is wrong, or the disk wants the room back.
       if (error instanceof WrongContentError || isDiskFull(error)) await cache.drop(task.id);
       if (!signal.aborted) {
+        const about = `no copy of ${redactUrl(task.rawUrl)}: ${(error as Error).message}`;
+        observer.problem({ kind: "copy failed", text: about });
         log.warn("no copy of {url}: task {task}: {reason}", {
           url: redactUrl(task.rawUrl),
           task: task.id,

@@ -1,7 +1,7 @@
 import { blobDigest, formatDigest } from "../../protocol/digest.ts";
 import { seedFilePath } from "../../protocol/names.ts";
 import { Bitmap } from "../../protocol/swarm/bitmap.ts";
-import { BLOCK_BYTES, type BlockRun, blockCount } from "../../protocol/swarm/blocks.ts";
+import { BLOCK_BYTES, type BlockRun, blockCount, runRange } from "../../protocol/swarm/blocks.ts";
 import {
   type DigestsRequest,
   type HeartbeatRequest,
@@ -16,6 +16,7 @@ import {
 } from "../../protocol/swarm/messages.ts";
 import { sealToWire, type WireSeal } from "../../protocol/swarm/seal.ts";
 import { getLogger } from "../../runtime/logger.ts";
+import { type ByteOrigin, SILENT, type SupernodeObserver } from "../observer.ts";
 import { subnetOf } from "../schedule/neighbours.ts";
 import type { BlockOrigin } from "../schedule/open_blocks.ts";
 import { DEFAULT_REGISTRY_CONNECTIONS, type SourceBudget } from "../schedule/source_leases.ts";
@@ -36,6 +37,7 @@ export interface SwarmDeskOptions {
   now: () => number;
   /** Uniform in [0, 1). */
   random: () => number;
+  observer?: SupernodeObserver;
   passes: PathPass;
   /** Our own address, for nodes that do not say how they see us. */
   advertiseIp: string;
@@ -53,6 +55,8 @@ const log = getLogger("supernode");
 interface Swarm {
   readonly key: string;
   readonly blocks: number;
+  /** Bytes of the file. */
+  readonly length: number;
   readonly task: SwarmTask;
   readonly sealer: Sealer;
   readonly members: Map<string, SwarmMember>;
@@ -67,8 +71,8 @@ interface Swarm {
 interface SwarmMember {
   readonly client: Client;
   complete: boolean;
-  /** What it said last: blocks held, bytes a second that arrive, and pieces (a bitmap in base64). */
-  said: Pick<TaskReport, "held" | "downRate" | "pieces">;
+  /** What it said last: blocks held, bytes a second that arrive and leave, and pieces (base64). */
+  said: Pick<TaskReport, "held" | "downRate" | "upRate" | "pieces">;
   /** What v1 clients of its task know that it has. */
   readonly told: ToldPieces;
 }
@@ -78,14 +82,16 @@ export interface MemberState {
   /** Blocks of the file, and how many of them it holds. */
   blocks: number;
   held: number;
-  /** Bytes a second that arrive. */
+  /** Bytes a second that arrive, and that it hands on. */
   downRate: number;
+  upRate: number;
   /** The pieces held, where these are not all or none: a bitmap in base64. */
   pieces?: string | undefined;
   /** The blocks that it fetches from outside the swarm now. */
   fetches: BlockRun[];
 }
 
+const ORIGINS = { source: "registry", seed: "supernode", peer: "peer" } as const;
 /** Milliseconds between two looks at who is silent. */
 const EXPIRE_INTERVAL_MS = 250;
 /** Milliseconds between heartbeats of a node whose tasks are all unknown here. */
@@ -107,10 +113,14 @@ export class SwarmDesk {
   readonly #v1Clients = new Map<string, Map<string, Client>>();
   /** What the tasks of one registry share, by its host. */
   readonly #budgets = new Map<string, SourceBudget>();
+  readonly #observer: SupernodeObserver;
+  /** Bytes that the member which reports just now has fetched from outside its swarm. */
+  #fetched = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: SwarmDeskOptions) {
     this.#options = options;
+    this.#observer = options.observer ?? SILENT;
   }
 
   /**
@@ -153,7 +163,7 @@ export class SwarmDesk {
       this.#options.now(),
     );
     const member = this.#add(swarm, client);
-    member.said = { held: request.held, downRate: 0 };
+    member.said = { held: request.held, downRate: 0, upRate: 0 };
     this.#forgetV1Client(task.id, client.cid);
     // One that comes back with all of it has nothing more to say for a while.
     if (request.held >= swarm.blocks) this.#completed(swarm, member);
@@ -280,13 +290,15 @@ export class SwarmDesk {
     }
     this.#supply(swarm);
     swarm.aside.heard(report, swarm.tasks.keys());
+    this.#fetched = 0;
     const advice = swarm.task.report(report.cid, report, now());
+    this.#count(swarm, member, report.held);
     if (!advice) {
       this.leave(report.taskId, report.cid);
       return undefined;
     }
     store.touch(member.client);
-    member.said = { held: report.held, downRate: report.downRate, pieces: report.pieces };
+    member.said = saidIn(report, member.said);
     if (report.held >= swarm.blocks && !member.complete) this.#completed(swarm, member);
     else if (member.client.state === "WAITING") member.client.state = "RUNNING";
     this.#tell(member, report.pieces);
@@ -301,6 +313,13 @@ export class SwarmDesk {
         seeding: swarm.seed.task?.cdnStatus === "RUNNING",
       },
     };
+  }
+
+  /** What a member has more than when it last reported, and did not fetch itself, came from others. */
+  #count({ blocks, length }: Swarm, { said }: SwarmMember, held: number): void {
+    const bytes = (count: number) => (count >= blocks ? length : count * BLOCK_BYTES);
+    const fromPeers = bytes(held) - bytes(said.held) - this.#fetched;
+    if (fromPeers > 0) this.#observer.nodeReceived("peer", fromPeers);
   }
 
   #supply({ seed, blocks, downloading }: Swarm): void {
@@ -352,7 +371,7 @@ export class SwarmDesk {
   #add(swarm: Swarm, client: Client): SwarmMember {
     const { cid, taskId } = client;
     this.#remove(swarm, taskId, cid);
-    const said = { held: 0, downRate: 0 };
+    const said = { held: 0, downRate: 0, upRate: 0 };
     const member: SwarmMember = { client, complete: false, said, told: new ToldPieces() };
     swarm.members.set(cid, member);
     this.#membership.set(memberKey(taskId, cid), swarm);
@@ -407,19 +426,31 @@ export class SwarmDesk {
     const key = swarmKey(task);
     let swarm = this.#swarms.get(key);
     if (!swarm) {
-      const blocks = blockCount(task.length);
+      const { length } = task;
+      const blocks = blockCount(length);
       const { random, store, schedules, now } = this.#options;
       const budget = this.#budgetOf(task);
       const onLiar = (node: string, ids: readonly string[]) => this.#foundOut(key, node, ids);
-      const onGivenUp = (node: string, id: string) =>
+      const onGivenUp = (node: string, id: string) => {
+        const text = "silent, failing or slow, say its neighbours";
+        this.#observer.problem({ kind: "node given up", node, text });
         log.info("node {node} ({id}) is silent, fails or is slow, say its neighbours", {
           node,
           id,
         });
-      const swarmTask = new SwarmTask({ blocks, budget, random, onLiar, onGivenUp });
+      };
+      const onFetched = (run: BlockRun, { kind }: BlockOrigin) => {
+        const { start, end } = runRange(run, length);
+        this.#fetched += end - start + 1;
+        this.#observer.nodeReceived(ORIGINS[kind] satisfies ByteOrigin, end - start + 1);
+      };
+      const swarmTask = new SwarmTask({
+        ...{ blocks, budget, random, onLiar, onGivenUp, onFetched },
+      });
       swarm = {
         key,
         blocks,
+        length,
         task: swarmTask,
         sealer: new Sealer(),
         members: new Map(),
@@ -440,6 +471,8 @@ export class SwarmDesk {
       ids: ids.join(", "),
       file: key,
     });
+    const text = "handed out wrong blocks, and is used no more";
+    this.#observer.problem({ kind: "wrong bytes", node, text });
     const members = this.#swarms.get(key)?.members;
     for (const id of ids) {
       const client = members?.get(id)?.client;
@@ -466,6 +499,17 @@ export class SwarmDesk {
   }
 }
 
+/** What is kept of a report; rates are smoothed, since blocks come in bursts. */
+function saidIn({ held, downRate, upRate, pieces }: TaskReport, last: SwarmMember["said"]) {
+  const mean = (before: number, now: number) => Math.round((before + now) / 2);
+  return {
+    held,
+    downRate: mean(last.downRate, downRate),
+    upRate: mean(last.upRate, upRate),
+    pieces,
+  };
+}
+
 /** Of the time between two looks, what this process was busy with something else, ms. */
 function deafFor(passedMs: number): number {
   const lateMs = passedMs - EXPIRE_INTERVAL_MS;
@@ -487,7 +531,7 @@ function holdsOf({ holds }: JoinRequest, blocks: number): Bitmap | undefined {
  * the same under the name of any registry that does; of any other, another registry may say to anybody that
  * he may have it.
  */
-function swarmKey(task: Task): string {
+export function swarmKey(task: Task): string {
   const digest = blobDigest(task.taskUrl);
   if (!digest) return task.id;
   const blob = `${formatDigest(digest)} ${task.length}`;

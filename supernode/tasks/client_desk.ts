@@ -42,6 +42,8 @@ interface Visit {
   schedule: TaskSchedule;
 }
 
+const ORIGINS = { source: "registry", seed: "supernode", peer: "peer" } as const;
+
 /** Speaks with registered clients: what they report, and what they are to fetch (protocol §1). */
 export class ClientDesk {
   readonly #options: ClientDeskOptions;
@@ -154,11 +156,13 @@ export class ClientDesk {
   }
 
   #succeeded({ task, client, schedule }: Visit, piece: number, onDisk: boolean): void {
+    const from = schedule.fetchesFrom(client.cid, piece) ?? "peer";
     if (!schedule.succeeded(client.cid, piece, onDisk, this.#options.now())) return;
     const start = piece * task.pieceSize;
     const total = wireLength(task);
     const bytes = total < 0 ? task.pieceSize : Math.min(task.pieceSize, total - start);
     this.#options.observer.pieceDownloaded(bytes);
+    this.#options.observer.nodeReceived(ORIGINS[from], bytes);
   }
 
   #end({ client }: Visit, state: "SUCCESS" | "FAILED"): void {

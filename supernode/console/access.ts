@@ -1,0 +1,96 @@
+import { isIP } from "node:net";
+import { hostname } from "node:os";
+import { z } from "zod";
+import { AddressRanges, isAddressRange, plainAddress } from "../../runtime/address_ranges.ts";
+import { isThisHost } from "../../runtime/this_host.ts";
+
+const range = z.string().refine(isAddressRange, "expected an address range such as 10.0.0.0/8");
+const name = z.string().regex(/^[a-z0-9.-]+$/i, "expected a host name");
+
+/** `console:` of the supernode's configuration. */
+export const consoleConfigSchema = z.object({
+  /** Whether there is a console. */
+  enabled: z.boolean("expected true or false").default(true),
+  /** Who may see it besides this host itself, in CIDR form. */
+  allowedClients: z.array(range).default([]),
+  /** Names by which browsers reach it, besides this host's own, `localhost` and addresses. */
+  names: z.array(name).default([]),
+});
+export type ConsoleConfig = z.infer<typeof consoleConfigSchema>;
+
+/** What a request tells of who asks, and how. */
+export interface Visitor {
+  /** The address it comes from, and the one it was made to. */
+  remote: string;
+  local?: string | undefined;
+  /** Its headers `Host` and `Origin`. */
+  host: string;
+  origin?: string | undefined;
+}
+
+/**
+ * Decides who may see the console, which shows names of images and addresses of nodes to whom the port
+ * is open: this host, and `allowedClients`. A browser must know it by a name that is ours, else a page
+ * of another site could have its own name lead here and read along (DNS rebinding); and what changes
+ * anything must come from our own page.
+ *
+ * @param isOwn whether an address is this host's own
+ */
+export class ConsoleAccess {
+  readonly #allowed: AddressRanges;
+  readonly #names: ReadonlySet<string>;
+  readonly #isOwn: typeof isThisHost;
+
+  constructor({ allowedClients, names }: ConsoleConfig, isOwn = isThisHost) {
+    this.#allowed = new AddressRanges(allowedClients);
+    this.#names = new Set(names.map((one) => one.toLowerCase()));
+    this.#isOwn = isOwn;
+  }
+
+  /** Why a visitor may not see it; `undefined`: may. */
+  refusal({ remote, local, host }: Visitor): string | undefined {
+    if (!this.#isOwn(remote, local) && !this.#allowed.has(remote)) {
+      const port = /:(\d+)$/.exec(host)?.[1] ?? "8002";
+      return (
+        `${plainAddress(remote)} may not see this console: it is for this host, and for the address ` +
+        "ranges in base.console.allowedClients of supernode.yml. From elsewhere, " +
+        `\`ssh -L ${port}:localhost:${port} <this host>\` makes it http://localhost:${port}/console`
+      );
+    }
+    const named = hostOf(host);
+    if (named !== undefined && this.#isOurName(named)) return undefined;
+    return (
+      `this console does not know itself by the name ${JSON.stringify(named ?? host)}: add it to ` +
+      "base.console.names of supernode.yml, or come by this host's address"
+    );
+  }
+
+  /** Why a visitor may not change anything; `undefined`: may. */
+  refusalOfChange(visitor: Visitor): string | undefined {
+    const refusal = this.refusal(visitor);
+    if (refusal !== undefined) return refusal;
+    return isFromElsewhere(visitor) ? "this request comes from a page of another site" : undefined;
+  }
+
+  #isOurName(named: string): boolean {
+    if (isIP(named) || named === "localhost" || this.#names.has(named)) return true;
+    return firstLabel(named) === firstLabel(hostname().toLowerCase());
+  }
+}
+
+/** Whether a browser says that a page of another site has made it send this. Programs say nothing. */
+export function isFromElsewhere({ host, origin }: Pick<Visitor, "host" | "origin">): boolean {
+  if (origin === undefined) return false;
+  return !URL.canParse(origin) || new URL(origin).host !== host.toLowerCase();
+}
+
+/** The name or address in a `Host` header, in lower case. */
+function hostOf(header: string): string | undefined {
+  const url = `http://${header}`;
+  if (!URL.canParse(url)) return undefined;
+  return new URL(url).hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
+}
+
+function firstLabel(named: string): string {
+  return named.split(".", 1)[0]!;
+}
