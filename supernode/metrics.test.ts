@@ -48,6 +48,7 @@ const V1 = {
   dragonfly_supernode_schedule_duration_milliseconds: "histogram",
   dragonfly_supernode_served_bytes_total: "counter",
   dragonfly_supernode_source_bytes_total: "counter",
+  dragonfly_supernode_node_bytes_total: "counter",
   dragonfly_supernode_source_downloads: "gauge",
   dragonfly_supernode_tasks: "gauge",
   dragonfly_supernode_tasks_registered_total: "counter",

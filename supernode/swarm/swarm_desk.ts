@@ -501,7 +501,8 @@ export class SwarmDesk {
 
 /** What is kept of a report; rates are smoothed, since blocks come in bursts. */
 function saidIn({ held, downRate, upRate, pieces }: TaskReport, last: SwarmMember["said"]) {
-  const mean = (before: number, now: number) => Math.round((before + now) / 2);
+  const mean = (before: number, now: number) =>
+    before === 0 ? now : Math.round((before + now) / 2);
   return {
     held,
     downRate: mean(last.downRate, downRate),

@@ -19,6 +19,7 @@ const PACKAGES = {
   lintian: "lintian",
   mmdebstrap: "mmdebstrap",
   "systemd-analyze": "systemd",
+  chromium: "chromium",
 } as const;
 
 export type OutsideProgram = keyof typeof PACKAGES;

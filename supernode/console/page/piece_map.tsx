@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { percent } from "./format.ts";
+import { inWords } from "./map_in_words.ts";
 
 const COLUMNS = 64;
 const ROW_HEIGHT = 7;
@@ -31,18 +31,6 @@ export function PieceMap({ map }: { map: string }) {
       aria-label={inWords(map)}
     />
   );
-}
-
-/** What the picture shows. */
-export function inWords(map: string): string {
-  if (map === "") return "Piece map: the length is not known yet";
-  const cells = [...map];
-  const part = (test: (cell: string) => boolean) =>
-    percent(cells.filter(test).length / cells.length);
-  const somebody = part((cell) => cell >= "1" && cell <= "9");
-  const everybody = part((cell) => cell === "9");
-  const coming = part((cell) => cell === "~");
-  return `Piece map: ${somebody} is with some node, ${everybody} with all or nearly all, ${coming} is being fetched from outside`;
 }
 
 function draw(
