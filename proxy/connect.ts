@@ -50,9 +50,11 @@ export function createConnectHandler(options: ConnectOptions) {
     const context = options.impersonator!.contextFor(target.host);
     context.then(
       (secureContext) => {
-        const plain = decrypt(socket, head, secureContext);
-        options.hijacked.set(plain, { authority: urlAuthority(target), rule });
-        plain.once("secure", () => options.adopt(plain));
+        accept(socket, () => {
+          const plain = decrypt(socket, head, secureContext);
+          options.hijacked.set(plain, { authority: urlAuthority(target), rule });
+          plain.once("secure", () => options.adopt(plain));
+        });
       },
       (error: Error) => {
         // Without a certificate the client is still served, only not by p2p.
@@ -66,9 +68,15 @@ export function createConnectHandler(options: ConnectOptions) {
   };
 }
 
-function decrypt(socket: Duplex, head: Buffer, secureContext: SecureContext): TLSSocket {
+/** Says yes, and goes on once that is out: TLS must not begin on a connection that is being written to. */
+function accept(socket: Duplex, begin: () => void): void {
   socket.on("error", () => {});
-  socket.write("HTTP/1.1 200 Connection Established\r\n\r\n");
+  socket.write("HTTP/1.1 200 Connection Established\r\n\r\n", (error) => {
+    if (!error && !socket.destroyed) begin();
+  });
+}
+
+function decrypt(socket: Duplex, head: Buffer, secureContext: SecureContext): TLSSocket {
   // A client in a hurry sends its first TLS record along with the request.
   if (head.length > 0) socket.unshift(head);
   // As a TLS server's own connections: one whose client says no more in the handshake is over.

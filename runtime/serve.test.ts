@@ -136,6 +136,22 @@ describe("what one client may ask of a server", () => {
     for (const { socket } of [two, again]) socket.destroy();
   });
 
+  it("is no tunnel before earlier requests are answered", async () => {
+    const asked: string[] = [];
+    const never = new Hono().get("*", () => new Promise<Response>(() => {}));
+    const { port } = await start(never, 0, {
+      onConnect: ({ url = "" }, socket) => {
+        asked.push(url);
+        socket.end();
+      },
+    });
+    const connectTo = (host: string) => `CONNECT ${host}:1 HTTP/1.1\r\nHost: x\r\n\r\n`;
+    await raw(port, connectTo("first"));
+    const answer = raw(port, `GET / HTTP/1.1\r\nHost: x\r\n\r\n${connectTo("second")}`);
+    expect(await answer.catch(() => "")).toBe("");
+    expect(asked).toEqual(["first:1"]);
+  });
+
   it("ends when nothing comes for too long", async () => {
     const { port } = await start(app, 0, { idleTimeoutMs: 50 });
     expect(await raw(port, "")).toBe("");

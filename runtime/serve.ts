@@ -68,7 +68,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
         : new Response("internal error\n", { status: 500 }),
   });
   const { maxUrlBytes = 32 * 1024, maxBodyBytes = Number.POSITIVE_INFINITY } = options;
+  const unanswered = new UnansweredRequests();
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    unanswered.begin(incoming.socket, outgoing);
     if ((incoming.url ?? "").length > maxUrlBytes)
       refuseRequest(incoming, outgoing, 414, `the URL is longer than ${maxUrlBytes} bytes`);
     else if (Number(incoming.headers["content-length"] ?? 0) > maxBodyBytes)
@@ -113,7 +115,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   server.on("connect", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // From here on its new owner knows how long it may be idle.
     (socket as Socket).setTimeout?.(0);
-    onConnect(request, socket, head);
+    if (unanswered.has(socket)) socket.destroy();
+    else onConnect(request, socket, head);
   });
 
   await new Promise<void>((resolve, reject) => {
@@ -151,6 +154,24 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       for (const socket of connections) socket.destroy();
     },
   };
+}
+
+/**
+ * The requests of each connection whose answers are still to be written. A client that sends CONNECT after
+ * them without waiting would get these answers in the middle of its tunnel, and two that write into one
+ * connection at once can bring Node's TLS down, with the process.
+ */
+class UnansweredRequests {
+  readonly #counts = new WeakMap<Duplex, number>();
+
+  begin(socket: Duplex, outgoing: ServerResponse): void {
+    this.#counts.set(socket, (this.#counts.get(socket) ?? 0) + 1);
+    outgoing.once("close", () => this.#counts.set(socket, this.#counts.get(socket)! - 1));
+  }
+
+  has(socket: Duplex): boolean {
+    return (this.#counts.get(socket) ?? 0) > 0;
+  }
 }
 
 /** Cuts what one address opens beyond so many connections: one client must not use up all there are. */
