@@ -1,6 +1,8 @@
 import type { Digest } from "../protocol/digest.ts";
 import type { ByteRange } from "../protocol/piece_range.ts";
 import type { TlsTrust } from "../runtime/http_client.ts";
+import type { Links } from "../runtime/links/links.ts";
+import type { LinkSettings } from "../runtime/links/settings.ts";
 
 /** Where bytes came from. */
 export type Origin = "peer" | "supernode" | "registry" | "cache";
@@ -35,6 +37,8 @@ export interface PeerOptions {
   dfdaemon?: boolean;
   /** See {@link HttpClientOptions.hostAliases}. */
   hostAliases?: Readonly<Record<string, string>>;
+  /** How supernodes and peers prove to each other that they belong together; absent: nobody asks. */
+  links?: LinkSettings | undefined;
   /** Told of every stretch of file bytes that arrived. */
   onBytes?: (origin: Origin, bytes: number) => void;
   /** Told of every stretch of file bytes that was handed to another peer. */
@@ -109,6 +113,8 @@ export interface PeerStatus {
 export interface Peer {
   readonly ip: string;
   readonly port: number;
+  /** What {@link PeerOptions.links} came to, for who asks the supernode beside it. */
+  readonly links?: Links | undefined;
   status(): PeerStatus;
   /**
    * Opens a file, from the cache, a download under way, or a new one.

@@ -6,6 +6,7 @@ import { clientId, clientSign, peerFilePath, taskFileName } from "../protocol/na
 import { taskId } from "../protocol/task_id.ts";
 import { isDiskFull } from "../runtime/files.ts";
 import { HttpClient } from "../runtime/http_client.ts";
+import { type Links, openLinks } from "../runtime/links/links.ts";
 import { getLogger } from "../runtime/logger.ts";
 import { RateLimiter } from "../runtime/rate_limiter.ts";
 import { secretWord } from "../runtime/secret_word.ts";
@@ -38,6 +39,7 @@ const log = getLogger("dfclient");
 /** A peer in this process, with downloads and server: what dfdaemon runs. */
 export class NodePeer implements Peer {
   readonly ip: string;
+  readonly links: Links | undefined;
   readonly #options: PeerOptions;
   readonly #catalog: Catalog;
   readonly #http: HttpClient;
@@ -63,9 +65,11 @@ export class NodePeer implements Peer {
       server: PeerServer;
       swarms: SwarmSessions;
       hostLimit: HostLimit;
+      links: Links | undefined;
     },
   ) {
     this.ip = options.ip;
+    this.links = parts.links;
     this.#options = options;
     this.#catalog = parts.catalog;
     this.#http = parts.http;
@@ -78,13 +82,15 @@ export class NodePeer implements Peer {
   }
 
   static async start(options: PeerOptions): Promise<NodePeer> {
-    const http = new HttpClient({ hostAliases: options.hostAliases ?? {} });
+    const links = await openLinks(options.links, getLogger("dfserver"));
+    const http = new HttpClient({ hostAliases: options.hostAliases ?? {}, links });
     const supernodes = new SupernodeList(options.supernodes, http);
     const catalog = new Catalog(options.dataDir);
     await catalog.load();
     const swarms = new SwarmSessions();
     const hostLimit = { totalLimit: options.totalLimit ?? 0 };
     const server = await startPeerServer({
+      links,
       catalog,
       swarms,
       http,
@@ -95,8 +101,11 @@ export class NodePeer implements Peer {
       aliveMs: 0,
       limit: hostLimit,
       onServed: options.onServed,
+    }).catch((error: Error) => {
+      links?.close();
+      throw error;
     });
-    return new NodePeer(options, { catalog, http, supernodes, server, swarms, hostLimit });
+    return new NodePeer(options, { catalog, http, supernodes, server, swarms, hostLimit, links });
   }
 
   get port(): number {
@@ -153,6 +162,7 @@ export class NodePeer implements Peer {
     await this.#server.close();
     await this.#catalog.close();
     this.#http.close();
+    this.links?.close();
   }
 
   async #open(request: OpenRequest, key: string, id: string): Promise<OpenFile> {

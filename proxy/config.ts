@@ -8,6 +8,7 @@ import { isAddressRange } from "../runtime/address_ranges.ts";
 import { UsageError } from "../runtime/command_line.ts";
 import { ConfigError } from "../runtime/config_error.ts";
 import { configSection, isMissing, readConfigFile } from "../runtime/config_file.ts";
+import { tlsSchema } from "../runtime/links/settings.ts";
 import { logConfigSchema } from "../runtime/logger.ts";
 import { changedKeys } from "../runtime/reload.ts";
 import { compileGoRegexp } from "./go_regexp.ts";
@@ -132,9 +133,13 @@ const SHAPE = {
   allowedClients: z.array(addressRange, "expected a list").default([]),
   /** Addresses to use for host names instead of what the resolver says. */
   hostAliases: z.record(z.string(), text).default({}),
+  /** How supernodes and peers prove to each other that they belong together; null: as dfget.yml says. */
+  tls: tlsSchema.nullable().default(null),
+  /** The same by a secret that they share. */
+  secretFile: text.default(""),
 };
 
-/** dfdaemon.yml: v1's keys and defaults (protocol §5), with `hostAliases` and `allowedClients`, which are ours. */
+/** dfdaemon.yml: v1's keys and defaults (protocol §5), and some of our own. */
 export const proxyConfigSchema = configSection(SHAPE);
 export type ProxyConfig = z.output<typeof proxyConfigSchema>;
 

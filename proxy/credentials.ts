@@ -1,7 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { CertificateError, checkKeyPair, type KeyPair, splitPem } from "../runtime/certificates.ts";
 import { ConfigError } from "../runtime/config_error.ts";
-import { isMissing } from "../runtime/config_file.ts";
+import { readNamedFile } from "../runtime/config_file.ts";
 import type { TlsTrust } from "../runtime/http_client.ts";
 import type { ProxyConfig } from "./config.ts";
 import { compileGoRegexp } from "./go_regexp.ts";
@@ -54,13 +53,21 @@ export async function loadReferences(config: ProxyConfig): Promise<LoadedConfig>
   };
 }
 
+/** The files of certificates and keys that a configuration names. */
+export function referencedFiles(config: ProxyConfig): string[] {
+  const { hijack_https: hijack, registry_mirror: mirror } = config;
+  const certs = [mirror, ...(hijack?.hosts ?? [])].flatMap((trust) => trust.certs);
+  const pairs = [config.certpem, config.keypem, hijack?.cert, hijack?.key];
+  return [...pairs, ...certs].flatMap((path) => path || []);
+}
+
 async function readTrust(
   key: string,
   given: { certs: readonly string[]; insecure: boolean },
 ): Promise<TlsTrust> {
   const texts = await Promise.all(
     given.certs.map(async (path) => {
-      const certificates = splitPem(await readNamed(key, path));
+      const certificates = splitPem(await readNamedFile(key, path));
       if (certificates.length > 0) return certificates;
       throw new ConfigError(`${key}: ${path}: no certificate in PEM form`);
     }),
@@ -69,7 +76,7 @@ async function readTrust(
 }
 
 async function readKeyPair(cert: [string, string], key: [string, string]): Promise<KeyPair> {
-  const pair = { cert: await readNamed(...cert), key: await readNamed(...key) };
+  const pair = { cert: await readNamedFile(...cert), key: await readNamedFile(...key) };
   try {
     checkKeyPair(pair);
   } catch (error) {
@@ -77,13 +84,4 @@ async function readKeyPair(cert: [string, string], key: [string, string]): Promi
     throw new ConfigError(`${cert.join(": ")} with ${key.join(": ")}: ${error.message}`);
   }
   return pair;
-}
-
-async function readNamed(key: string, path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    const reason = isMissing(error) ? "no such file" : (error as Error).message;
-    throw new ConfigError(`${key}: ${path}: ${reason}`);
-  }
 }

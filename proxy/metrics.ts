@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Origin, PeerStatus } from "../peer/mod.ts";
-import { expiryOf, type KeyPair } from "../runtime/certificates.ts";
+import { expiryOf } from "../runtime/certificates.ts";
 import { goArchitecture, runtimeName, VERSION } from "../runtime/version.ts";
 
 const FALLBACK_REASONS = [
@@ -30,8 +30,8 @@ export interface ProxyMetrics {
   observeFirstByte(seconds: number): void;
   /** Shows what the peer has, read whenever the metrics are. */
   watch(peer: { status(): PeerStatus }): void;
-  /** Says what certificates are in use, each by the key of the configuration that names it. */
-  showCertificates(pairs: Readonly<Record<string, KeyPair | undefined>>): void;
+  /** Says what certificates are in use, PEM each, by the key of the configuration that names it. */
+  showCertificates(chains: Readonly<Record<string, string | undefined>>): void;
 }
 
 export function createMetrics(): ProxyMetrics {
@@ -115,10 +115,10 @@ export function createMetrics(): ProxyMetrics {
     watch(peer) {
       status = () => peer.status();
     },
-    showCertificates(pairs) {
+    showCertificates(chains) {
       expiry.reset();
-      for (const [certificate, pair] of Object.entries(pairs)) {
-        if (pair) expiry.set({ certificate }, expiryOf(pair.cert) / 1000);
+      for (const [certificate, pem] of Object.entries(chains)) {
+        if (pem) expiry.set({ certificate }, expiryOf(pem) / 1000);
       }
     },
   };

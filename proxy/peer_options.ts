@@ -16,6 +16,7 @@ export async function readPeerOptions(
   config: ProxyConfig,
   dfgetConfigFile?: string,
 ): Promise<PeerOptions> {
+  const { tls, secretFile } = config;
   const flags = [...config.dfget_flags];
   if (config.supernodes.length > 0) flags.push("--node", config.supernodes.join(","));
   const settings = await readDfgetSettings(flags, dfgetConfigFile).catch((error: Error) => {
@@ -38,5 +39,9 @@ export async function readPeerOptions(
     ...(settings.zone === undefined ? {} : { zone: settings.zone }),
     dfdaemon: true,
     hostAliases: { ...settings.hostAliases, ...config.hostAliases },
+    links:
+      tls || secretFile
+        ? { tls: tls ?? undefined, secretFile: secretFile || undefined }
+        : settings.links,
   };
 }

@@ -1,18 +1,20 @@
 import { startPeer as defaultStartPeer, type Peer, type PeerOptions } from "../peer/mod.ts";
-import type { KeyPair } from "../runtime/certificates.ts";
 import { ConfigError } from "../runtime/config_error.ts";
 import { HttpClient } from "../runtime/http_client.ts";
+import type { Links } from "../runtime/links/links.ts";
+import { LINK_KEYS } from "../runtime/links/settings.ts";
 import { ListenError } from "../runtime/listen_error.ts";
 import { getLogger } from "../runtime/logger.ts";
 import { changedKeys } from "../runtime/reload.ts";
 import { type RunningServer, serve } from "../runtime/serve.ts";
 import { rereadSystemTrust } from "../runtime/system_trust.ts";
+import { watchFiles } from "../runtime/watch_files.ts";
 import { onlyAllowedClients } from "./allowed_clients.ts";
 import { createDispatcher } from "./app.ts";
 import type { BlobOptions } from "./blob.ts";
 import { keysForRestart, type ProxyConfig } from "./config.ts";
 import { createConnectHandler, type HijackedConnections } from "./connect.ts";
-import { type LoadedConfig, loadReferences } from "./credentials.ts";
+import { type LoadedConfig, loadReferences, referencedFiles } from "./credentials.ts";
 import { createEndpoints } from "./endpoints.ts";
 import { createImpersonator } from "./impersonate.ts";
 import { createMetrics } from "./metrics.ts";
@@ -28,6 +30,8 @@ const log = getLogger("dfdaemon");
 
 export interface ProxyOptions extends Pick<BlobOptions, "openTimeoutMs" | "stallTimeoutMs"> {
   config: ProxyConfig;
+  /** Milliseconds between two looks at certificates and keys; default: see {@link watchFiles}. */
+  lookMs?: number;
   /** Default: what {@link readPeerOptions} makes of the configuration. */
   peerOptions?: PeerOptions;
   /** Starts the peer; another one than ours may be put in its place. */
@@ -58,11 +62,12 @@ export interface RunningProxy {
  */
 export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const { config } = options;
-  const { identity, ...references } = await loadReferences(config);
-  let { rules, impersonator } = inEffect(references);
+  let current = config;
+  let loaded = await loadReferences(config);
+  const { identity } = loaded;
+  let { rules, impersonator } = inEffect(loaded);
   const settings = options.peerOptions ?? (await readPeerOptions(config));
   const metrics = createMetrics();
-  metrics.showCertificates(shown(identity, references.impersonation));
   const client = new HttpClient({
     maxSockets: 1024,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
@@ -74,6 +79,11 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     onServed: metrics.countServed,
   });
   if (peer) metrics.watch(peer);
+  const showCertificates = () =>
+    metrics.showCertificates(certificatesInUse(loaded, peer?.links, identity !== undefined));
+  showCertificates();
+  const { proof } = peer?.links ?? {};
+  if (proof?.kind === "tls") proof.onRenewed(showCertificates);
   const hijacked: HijackedConnections = new WeakMap();
   let stopping = false;
   const notReady = () =>
@@ -126,17 +136,40 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     hostname: server.hostname,
     port: server.port,
   });
-  void lookForSupernodes(client, settings);
+  void lookForSupernodes(config, settings, peer?.links);
+  const take = (next: LoadedConfig) => {
+    loaded = next;
+    ({ rules, impersonator } = inEffect(next));
+    if (identity && next.identity) server.setCertificate(next.identity);
+    showCertificates();
+  };
+  const watch = watchFiles(
+    () => referencedFiles(current),
+    async () => {
+      const known = current;
+      try {
+        const next = await loadReferences(known);
+        // Another configuration was read meanwhile, and its files with it.
+        if (known !== current) return;
+        take(next);
+        log.info("certificates read again");
+      } catch (error) {
+        const reason = (error as Error).message;
+        log.error("certificates not taken, the old ones stay: {reason}", { reason });
+      }
+    },
+    options.lookMs,
+  );
   return {
     hostname: server.hostname,
     port: server.port,
     peer,
     async reload(next, nextPeer) {
-      const { identity: nextIdentity, ...loaded } = await loadReferences(next);
+      const references = await loadReferences(next);
       const nextSettings = nextPeer ?? (await readPeerOptions(next));
-      ({ rules, impersonator } = inEffect(loaded));
-      if (identity && nextIdentity) server.setCertificate(nextIdentity);
-      metrics.showCertificates(shown(identity && nextIdentity, loaded.impersonation));
+      await peer?.links?.reread();
+      current = next;
+      take(references);
       rereadSystemTrust();
       peer?.adjust(nextSettings);
       return [
@@ -144,10 +177,12 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
         ...(changedKeys(PEER_FOR_RESTART, settings, nextSettings).length > 0
           ? ["dfget_flags"]
           : []),
+        ...changedKeys(LINK_KEYS, settings.links ?? {}, nextSettings.links ?? {}),
       ];
     },
     async close(graceMs = DRAIN_MS) {
       stopping = true;
+      watch.close();
       await server.close(graceMs);
       await peer?.close();
       client.close();
@@ -155,13 +190,21 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   };
 }
 
-function inEffect({ rules, impersonation }: Omit<LoadedConfig, "identity">) {
+function inEffect({ rules, impersonation }: LoadedConfig) {
   return { rules, impersonator: impersonation && createImpersonator(impersonation) };
 }
 
-/** Certificates, by the keys of the configuration that name them. */
-function shown(identity: KeyPair | undefined, impersonation: KeyPair | undefined) {
-  return { certpem: identity, "hijack_https.cert": impersonation };
+/** Certificates as PEM, by the keys of the configuration that name them. */
+function certificatesInUse(
+  { identity, impersonation }: LoadedConfig,
+  links: Links | undefined,
+  byTls: boolean,
+) {
+  return {
+    certpem: byTls ? identity?.cert : undefined,
+    "hijack_https.cert": impersonation?.cert,
+    ...(links?.proof.kind === "tls" ? links.proof.certificates : {}),
+  };
 }
 
 /** The peer, on another port where its own is taken, or none: pulls must work all the same. */
@@ -185,6 +228,7 @@ async function startSomePeer(
   } catch (error) {
     // An address that is not ours is a mistake to be mended; a full disk will pass.
     if (error instanceof ListenError) throw new ConfigError(`peer server: ${error.message}`);
+    if (error instanceof ConfigError) throw error;
     log.error("no p2p until restarted, the peer cannot start: {error}", {
       error: (error as Error).message,
     });
@@ -193,20 +237,34 @@ async function startSomePeer(
 }
 
 /** Says once which supernodes are not there: that is no error, but somebody may want to know. */
-async function lookForSupernodes(client: HttpClient, settings: PeerOptions): Promise<void> {
+async function lookForSupernodes(
+  { hostAliases }: ProxyConfig,
+  settings: PeerOptions,
+  links: Links | undefined,
+): Promise<void> {
   if (settings.supernodes.length === 0) {
     log.warn("no supernode is configured: every blob comes from its registry");
   }
+  const client = new HttpClient({
+    connectTimeoutMs: 2000,
+    idleTimeoutMs: 2000,
+    hostAliases,
+    links,
+  });
   await Promise.all(
     settings.supernodes.map(async ({ host, port }) => {
-      const init = { connectTimeoutMs: 2000, idleTimeoutMs: 2000, fresh: true };
+      const warn = (how: string) => {
+        const message = "supernode {host}:{port} {how}; blobs come from their registry so far";
+        log.warn(message, { host, port, how });
+      };
       try {
-        await client.text(`http://${host}:${port}/_ping`, init);
-      } catch {
-        const message =
-          "supernode {host}:{port} does not answer; blobs come from their registry so far";
-        log.warn(message, { host, port });
+        const init = { fresh: true, own: true };
+        const { status, text } = await client.text(`http://${host}:${port}/_ping`, init);
+        if (status === 401) warn(`refuses us: ${text.trim()}`);
+      } catch (error) {
+        warn(`does not answer (${(error as Error).message})`);
       }
     }),
   );
+  client.close();
 }

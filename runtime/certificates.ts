@@ -81,6 +81,8 @@ export interface LeafOptions {
   names: readonly string[];
   days: number;
   nowMs: number;
+  /** Also good to show to a server. */
+  client?: boolean;
 }
 
 /**
@@ -107,7 +109,10 @@ export async function mintLeaf(authority: KeyPair, options: LeafOptions): Promis
     extensions: [
       new lib.BasicConstraintsExtension(false, undefined, true),
       new lib.KeyUsagesExtension(lib.KeyUsageFlags.digitalSignature, true),
-      new lib.ExtendedKeyUsageExtension([lib.ExtendedKeyUsage.serverAuth]),
+      new lib.ExtendedKeyUsageExtension([
+        lib.ExtendedKeyUsage.serverAuth,
+        ...(options.client ? [lib.ExtendedKeyUsage.clientAuth] : []),
+      ]),
       new lib.SubjectAlternativeNameExtension(
         options.names.map((name) => ({
           type: isIP(name) ? ("ip" as const) : ("dns" as const),

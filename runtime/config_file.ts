@@ -51,7 +51,20 @@ export async function readConfigFile<Schema extends z.ZodType>(
   return parseConfig(path, text, schema);
 }
 
-/** The same for a text already read; `path` is for the messages. */
+/**
+ * Reads a file that a configuration names.
+ *
+ * @throws {ConfigError} naming the key and the file
+ */
+export async function readNamedFile(key: string, path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    throw new ConfigError(`${key}: ${path}: ${unreadable(error)}`);
+  }
+}
+
+/** {@link readConfigFile} for a text already read; `path` is for the messages. */
 export function parseConfig<Schema extends z.ZodType>(
   path: string,
   text: string,

@@ -3,6 +3,8 @@ import http, { type IncomingMessage } from "node:http";
 import https from "node:https";
 import { isIP, type LookupFunction } from "node:net";
 import type { SecureContext } from "node:tls";
+import type { Links, Proof } from "./links/links.ts";
+import { explainTlsError } from "./links/mutual_tls.ts";
 import { PlainHttp } from "./plain_http/plain_http.ts";
 import { redactUrl } from "./redact_url.ts";
 import { systemTrust } from "./system_trust.ts";
@@ -26,6 +28,8 @@ export interface HttpClientOptions {
   hostAliases?: Readonly<Record<string, string>>;
   /** Absent: anybody may be asked. */
   guard?: RequestGuard | undefined;
+  /** How to prove to our own programs that this is one of them; absent: they do not ask. */
+  links?: Links | undefined;
 }
 
 /** Whom a client may ask. */
@@ -53,6 +57,11 @@ export interface HttpRequestInit {
   idleTimeoutMs?: number;
   /** Redirects to follow at most; 0 hands the redirect to the caller. Default: 0. */
   maxRedirects?: number;
+  /**
+   * The URL, `http://…`, is one of our own programs: it is asked by TLS, or by a signed request, where these
+   * prove themselves to each other.
+   */
+  own?: boolean;
   /**
    * Use a connection of its own, not one kept from before: for requests that must not be sent twice,
    * for the other side may be closing the kept one at this very moment.
@@ -95,8 +104,12 @@ export class HttpClient {
   readonly plain: PlainHttp;
   readonly #http: http.Agent;
   readonly #https: https.Agent;
-  readonly #options: Required<Omit<HttpClientOptions, "guard">>;
+  readonly #options: Required<Omit<HttpClientOptions, "guard" | "links">>;
   readonly #guard: RequestGuard | undefined;
+  readonly #proof: Proof | undefined;
+  /** For our own programs, by TLS. */
+  #own: https.Agent;
+  readonly #forgetRenewal: (() => void) | undefined;
 
   constructor(options: HttpClientOptions = {}) {
     this.#options = {
@@ -106,7 +119,8 @@ export class HttpClient {
       hostAliases: options.hostAliases ?? {},
     };
     this.#guard = options.guard;
-    this.plain = new PlainHttp(this.#options.hostAliases);
+    this.#proof = options.links?.proof;
+    this.plain = new PlainHttp(this.#options.hostAliases, this.#proof);
     const agentOptions = {
       keepAlive: true,
       maxSockets: this.#options.maxSockets,
@@ -114,6 +128,17 @@ export class HttpClient {
     };
     this.#http = new http.Agent(agentOptions);
     this.#https = new https.Agent(agentOptions);
+    this.#own = this.#https;
+    if (this.#proof?.kind === "tls") {
+      this.#own = new https.Agent(agentOptions);
+      this.#forgetRenewal = this.#proof.onRenewed(() => {
+        // What is under way goes on; what comes shows the new certificate.
+        this.plain.close();
+        const free = Object.values(this.#own.freeSockets).flatMap((sockets) => sockets ?? []);
+        for (const socket of free) socket.destroy();
+        this.#own = new https.Agent(agentOptions);
+      });
+    }
   }
 
   /**
@@ -164,7 +189,9 @@ export class HttpClient {
 
   /** Ends all idle connections; running requests go on. */
   close(): void {
+    this.#forgetRenewal?.();
     this.plain.close();
+    this.#own.destroy();
     this.#http.destroy();
     this.#https.destroy();
   }
@@ -174,7 +201,9 @@ export class HttpClient {
     headers: Record<string, string | string[]>,
     init: HttpRequestInit,
   ): Promise<HttpResponse> {
-    const secure = target.protocol === "https:";
+    const mutualTls = init.own && this.#proof?.kind === "tls" ? this.#proof : undefined;
+    const secret = init.own && this.#proof?.kind === "secret" ? this.#proof : undefined;
+    const secure = mutualTls !== undefined || target.protocol === "https:";
     const connectMs = init.connectTimeoutMs ?? this.#options.connectTimeoutMs;
     const idleMs = init.idleTimeoutMs ?? this.#options.idleTimeoutMs;
     const name = target.hostname.replace(/^\[|\]$/g, "");
@@ -183,18 +212,25 @@ export class HttpClient {
     const refused =
       guard?.refuseUrl(target) ?? (isIP(host) ? guard?.refuseAddress(host) : undefined);
     if (refused) return Promise.reject(forbidden(target, refused));
+    const method = init.method ?? "GET";
+    const path = target.pathname + target.search;
+    const { body: content } = init;
+    const signed =
+      typeof content === "string" || content instanceof Uint8Array ? content : undefined;
+    const agent = mutualTls ? this.#own : secure ? this.#https : this.#http;
     const options: https.RequestOptions & { secureContext?: SecureContext } = {
-      agent: init.fresh ? false : secure ? this.#https : this.#http,
+      agent: init.fresh ? false : agent,
       host,
       ...(guard ? { lookup: guardedLookup(guard) } : {}),
-      port: target.port || (secure ? 443 : 80),
-      path: target.pathname + target.search,
-      method: init.method ?? "GET",
+      port: target.port || (target.protocol === "https:" ? 443 : 80),
+      path,
+      method,
       headers: {
         host: target.host,
         // A server told to close may do so before it has read the body, and take its answer along.
         ...(init.fresh ? { connection: "keep-alive" } : {}),
         ...headers,
+        ...secret?.sign({ method, target: path }, signed),
       },
       signal: init.signal,
       ...(init.localAddress === undefined ? {} : { localAddress: init.localAddress }),
@@ -205,7 +241,8 @@ export class HttpClient {
     if (target.username) {
       options.auth = `${decodeURIComponent(target.username)}:${decodeURIComponent(target.password)}`;
     }
-    if (secure) {
+    if (mutualTls) Object.assign(options, mutualTls.clientOptions(name));
+    else if (secure) {
       if (!/^[\d.]+$|:/.test(name)) options.servername = name;
       if (init.tls?.ca && init.tls.ca.length > 0) options.ca = [...init.tls.ca];
       else options.secureContext = systemTrust();
@@ -323,7 +360,9 @@ function wasStale(request: http.ClientRequest, error: NodeJS.ErrnoException): bo
 /** A host with several addresses fails with one error for each of them, and no text of its own. */
 function reasonOf(error: Error): string {
   const [first] = error instanceof AggregateError ? (error.errors as Error[]) : [];
-  return error.message || first?.message || (error as NodeJS.ErrnoException).code || error.name;
+  return (
+    explainTlsError(error) || first?.message || (error as NodeJS.ErrnoException).code || error.name
+  );
 }
 
 /**

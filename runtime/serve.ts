@@ -3,6 +3,7 @@ import https from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { getRequestListener, RequestError } from "@hono/node-server";
+import type { Links } from "./links/links.ts";
 import { ListenError } from "./listen_error.ts";
 
 /** What a handler can reach of the connection a request came by (Hono's `c.env`). */
@@ -22,6 +23,8 @@ export interface ServeOptions {
   port: number;
   /** Serve by TLS with this certificate chain and key, PEM both. */
   tls?: { cert: string; key: string } | undefined;
+  /** Serve our own programs alone: who cannot prove to be one is refused. */
+  links?: Links | undefined;
   /**
    * Sees every request before the app does: `true` means that it answers on the node response itself,
    * for those who must hand headers and bytes on exactly as they came.
@@ -69,9 +72,15 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   });
   const { maxUrlBytes = 32 * 1024, maxBodyBytes = Number.POSITIVE_INFINITY } = options;
   const unanswered = new UnansweredRequests();
+  const { proof } = options.links ?? {};
+  const mutualTls = proof?.kind === "tls" ? proof : undefined;
+  const secret = proof?.kind === "secret" ? proof : undefined;
+  const tls = mutualTls?.serverOptions ?? options.tls;
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     unanswered.begin(incoming.socket, outgoing);
-    if ((incoming.url ?? "").length > maxUrlBytes)
+    const stranger = secret?.refuse(incoming);
+    if (stranger) refuseRequest(incoming, outgoing, 401, stranger);
+    else if ((incoming.url ?? "").length > maxUrlBytes)
       refuseRequest(incoming, outgoing, 414, `the URL is longer than ${maxUrlBytes} bytes`);
     else if (Number(incoming.headers["content-length"] ?? 0) > maxBodyBytes)
       refuseRequest(incoming, outgoing, 413, `the body is longer than ${maxBodyBytes} bytes`);
@@ -84,11 +93,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     keepAliveTimeout: 75_000,
     noDelay: true,
   };
-  const server = options.tls
-    ? https.createServer(
-        { ...serverOptions, ...options.tls, ALPNProtocols: ["http/1.1"] },
-        listener,
-      )
+  const server = tls
+    ? https.createServer({ ...serverOptions, ...tls, ALPNProtocols: ["http/1.1"] }, listener)
     : http.createServer(serverOptions, listener);
   // `close` must also reach what was adopted or upgraded, which node's own bookkeeping does not see.
   const connections = new Set<Duplex>();
@@ -96,7 +102,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     connections.add(socket);
     socket.once("close", () => connections.delete(socket));
   };
-  server.on(options.tls ? "secureConnection" : "connection", track);
+  server.on(tls ? "secureConnection" : "connection", track);
   server.timeout = options.idleTimeoutMs ?? 15 * 60_000;
   limitClients(server, options.maxConnectionsPerClient ?? 4096);
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
@@ -110,7 +116,15 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
         : "400 Bad Request";
     endWith(socket, status);
   });
-  if (options.tls) server.on("tlsClientError", (_error: Error, socket: Socket) => socket.destroy());
+  if (tls) {
+    server.on("tlsClientError", (error: Error, socket: Socket) => {
+      mutualTls?.refused(socket.remoteAddress, error);
+      socket.destroy();
+    });
+  }
+  const forgetRenewal = mutualTls?.onRenewed(() => {
+    if (server instanceof https.Server) server.setSecureContext(mutualTls.serverOptions);
+  });
   const onConnect = options.onConnect ?? refuseConnect;
   server.on("connect", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // From here on its new owner knows how long it may be idle.
@@ -138,12 +152,13 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     port: address.port,
     adopt(socket) {
       track(socket);
-      server.emit(options.tls ? "secureConnection" : "connection", socket);
+      server.emit(tls ? "secureConnection" : "connection", socket);
     },
     setCertificate(tls) {
       if (server instanceof https.Server) server.setSecureContext(tls);
     },
     async close(graceMs = 0) {
+      forgetRenewal?.();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
       const cut = setTimeout(() => {
@@ -197,7 +212,7 @@ function limitClients(server: http.Server | https.Server, most: number): void {
 function refuseRequest(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
-  status: 413 | 414,
+  status: 401 | 413 | 414,
   reason: string,
 ): void {
   outgoing.on("error", () => {});

@@ -6,6 +6,7 @@ import { formatRate, rateSchema } from "../protocol/rate.ts";
 import { isAddressRange } from "../runtime/address_ranges.ts";
 import { ConfigError } from "../runtime/config_error.ts";
 import { configSection, expectedOf, isMissing, readConfigFile } from "../runtime/config_file.ts";
+import { type TlsSettings, tlsSchema } from "../runtime/links/settings.ts";
 import { type LogConfig, logConfigSchema } from "../runtime/logger.ts";
 import { changedKeys } from "../runtime/reload.ts";
 import { type ConsoleConfig, consoleConfigSchema } from "./console/access.ts";
@@ -129,6 +130,10 @@ const SETTINGS = {
     configSection(consoleConfigSchema.shape),
     consoleConfigSchema.parse({}),
   ),
+  /** By what our own programs prove to each other that they are, by TLS … */
+  tls: setting<TlsSettings | null>("tls", tlsSchema, null),
+  /** … or by a secret that they share; empty: nobody asks. */
+  secretFile: setting("secretFile", z.string("expected the path of a file"), ""),
 };
 
 type Settings = typeof SETTINGS;

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { join } from "node:path";
 import { parseCommandLine, runMain } from "../runtime/command_line.ts";
+import { checkLinks } from "../runtime/links/links.ts";
 import { closeLogging, configureLogging, getLogger } from "../runtime/logger.ts";
 import { onReload } from "../runtime/reload.ts";
 import { serviceManager } from "../runtime/service_manager.ts";
@@ -57,7 +58,8 @@ async function config(sources: ConfigSources): Promise<void> {
 }
 
 async function check(sources: ConfigSources): Promise<void> {
-  const { warnings } = await loadConfig(sources);
+  const { config, warnings } = await loadConfig(sources);
+  await checkLinks(config, log);
   for (const warning of warnings) process.stderr.write(`${warning}\n`);
   process.stdout.write("the configuration can be used\n");
 }

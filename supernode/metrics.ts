@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { CdnStatus } from "../protocol/v1/peers.ts";
 import type { TaskMetrics } from "../protocol/v1/report.ts";
+import { expiryOf } from "../runtime/certificates.ts";
 import { goArchitecture, runtimeName, VERSION } from "../runtime/version.ts";
 import type { Supernode } from "./app.ts";
 import { httpMetrics } from "./http_metrics.ts";
@@ -125,6 +126,24 @@ export class SupernodeMetrics implements SupernodeObserver {
         gauge.inc({ callsystem: this.#callSystem(callSystem), status: state });
       }
     });
+  }
+
+  /**
+   * Shows when certificates expire.
+   *
+   * @param read PEM of those in use, by the keys of the configuration that name them
+   */
+  watchCertificates(read: () => Readonly<Record<string, string>>): void {
+    this.#gauge(
+      "certificate_expiry_timestamp_seconds",
+      "When a certificate that the supernode uses expires, in seconds since the epoch",
+      ["certificate"],
+      (gauge) => {
+        for (const [certificate, pem] of Object.entries(read())) {
+          gauge.set({ certificate }, expiryOf(pem) / 1000);
+        }
+      },
+    );
   }
 
   taskRegistered(): void {

@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { Hono } from "hono";
 import { ConfigError } from "../runtime/config_error.ts";
 import { HttpClient } from "../runtime/http_client.ts";
+import { openLinks } from "../runtime/links/links.ts";
 import { firstAddress } from "../runtime/local_address.ts";
 import { getLogger } from "../runtime/logger.ts";
 import { type ConnectionEnv, type RunningServer, serve } from "../runtime/serve.ts";
@@ -54,12 +55,13 @@ export interface RunningSupernode {
   downloadPort: number;
   advertiseIp: string;
   /**
-   * Takes what a running supernode can of another configuration: `RELOADED_SETTINGS`. Downloads under
-   * way go on.
+   * Takes what a running supernode can of another configuration: `RELOADED_SETTINGS`, and certificates.
+   * Downloads under way go on.
    *
    * @returns the keys of what has changed and waits for a restart
+   * @throws {ConfigError} for certificates or a secret that cannot be used: nothing is changed then
    */
-  reload(given: SupernodeConfig): string[];
+  reload(given: SupernodeConfig): Promise<string[]>;
   /** Stops accepting, lets requests in flight end for `graceMs` (default 3000), then cuts them. */
   close(graceMs?: number): Promise<void>;
 }
@@ -90,7 +92,8 @@ export function prepareHome({ homeDir }: SupernodeConfig): void {
 /**
  * Starts a supernode in this process.
  *
- * @throws {ConfigError} when the working directory cannot be used, {ListenError} for a taken port
+ * @throws {ConfigError} when the working directory or a certificate cannot be used, {ListenError} for a
+ *   taken port
  */
 export async function startSupernode(
   given: Partial<SupernodeConfig> = {},
@@ -98,6 +101,7 @@ export async function startSupernode(
   const asked = withDefaults(given);
   const config = { ...asked, advertiseIp: asked.advertiseIp || firstAddress() };
   prepareHome(config);
+  const links = await openLinks(config, log);
   const metrics = new SupernodeMetrics();
   const client = new HttpClient({
     hostAliases: config.hostAliases,
@@ -106,6 +110,7 @@ export async function startSupernode(
   const recorder = new Recorder(Date.now);
   const core = createSupernode({ config, observer: observers(metrics, recorder) });
   metrics.watch(core);
+  metrics.watchCertificates(() => (links?.proof.kind === "tls" ? links.proof.certificates : {}));
   const jobs = new PreheatJobs({ prefetch: core.prefetch, client, now: Date.now });
   const feed = new Feed({
     build: () => builder.build(),
@@ -202,6 +207,7 @@ export async function startSupernode(
     await core.close();
     client.close();
     caller.close();
+    links?.close();
   };
   const collector = new GarbageCollector({
     config,
@@ -210,7 +216,8 @@ export async function startSupernode(
     observer: metrics,
     now: Date.now,
   });
-  const reload = (next: SupernodeConfig) => {
+  const reload = async (next: SupernodeConfig) => {
+    await links?.reread();
     for (const name of RELOADED_SETTINGS) config[name] = next[name];
     core.adjust(config);
     return settingsForRestart(asked, next);
@@ -220,6 +227,7 @@ export async function startSupernode(
       fetch: app.fetch,
       hostname: config.listenIp,
       port,
+      links,
       maxBodyBytes: MAX_BODY_BYTES,
     });
     servers.push(server);

@@ -10,6 +10,7 @@ import { clientId, peerFilePath, taskFileName } from "../../protocol/names.ts";
 import { taskId } from "../../protocol/task_id.ts";
 import { isDiskFull, linkOrCopy } from "../../runtime/files.ts";
 import { HttpClient } from "../../runtime/http_client.ts";
+import { openLinks } from "../../runtime/links/links.ts";
 import { localAddressTowards } from "../../runtime/local_address.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import { RateLimiter } from "../../runtime/rate_limiter.ts";
@@ -73,7 +74,8 @@ export class DfgetJob {
     sign: string,
     say: (line: string) => void,
   ): Promise<DfgetJob> {
-    const http = new HttpClient({ hostAliases: settings.hostAliases ?? {} });
+    const links = await openLinks(settings.links, log);
+    const http = new HttpClient({ hostAliases: settings.hostAliases ?? {}, links });
     const sourceOnly = request.pattern === "source";
     const supernodes = new SupernodeList(sourceOnly ? [] : settings.supernodes, http);
     const [first] = settings.supernodes;

@@ -88,6 +88,7 @@ export class HostServer {
           },
           connectTimeoutMs: ANSWER_MS,
           idleTimeoutMs: ANSWER_MS,
+          own: true,
         },
         1024,
       );
@@ -104,6 +105,7 @@ export class HostServer {
       const answer = await http.text(`http://${ip}:${this.port}/rate/${taskFileName}`, {
         headers: { rateLimit: String(wanted) },
         idleTimeoutMs: ANSWER_MS,
+        own: true,
       });
       const rate = Number(answer.text);
       return answer.status === 200 && Number.isFinite(rate) ? rate : wanted;
@@ -123,6 +125,7 @@ export class HostServer {
     });
     await http.text(`http://${ip}:${this.port}/client/finish?${query}`, {
       idleTimeoutMs: ANSWER_MS,
+      own: true,
     });
   }
 }
@@ -174,6 +177,7 @@ function startServer(options: FindServerOptions): Promise<number> {
   if (settings.aliveMs !== undefined) args.push("--alivetime", formatDuration(settings.aliveMs));
   for (const [name, address] of Object.entries(settings.hostAliases ?? {}))
     args.push("--host-alias", `${name}=${address}`);
+  if (settings.configFile) args.push("--config", settings.configFile);
   if (settings.verbose) args.push("--verbose");
   const child = spawn(self.command, args, { detached: true, stdio: ["ignore", "pipe", "ignore"] });
   return new Promise((resolve, reject) => {

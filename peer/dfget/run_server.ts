@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { durationSchema } from "../../protocol/duration.ts";
 import { UsageError } from "../../runtime/command_line.ts";
 import { HttpClient } from "../../runtime/http_client.ts";
+import { openLinks } from "../../runtime/links/links.ts";
 import { firstAddress } from "../../runtime/local_address.ts";
 import { closeLogging, configureLogging, getLogger } from "../../runtime/logger.ts";
 import { startPeerServer } from "../serve/peer_server.ts";
@@ -10,7 +11,7 @@ import { Catalog } from "../store/catalog.ts";
 import { ALIVE_MS, EXPIRE_MS } from "../store/expiry.ts";
 import { SupernodeList } from "../supernode/supernode_list.ts";
 import type { ServerFlags } from "./server_command.ts";
-import { parseAliases, parseFlag, parseIp, parsePort } from "./settings.ts";
+import { parseAliases, parseFlag, parseIp, parsePort, readLinkSettings } from "./settings.ts";
 
 const log = getLogger("dfserver");
 
@@ -29,7 +30,8 @@ export async function runServer(flags: ServerFlags): Promise<void> {
     files: { dfserver: join(home, "logs", "dfserver.log") },
     verbose: flags.verbose ?? false,
   });
-  const http = new HttpClient({ hostAliases: parseAliases(flags.hostAlias ?? []) });
+  const links = await openLinks(await readLinkSettings(flags.config), log);
+  const http = new HttpClient({ hostAliases: parseAliases(flags.hostAlias ?? []), links });
   const catalog = new Catalog(flags.data ? resolve(flags.data) : join(home, "data"));
   await catalog.load();
   let end!: (reason: string) => void;
@@ -43,6 +45,7 @@ export async function runServer(flags: ServerFlags): Promise<void> {
     catalog,
     http,
     ip,
+    links,
     supernodes: new SupernodeList([], http),
     port: flags.port === undefined ? 0 : parsePort(flags.port),
     expireMs,
@@ -61,5 +64,6 @@ export async function runServer(flags: ServerFlags): Promise<void> {
   await server.withdrawAll();
   await server.close();
   http.close();
+  links?.close();
   await closeLogging();
 }

@@ -11,6 +11,7 @@ export interface ServerFlags {
   expiretime?: string;
   alivetime?: string;
   hostAlias?: string[];
+  config?: string;
   verbose?: boolean;
 }
 
@@ -29,6 +30,10 @@ export function createServerCommand(onEnd: (exitCode: number) => Promise<void>):
       "--host-alias <name=address>",
       "use this address for that host name (repeatable)",
       collect,
+    )
+    .option(
+      "--config <path>",
+      "configuration file, for tls and secretFile (default: /etc/dragonfly/dfget.yml)",
     )
     .option("--verbose", "log more")
     .action(async (flags: ServerFlags, command: Command) => {

@@ -6,6 +6,7 @@ import { MAX_ZONE } from "../../protocol/swarm/messages.ts";
 import { parseCommandLine, splitList, UsageError } from "../../runtime/command_line.ts";
 import { ConfigError } from "../../runtime/config_error.ts";
 import { isMissing, readConfigFile } from "../../runtime/config_file.ts";
+import { type LinkSettings, tlsSchema } from "../../runtime/links/settings.ts";
 import type { SupernodeAddress } from "../contract.ts";
 import { parseSupernode } from "../supernode/parse_supernode.ts";
 import { createDfgetCommand, type DfgetFlags } from "./flags.ts";
@@ -32,6 +33,10 @@ export interface DfgetSettings {
   /** The rack, room or data centre that this node is in. */
   zone?: string | undefined;
   hostAliases?: Record<string, string> | undefined;
+  /** How this node proves itself to supernodes and peers. */
+  links?: LinkSettings | undefined;
+  /** The file that says some of this, where it is not the usual one. */
+  configFile?: string | undefined;
 }
 
 /** Where v1 looks for its configuration, in this order. */
@@ -57,6 +62,8 @@ export const dfgetConfigSchema = z.strictObject({
   workHome: z.string().optional(),
   zone: z.string().max(MAX_ZONE).optional(),
   hostAliases: z.record(z.string(), z.string()).optional(),
+  tls: tlsSchema.nullish(),
+  secretFile: z.string("expected the path of a file").optional(),
 });
 
 /**
@@ -98,7 +105,19 @@ export async function mergeSettings(
     verbose: flags.verbose,
     zone: parseFlag("--zone", z.string().max(MAX_ZONE), flags.zone) ?? file.zone,
     hostAliases: { ...file.hostAliases, ...parseAliases(flags.hostAlias ?? []) },
+    links: linksIn(file),
+    configFile,
   };
+}
+
+/** How the peer server of a host proves itself: what the file says of it. */
+export async function readLinkSettings(configFile?: string): Promise<LinkSettings | undefined> {
+  return linksIn(await readFile(configFile));
+}
+
+function linksIn({ tls, secretFile }: LinkSettings): LinkSettings | undefined {
+  if (!tls && !secretFile) return undefined;
+  return { tls: tls ?? undefined, secretFile: secretFile || undefined };
 }
 
 async function readFile(

@@ -29,6 +29,7 @@ export async function fetchBareRange(
       framed: false,
     }),
     ...PEER_PATIENCE,
+    own: true,
     signal,
   });
   const length = Number(response.headers["content-length"]);

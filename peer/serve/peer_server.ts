@@ -1,4 +1,5 @@
 import type { HttpClient } from "../../runtime/http_client.ts";
+import type { Links } from "../../runtime/links/links.ts";
 import { ListenError } from "../../runtime/listen_error.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import { type FetchHandler, type RunningServer, serve } from "../../runtime/serve.ts";
@@ -20,6 +21,8 @@ export interface PeerServerSettings {
   limit: HostLimit;
   supernodes: SupernodeList;
   http: HttpClient;
+  /** Who may ask; absent: anybody. */
+  links?: Links | undefined;
   onIdle?: () => void;
   onServed?: ((bytes: number) => void) | undefined;
   /** Our own swarms; absent: v1's routes only. */
@@ -62,7 +65,7 @@ export async function startPeerServer(settings: PeerServerSettings): Promise<Pee
     onServed: settings.onServed,
     swarms: settings.swarms,
   });
-  const server = await listen(settings.ip, settings.port, app.fetch);
+  const server = await listen(settings, app.fetch);
 
   const withdraw = async (name: string) => {
     const entry = catalog.get(name);
@@ -123,20 +126,19 @@ export async function startPeerServer(settings: PeerServerSettings): Promise<Pee
   };
 }
 
-async function listen(ip: string, port: number, fetch: FetchHandler): Promise<RunningServer> {
-  if (port !== 0) return serve({ fetch, hostname: ip, port, maxBodyBytes: MAX_BODY_BYTES });
+async function listen(
+  { ip, port, links }: PeerServerSettings,
+  fetch: FetchHandler,
+): Promise<RunningServer> {
+  const options = { fetch, links, hostname: ip, maxBodyBytes: MAX_BODY_BYTES };
+  if (port !== 0) return serve({ ...options, port });
   // Many nodes may look for a port on one host at once: start from somewhere of one's own.
   const span = PORTS.last - PORTS.first + 1;
   const start = Math.floor(Math.random() * span);
   for (let tries = 0; tries < 50; tries++) {
     try {
       const candidate = PORTS.first + ((start + tries * 7) % span);
-      return await serve({
-        fetch,
-        hostname: ip,
-        port: candidate,
-        maxBodyBytes: MAX_BODY_BYTES,
-      });
+      return await serve({ ...options, port: candidate });
     } catch (error) {
       if (!(error instanceof ListenError) || !error.taken) throw error;
     }

@@ -224,7 +224,7 @@ export class SupernodeClient {
   /** Whether it is there; never rejects. */
   async answers(): Promise<boolean> {
     const signal = AbortSignal.timeout(PING_MS);
-    const asked = { signal, connectTimeoutMs: CONNECT_MS, fresh: true };
+    const asked = { signal, connectTimeoutMs: CONNECT_MS, fresh: true, own: true };
     const answer = await this.#http.text(`${this.#base}/_ping`, asked).catch(() => undefined);
     return answer?.status === 200;
   }
@@ -251,6 +251,7 @@ export class SupernodeClient {
             }),
         connectTimeoutMs: CONNECT_MS,
         signal,
+        own: true,
       });
     } catch (error) {
       if (options.signal?.aborted) throw error;

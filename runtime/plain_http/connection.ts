@@ -1,5 +1,8 @@
-import { connect, type Socket } from "node:net";
+import { connect, type OnReadOpts, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { BufferPool } from "../buffer_pool.ts";
+import type { Proof } from "../links/links.ts";
+import { explainTlsError, type MutualTls } from "../links/mutual_tls.ts";
 import { type ResponseHead, ResponseParser } from "./response_parser.ts";
 
 /** Where a server is. */
@@ -47,10 +50,12 @@ const readBuffers = new BufferPool(READ_BYTES, 64);
  */
 export class Connection {
   readonly #socket: Socket;
+  readonly #proof: Proof | undefined;
   #request: PlainRequest | undefined;
   #parser: ResponseParser | undefined;
   #settle: { resolve(): void; reject(error: Error): void } | undefined;
   readonly #buffer = readBuffers.take(READ_BYTES);
+  readonly #connectEvent: "connect" | "secureConnect";
   #connected = false;
   #usable = true;
   #heard = false;
@@ -58,19 +63,28 @@ export class Connection {
   #pause: NodeJS.Timeout | undefined;
   #error: Error | undefined;
 
-  constructor({ host, port }: Place) {
-    this.#socket = connect({
-      host,
-      port,
+  /**
+   * @param place where to connect to: its `address`, rather than its host's name, where that is given
+   * @param proof how to prove to the server that this is one of our own programs
+   */
+  constructor(place: Place & { address?: string }, proof?: Proof) {
+    const options = {
+      host: place.address ?? place.host,
+      port: place.port,
       noDelay: true,
-      onread: { buffer: this.#buffer, callback: (bytes) => this.#read(bytes) },
-    });
-    this.#socket.on("connect", () => {
+      onread: { buffer: this.#buffer, callback: (bytes: number) => this.#read(bytes) },
+    };
+    this.#proof = proof;
+    const mutualTls = proof?.kind === "tls" ? proof : undefined;
+    this.#connectEvent = mutualTls ? "secureConnect" : "connect";
+    this.#socket = mutualTls ? connectByTls(mutualTls, place.host, options) : connect(options);
+    this.#socket.on(this.#connectEvent, () => {
       this.#connected = true;
     });
     this.#socket.on("timeout", () => this.#silent());
     this.#socket.on("error", (error) => {
-      this.#error ??= new PlainHttpError(error.message || (error as NodeJS.ErrnoException).code);
+      const reason = explainTlsError(error) || (error as NodeJS.ErrnoException).code;
+      this.#error ??= new PlainHttpError(reason);
     });
     this.#socket.on("end", () => this.#ended());
     this.#socket.on("close", () => {
@@ -124,9 +138,9 @@ export class Connection {
       this.#socket.ref();
       this.#socket.setTimeout(this.#connected ? request.idleTimeoutMs : request.connectTimeoutMs);
       if (!this.#connected) {
-        this.#socket.once("connect", () => this.#socket.setTimeout(request.idleTimeoutMs));
+        this.#socket.once(this.#connectEvent, () => this.#socket.setTimeout(request.idleTimeoutMs));
       }
-      this.#socket.write(requestHead(request, authority), "latin1");
+      this.#socket.write(requestHead(request, authority, this.#proof), "latin1");
     });
   }
 
@@ -230,12 +244,33 @@ export class Connection {
   }
 }
 
-function requestHead(request: PlainRequest, authority: string): string {
+function connectByTls(
+  mutualTls: MutualTls,
+  name: string,
+  options: { host: string; port: number; onread: OnReadOpts; noDelay: boolean },
+): Socket {
+  const server = `${name} ${options.host}:${options.port}`;
+  const socket = connectTls({
+    ...options,
+    ...mutualTls.clientOptions(name),
+    session: mutualTls.sessionOf(server),
+  });
+  socket.on("session", (session) => mutualTls.keepSession(server, session));
+  return socket;
+}
+
+function requestHead(request: PlainRequest, authority: string, proof: Proof | undefined): string {
   // What a supernode says may hold anything: a URL has no line ends.
   const { pathname, search } = new URL(`http://${authority}${request.path}`);
-  let head = `GET ${pathname}${search} HTTP/1.1\r\nhost: ${authority}\r\n`;
+  const target = pathname + search;
+  let head = `GET ${target} HTTP/1.1\r\nhost: ${authority}\r\n`;
   for (const [name, value] of Object.entries(request.headers ?? {})) {
     head += `${name}: ${value}\r\n`;
+  }
+  if (proof?.kind === "secret") {
+    for (const [name, value] of Object.entries(proof.sign({ method: "GET", target }))) {
+      head += `${name}: ${value}\r\n`;
+    }
   }
   return `${head}\r\n`;
 }

@@ -1,3 +1,4 @@
+import type { Proof } from "../links/links.ts";
 import { Connection, type Place, type PlainRequest } from "./connection.ts";
 
 /** Milliseconds for which a connection is kept: servers close theirs after 5 s. */
@@ -23,11 +24,16 @@ const MOST_KEPT = 16;
  */
 export class PlainHttp {
   readonly #hostAliases: Readonly<Record<string, string>>;
+  readonly #proof: Proof | undefined;
   readonly #kept = new Map<string, Connection[]>();
 
-  /** @param hostAliases addresses to connect to instead of these hosts */
-  constructor(hostAliases: Readonly<Record<string, string>> = {}) {
+  /**
+   * @param hostAliases addresses to connect to instead of these hosts
+   * @param proof how to prove to those who are asked that this is one of our own programs
+   */
+  constructor(hostAliases: Readonly<Record<string, string>> = {}, proof?: Proof) {
     this.#hostAliases = hostAliases;
+    this.#proof = proof;
   }
 
   /**
@@ -37,8 +43,8 @@ export class PlainHttp {
    */
   async get(place: Place, request: PlainRequest): Promise<void> {
     const authority = `${place.host.includes(":") ? `[${place.host}]` : place.host}:${place.port}`;
-    const host = this.#hostAliases[place.host] ?? place.host;
-    const connect = () => new Connection({ host, port: place.port });
+    const address = this.#hostAliases[place.host] ?? place.host;
+    const connect = () => new Connection({ ...place, address }, this.#proof);
     const kept = this.#take(authority);
     let connection = kept ?? connect();
     try {

@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import { hasSignedBody } from "../../runtime/links/shared_secret.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
 
 /** A body that cannot be taken, and the status that says so. */
@@ -20,7 +21,7 @@ const DISCARD_BYTES = 64 * 1024 * 1024;
 /**
  * The body as text, of at most `maxBytes`.
  *
- * @throws {BodyError} where it is longer, or not UTF-8
+ * @throws {BodyError} where it is longer, not UTF-8, or not what the request's signature says
  */
 export async function readText(c: Context, maxBytes: number): Promise<string> {
   const chunks: Uint8Array[] = [];
@@ -33,8 +34,11 @@ export async function readText(c: Context, maxBytes: number): Promise<string> {
     else if (total > DISCARD_BYTES) break;
   }
   if (total > maxBytes) throw new BodyError(`the body is longer than ${maxBytes} bytes`, 413);
+  const body = Buffer.concat(chunks);
+  if (incoming && !hasSignedBody(incoming, body))
+    throw new BodyError("the body is not the one that was signed");
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
+    return new TextDecoder("utf-8", { fatal: true }).decode(body);
   } catch {
     throw new BodyError("the body is not UTF-8");
   }

@@ -42,6 +42,14 @@ export class Authority {
     this.#leaves += 1;
     return write(join(this.directory, ".."), `leaf${this.#leaves}`, pair);
   }
+
+  /** Signs a certificate for one of our programs: it asks by it, and is asked. */
+  async member(...names: string[]): Promise<CertificateFiles> {
+    const options = { names, days: 1, nowMs: Date.now(), client: true };
+    const pair = await mintLeaf(this.files.pair, options);
+    this.#leaves += 1;
+    return write(join(this.directory, ".."), `member${this.#leaves}`, pair);
+  }
 }
 
 async function write(directory: string, name: string, pair: KeyPair): Promise<CertificateFiles> {

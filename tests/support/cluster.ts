@@ -5,13 +5,15 @@ import type { Scratch } from "./scratch.ts";
 import { type CdnPattern, type Supernode, startSupernode } from "./supernode.ts";
 
 export interface ClusterOptions
-  extends Omit<DfdaemonOptions, "supernodes" | "registry" | "authority"> {
+  extends Omit<DfdaemonOptions, "supernodes" | "registry" | "authority" | "keys"> {
   nodes: number;
   cdnPattern: CdnPattern;
   registry: Registry;
   authority: Authority;
   /** Of the supernode. */
   env?: Readonly<Record<string, string>>;
+  /** Further keys of every program's configuration, asked for once each. */
+  keys?: () => Promise<Record<string, unknown>>;
 }
 
 /** A supernode and some nodes, all with empty caches. */
@@ -23,7 +25,8 @@ export interface Cluster {
 
 export async function startCluster(scratch: Scratch, options: ClusterOptions): Promise<Cluster> {
   const { nodes: count, cdnPattern, registry, env = {}, ...rest } = options;
-  const supernode = await startSupernode(scratch, { cdnPattern, registry, env });
+  const base = (await rest.keys?.()) ?? {};
+  const supernode = await startSupernode(scratch, { cdnPattern, registry, env, base });
   const supernodes = [supernode.node];
   const nodes = await Promise.all(
     Array.from({ length: count }, () => Dfdaemon.start(scratch, { ...rest, registry, supernodes })),

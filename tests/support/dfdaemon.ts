@@ -25,6 +25,8 @@ export interface DfdaemonOptions {
   env?: Readonly<Record<string, string>>;
   /** Where it runs; default: a loopback address of its own. */
   place?: Place;
+  /** Further keys of its configuration, asked for once a node. */
+  keys?: () => Promise<Record<string, unknown>>;
   /** Of the proxy, on a host of its own. Default: 65001. */
   port?: number;
 }
@@ -87,6 +89,7 @@ export class Dfdaemon {
         workHome: home,
         dfget_flags: ["--ip", address, "--port", String(peerPort), ...(options.dfgetFlags ?? [])],
         ...hostAliases(registry),
+        ...(await options.keys?.()),
       }),
     );
     const start = async () => {

@@ -1,0 +1,27 @@
+import { z } from "zod";
+import { configSection } from "../config_file.ts";
+
+const path = z.string("expected the path of a file").min(1, "expected the path of a file");
+
+/** The `tls:` block, the same in the configuration of every program. */
+export const tlsSchema = configSection({
+  /** PEM file: the certificate by which this program is known, with those between it and the authority. */
+  cert: path,
+  /** PEM file: its key. */
+  key: path,
+  /** PEM file: the authorities, one of which must have signed what another program shows. */
+  ca: path,
+  /** Whether one that is known by a host name must have that name in its certificate. */
+  verifyHostname: z.boolean("expected true or false").default(true),
+});
+export type TlsSettings = z.output<typeof tlsSchema>;
+
+/** How this program proves to others of ours that it is one of them, as a configuration says it. */
+export interface LinkSettings {
+  tls?: TlsSettings | null | undefined;
+  /** A file with a secret that all programs share. */
+  secretFile?: string | undefined;
+}
+
+/** The keys by which a configuration says it; a change of them waits for a restart. */
+export const LINK_KEYS = ["tls", "secretFile"] as const;
