@@ -1,4 +1,7 @@
 import { HttpClient, type TlsTrust } from "../runtime/http_client.ts";
+import { openLinks } from "../runtime/links/links.ts";
+import type { TlsSettings } from "../runtime/links/settings.ts";
+import { getLogger } from "../runtime/logger.ts";
 import { parseSamples, type Sample, type Selector, sumOf } from "./metric_samples.ts";
 import { type Figure, type Finding, judge, type Thresholds } from "./report.ts";
 
@@ -18,9 +21,11 @@ export interface CheckedProgram {
 
 export interface CheckOptions {
   program: CheckedProgram;
-  /** `http://host:port` */
+  /** `http://host:port`, or `https://…`. */
   origin: string;
   tls: TlsTrust;
+  /** What to show to a program that asks for a certificate. */
+  mutualTls?: TlsSettings | undefined;
   /** For all requests together. */
   timeoutMs: number;
   /** Of the time in seconds that `/readyz` takes. */
@@ -41,17 +46,21 @@ export interface CheckResult {
  * Asks a program whether it lives, whether it may be sent work, and for its metrics.
  *
  * @param now ms since the epoch
+ * @throws {ConfigError} for a certificate or key that cannot be used
  */
 export async function check(options: CheckOptions, now: () => number): Promise<CheckResult> {
-  const client = new HttpClient({ connectTimeoutMs: options.timeoutMs });
+  const { mutualTls, timeoutMs } = options;
+  const links = await openLinks({ tls: mutualTls }, getLogger("check"));
+  const client = new HttpClient({ connectTimeoutMs: timeoutMs, links });
   const signal = AbortSignal.timeout(options.timeoutMs);
   const { program, origin, tls } = options;
   const ask = async (path: string) => {
     try {
-      return await client.text(origin + path, { tls, signal }, METRICS_LIMIT);
+      const own = mutualTls !== undefined;
+      return await client.text(origin + path, { tls, signal, own }, METRICS_LIMIT);
     } catch (error) {
       if (signal.aborted) {
-        throw new Error(`${origin}${path}: no answer within ${options.timeoutMs / 1000} s`);
+        throw new Error(`${origin}${path}: no answer within ${timeoutMs / 1000} s`);
       }
       throw error;
     }
@@ -73,6 +82,7 @@ export async function check(options: CheckOptions, now: () => number): Promise<C
     return { findings: [{ state: "CRITICAL", text: (error as Error).message }], figures: [] };
   } finally {
     client.close();
+    links?.close();
   }
 }
 

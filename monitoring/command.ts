@@ -17,6 +17,8 @@ export interface CheckFlags {
   port?: string;
   ssl?: boolean;
   caFile?: string;
+  cert?: string;
+  key?: string;
   insecure?: boolean;
   timeout: string;
   warning?: string;
@@ -44,6 +46,8 @@ export function checkCommand(run: (program: string, flags: CheckFlags) => Promis
     .option("-p, --port <port>", `port of the program (default: ${ports.join(", ")})`)
     .option("-S, --ssl", "it is reached by TLS")
     .option("--ca-file <path>", "PEM file to verify its certificate with")
+    .option("--cert <path>", "PEM file to show to a program with tls: in its configuration, …")
+    .option("--key <path>", "… and its key; takes --ca-file")
     .option("--insecure", "accept any certificate")
     .option("-t, --timeout <seconds>", "CRITICAL when the answers take longer", "10")
     .option("-w, --warning <range>", "WARNING by the seconds that an answer takes")
@@ -83,6 +87,7 @@ export async function readCheckOptions(name: string, flags: CheckFlags): Promise
   return {
     program,
     origin,
+    mutualTls: mutualTlsOf(flags),
     tls: { insecure: flags.insecure, ca: flags.caFile && (await readAuthorities(flags.caFile)) },
     timeoutMs: numberOf("--timeout", flags.timeout, 0.001, 3600) * 1000,
     time: {
@@ -95,6 +100,15 @@ export async function readCheckOptions(name: string, flags: CheckFlags): Promise
     },
     metrics: (flags.metric ?? []).map(readMetric),
   };
+}
+
+function mutualTlsOf({ cert, key, caFile, insecure }: CheckFlags): CheckOptions["mutualTls"] {
+  if (!cert && !key) return undefined;
+  if (!cert || !key) throw new UsageError("--cert and --key go together");
+  if (!caFile || insecure) {
+    throw new UsageError("--cert takes --ca-file, the authority of the programs' certificates");
+  }
+  return { cert, key, ca: caFile, verifyHostname: true };
 }
 
 /** `name{label="value"}=warning,critical`; the last `=` divides, as labels have some too. */

@@ -120,6 +120,8 @@ export class MutualTls {
 
   /** A client's handshake failed. */
   refused(address: string | undefined, error: Error): void {
+    // Somebody looked whether the port is open, or did not like what we showed and says so himself.
+    if ((error as NodeJS.ErrnoException).code === "ECONNRESET") return;
     this.#refusals.say(address, explainTlsError(error), performance.now());
   }
 

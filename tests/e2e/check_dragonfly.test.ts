@@ -197,7 +197,7 @@ describeWithPrograms("Icinga 2", { programs: ["icinga2"] }, () => {
     const [, help] = await check("--help");
     const { stdout } = await run(scratch, ["grep", "-oE", '"--[a-z-]+" = ', definition]);
     const flags = [...stdout.toString().matchAll(/--[a-z-]+/g)].map(([flag]) => flag);
-    expect(flags).toHaveLength(11);
+    expect(flags).toHaveLength(13);
     for (const flag of flags) expect(help).toContain(`${flag} `);
   });
 });
