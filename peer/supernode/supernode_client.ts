@@ -241,7 +241,7 @@ export class SupernodeClient {
     const deadline = AbortSignal.timeout((options.answerMs ?? ANSWER_MS) + CONNECT_MS);
     const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
     try {
-      return await this.#http.text(`${this.#base}${path}`, {
+      const answer = await this.#http.text(`${this.#base}${path}`, {
         ...(options.body === undefined
           ? {}
           : {
@@ -253,6 +253,9 @@ export class SupernodeClient {
         signal,
         own: true,
       });
+      // v1's supernode never answers so: ours does where its programs share a secret.
+      if (answer.status === 401) throw new HttpError(`it refuses us: ${answer.text.trim()}`);
+      return answer;
     } catch (error) {
       if (options.signal?.aborted) throw error;
       const reason = deadline.aborted

@@ -44,9 +44,8 @@ export class Members {
 /** A secret in files of its own, a `secretFile:` each. */
 export function sharedSecret(scratch: Scratch) {
   const secret = randomBytes(32).toString("hex");
-  let files = 0;
   const keys = async () => {
-    const path = join(await scratch.directory("secrets"), String(files++));
+    const path = join(await mkdtemp(join(scratch.dir, "secret-")), "secret");
     await writeFile(path, `${secret}\n`, { mode: 0o600 });
     return { secretFile: path };
   };
