@@ -118,6 +118,7 @@ export class SupernodeApi {
     }
     const refusal = refusalSchema.safeParse(said);
     if (refusal.success) throw new ControlError(`supernode ${this.name}: ${refusal.data.message}`);
+    if (status === 401) throw new ControlError(`supernode ${this.name}: ${text.trim()}`);
     if (status === 404)
       throw new ControlError(
         `supernode ${this.name} does not know ${path}: is it one of v1, or an older one of ours?`,
@@ -128,7 +129,7 @@ export class SupernodeApi {
   async #send(path: string, init: HttpRequestInit): Promise<{ status: number; text: string }> {
     const signal = AbortSignal.timeout(ANSWER_MS);
     try {
-      const asked = { ...init, signal, connectTimeoutMs: CONNECT_MS };
+      const asked = { ...init, signal, connectTimeoutMs: CONNECT_MS, own: true };
       return await this.#http.text(this.#origin + path, asked, MOST_BYTES);
     } catch (error) {
       const reason = signal.aborted

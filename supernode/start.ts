@@ -138,7 +138,7 @@ export async function startSupernode(
   let draining = false;
   const startedMs = performance.now();
   // No guard, and no aliases: it asks nobody but who has asked.
-  const caller = new HttpClient();
+  const caller = new HttpClient({ links });
   const callBack = new CallBack(caller);
 
   const system = systemRoutes({

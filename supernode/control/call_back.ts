@@ -36,7 +36,7 @@ export class CallBack {
       const host = address.includes(":") ? `[${address}]` : address;
       const answer = await this.#http.text(
         `http://${host}:${port}/server/ping`,
-        { signal: AbortSignal.timeout(PATIENCE_MS), fresh: true },
+        { signal: AbortSignal.timeout(PATIENCE_MS), fresh: true, own: true },
         MOST_BYTES,
       );
       const isPeer = answer.status === 200 && answer.text.trim() === "success";

@@ -139,7 +139,7 @@ describe("beside the nodes", () => {
   });
   afterAll(() => scratch?.close());
 
-  it("dfget and its peer server take part by their dfget.yml, and check_dragonfly by its flags", async () => {
+  it("dfget and its peer server take part by their dfget.yml, dfctl by dfdaemon.yml, check_dragonfly by its flags", async () => {
     const { keys } = new Members(scratch, programs);
     const supernode = await startSupernode(scratch, { cdnPattern: "source", base: await keys() });
     const source = await Source.start(scratch);
@@ -172,6 +172,12 @@ describe("beside the nodes", () => {
     );
     expect(good.output).toMatch(/SUPERNODE OK - ready, .*tls\.\w+ is good for \S+ days/);
     expect((await check()).code).toBe(2);
+
+    const dfdaemon = join(scratch.dir, "dfdaemon.yml");
+    await writeFile(dfdaemon, stringify({ supernodes: [supernode.node], tls }));
+    const dfctl = (...more: string[]) => run(scratch, [...ourProgram("dfctl"), "status", ...more]);
+    expect(await dfctl("--config", dfdaemon)).toMatchObject({ code: 0 });
+    expect((await dfctl("--supernode", supernode.node)).code).not.toBe(0);
     expect((await check("-S", "--ca-file", tls.ca)).code).toBe(2);
 
     // Who does not belong goes to the source by himself, and hears why.
