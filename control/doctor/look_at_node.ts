@@ -6,6 +6,8 @@ import {
   readPeerOptions,
 } from "../../proxy/mod.ts";
 import { HttpClient } from "../../runtime/http_client.ts";
+import { openLinks } from "../../runtime/links/links.ts";
+import { getLogger } from "../../runtime/logger.ts";
 import { HostFiles } from "../setup/host_files.ts";
 import { urlOf } from "../setup/node_setup.ts";
 import { SupernodeApi } from "../supernode_api.ts";
@@ -28,7 +30,10 @@ export async function lookAtNode(
     const file = isThere || configFile !== DEFAULT_CONFIG_FILE ? configFile : undefined;
     const config = await loadConfig({ file, env: process.env, flags: {} });
     const peer = await readPeerOptions(config);
-    const http = new HttpClient({ hostAliases: config.hostAliases });
+    const http = new HttpClient({
+      hostAliases: config.hostAliases,
+      links: await openLinks(peer.links, getLogger("dfctl")),
+    });
     const node: NodeUnderTest = {
       ...{ configFile, config, peer, http },
       // The check of the certificates says what is wrong with them.
