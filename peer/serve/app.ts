@@ -55,6 +55,7 @@ export function peerServerApp(options: PeerServerOptions): Hono<Env> {
     const sent = await sendPiece(catalog, entry, incoming.headers, outgoing);
     if (typeof sent !== "number") return sent;
     options.onServed?.(sent);
+    if (entry.file) entry.file.servedBytes += sent;
     // One who has hung up meanwhile is not waited for.
     if (!outgoing.closed) outgoing.once("close", uplink.begin(sent));
     return RESPONSE_ALREADY_SENT;

@@ -15,6 +15,8 @@ import { type FileIndex, indexPath, writeIndex } from "./index_file.ts";
  */
 export class TaskFile {
   readonly path: string;
+  /** Bytes that others have got of it from this node. */
+  servedBytes = 0;
   readonly #handle: FileHandle;
   readonly #held: Set<number>;
   readonly #withheld = new Set<number>();

@@ -93,6 +93,8 @@ export class BlockSession implements Reporter {
   /** How v1 clients of this task see the file. */
   #pieces: PieceLayout;
   #bytesSince = 0;
+  /** Bytes that others had got of the file at the last report. */
+  #servedBefore = 0;
   #reportedMs = performance.now();
   #tickMs = performance.now();
   /** How long this process has listened since the last block came, ms. */
@@ -246,7 +248,7 @@ export class BlockSession implements Reporter {
       cid: this.cid,
       held: this.#file.held.size,
       downRate: Math.round(this.#bytesSince / seconds),
-      upRate: 0,
+      upRate: Math.round((this.#file.servedBytes - this.#servedBefore) / seconds),
       leases: this.#runner.report(),
       wantsLeases: this.#file.complete ? 0 : this.#runner.wants,
       starved: this.#chooser.starved(MAX_STARVED),
@@ -257,6 +259,7 @@ export class BlockSession implements Reporter {
       leaving: false,
     };
     this.#bytesSince = 0;
+    this.#servedBefore = this.#file.servedBytes;
     this.#reportedMs = nowMs;
     return report;
   }
