@@ -60,7 +60,7 @@ try {
   }
   await until(SHOOT_AT_SECONDS - 8);
   const browser = await startBrowser(scratch);
-  const page = await browser.newPage({ viewport: { width: 1200, height: 900 } });
+  const page = await browser.newPage({ viewport: { width: 1200, height: 1000 } });
   await page.goto(`http://${supernode.node}/console`);
   await page.locator("table.nodes").waitFor();
   for (const name of ["team/shop:latest", "team/none:1.2"]) {
@@ -69,7 +69,13 @@ try {
     await page.locator("table.preheats", { hasText: name }).waitFor();
   }
   await until(SHOOT_AT_SECONDS);
-  const shoot = (name: string) => page.screenshot({ path: join(OUT, name), fullPage: true });
+  const shoot = (name: string) => page.screenshot({ path: join(OUT, name) });
+  // The form was scrolled to.
+  await page.evaluate(() => {
+    (document.activeElement as HTMLElement).blur();
+    scrollTo({ top: 0, behavior: "instant" });
+  });
+  await sleep(300);
   await shoot("console-light.png");
   await page.emulateMedia({ colorScheme: "dark" });
   await sleep(300);
@@ -77,7 +83,7 @@ try {
   await page.setViewportSize({ width: 360, height: 1500 });
   await page.emulateMedia({ colorScheme: "light" });
   await sleep(500);
-  await page.screenshot({ path: join(OUT, "console-360.png") });
+  await shoot("console-360.png");
   await Promise.all(pulls.map((pull) => pull.stop()));
   await Promise.all([...nodes, supernode].map(({ process }) => process.stop()));
 } finally {
