@@ -2,7 +2,8 @@ import { writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { join } from "node:path";
-import { connect as connectTls } from "node:tls";
+import { setTimeout as sleep } from "node:timers/promises";
+import { connect as connectTls, type TLSSocket } from "node:tls";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { PeerOptions } from "../peer/mod.ts";
 import { ConfigError } from "../runtime/config_error.ts";
@@ -294,6 +295,42 @@ describe("reload", () => {
       tls: { insecure: true },
     });
     expect(answer.text).toBe("remote /v2/x");
+  });
+
+  test("takes certificates when their files change, and keeps the old ones where they are no good", async () => {
+    const ca = await authority();
+    const own = await pairFiles(await leaf(ca, "127.0.0.1"));
+    const proxy = await startTestProxy({ certpem: own.cert, keypem: own.key }, undefined, {
+      lookMs: 20,
+    });
+    const before = await shown(proxy.port);
+    const renewed = await leaf(ca, "127.0.0.1");
+    await writeFile(own.cert, renewed.cert);
+    await writeFile(own.key, renewed.key);
+    const taken = async () => (await shown(proxy.port)) !== before;
+    await vi.waitUntil(taken, { timeout: 10_000 });
+    const after = await shown(proxy.port);
+    await writeFile(own.key, "no key");
+    await sleep(300);
+    expect(await shown(proxy.port)).toBe(after);
+  });
+
+  test("takes the certificate of hijacked hosts when its files change", async () => {
+    const ca = await authority();
+    const files = await pairFiles(await leaf(ca, "registry.example"));
+    const hijack_https = { ...files, hosts: [{ regx: "registry.example" }] };
+    const proxy = await startTestProxy({ hijack_https }, undefined, { lookMs: 20 });
+    const serial = async () => {
+      const socket = await hijackedConnection(proxy.port, "registry.example:443", ca.cert);
+      const { serialNumber } = (socket as TLSSocket).getPeerCertificate();
+      socket.destroy();
+      return serialNumber;
+    };
+    const before = await serial();
+    const renewed = await leaf(ca, "registry.example");
+    await writeFile(files.cert, renewed.cert);
+    await writeFile(files.key, renewed.key);
+    await vi.waitUntil(async () => (await serial()) !== before, { timeout: 10_000 });
   });
 
   test("refuses what cannot be used, and keeps what it has", async () => {
