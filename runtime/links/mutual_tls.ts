@@ -162,9 +162,10 @@ async function load(settings: TlsSettings): Promise<Material> {
   if (!leadsTo(chain, authorities)) {
     throw new ConfigError(`${named}: no authority in tls.ca: ${settings.ca} has signed it`);
   }
-  const usages: readonly string[] | undefined = chain[0]!.keyUsage;
+  // Deno tells the key's plain usages here, by name: there only the handshake finds out.
+  const usages = (chain[0]!.keyUsage ?? []).filter((usage) => /^\d+(\.\d+)+$/.test(usage));
   for (const [usage, id] of Object.entries(USAGES)) {
-    if (usages && usages.length > 0 && !usages.includes(id)) {
+    if (usages.length > 0 && !usages.includes(id)) {
       throw new ConfigError(
         `${named}: its extended key usage lacks ${usage}: programs both ask and are asked, which takes serverAuth and clientAuth`,
       );
