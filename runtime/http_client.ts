@@ -265,7 +265,8 @@ export class HttpClient {
             if (connecting) fail(`no connection within ${connectMs} ms`);
           });
         }, connectMs);
-        socket.once(secure ? "secureConnect" : "connect", () => {
+        // Our own programs' handshakes may wait for a busy processor: whether the host is there is known before.
+        socket.once(secure && !mutualTls ? "secureConnect" : "connect", () => {
           connecting = false;
           clearTimeout(connectTimer);
         });
