@@ -1,5 +1,5 @@
 import { MAX_STARVED } from "../../protocol/swarm/messages.ts";
-import { DEFAULT_REGISTRY_CONNECTIONS } from "../../supernode/schedule/source_leases.ts";
+import { SourceBudget } from "../../supernode/schedule/source_budget.ts";
 import { type MemberAdvice, SwarmTask } from "../../supernode/schedule/swarm_task.ts";
 import type { Participant } from "./participant.ts";
 import { seededRandom } from "./random.ts";
@@ -29,7 +29,7 @@ export class Tracker {
     this.#talk = talk;
     this.#source = source;
     this.model = new SupernodeModel(world.setup.service, (timeMs, run) => world.at(timeMs, run));
-    const budget = { most: DEFAULT_REGISTRY_CONNECTIONS, used: 0 };
+    const budget = new SourceBudget();
     this.#tasks = world.setup.layers.map(
       (_, task) =>
         new SwarmTask({

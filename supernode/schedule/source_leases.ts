@@ -1,5 +1,6 @@
 import { BLOCK_BYTES, type BlockRun } from "../../protocol/swarm/blocks.ts";
 import { type BlockOrigin, OpenBlocks, type OpenRun } from "./open_blocks.ts";
+import type { SourceBudget } from "./source_budget.ts";
 
 /** The right of one node to fetch a run of blocks from the source, or from where else it is to be had. */
 export interface Lease<Holder> extends BlockRun {
@@ -10,12 +11,6 @@ export interface Lease<Holder> extends BlockRun {
   count: number;
   /** Blocks of it that are fetched, from the first one on. */
   done: number;
-}
-
-/** How many connections to one registry are in use, over all tasks. */
-export interface SourceBudget {
-  readonly most: number;
-  used: number;
 }
 
 export interface LeaseLimits {
@@ -35,8 +30,6 @@ export const DEFAULT_LEASE_LIMITS: LeaseLimits = {
   firstBlocks: 8,
   mostBlocks: 16,
 };
-/** Connections to one registry, over all tasks. */
-export const DEFAULT_REGISTRY_CONNECTIONS = 48;
 
 /** A lease is made to last so long, by its holder's rate, ms. */
 const LEASE_MS = 500;
@@ -130,10 +123,16 @@ export class SourceLeases<Holder> {
     if (!this.hasWork) return undefined;
     const runner = this.#runners.get(holder);
     if (runner) {
-      if (runner.leases.length >= this.#limits.perRunner) return undefined;
+      // Among several, how long the first one takes tells how many connections there should be.
+      const waits = runner.rate === undefined && this.#runners.size > 1;
+      const most = waits ? 1 : this.#limits.perRunner;
+      if (runner.leases.length >= most) return undefined;
       if (this.#isSlow(runner, this.#usualRate())) return undefined;
+      // Too many at the source: whoever is done first makes room.
+      if (this.#budget.used > this.#budget.wanted && this.#runners.size > 1) return undefined;
     } else {
-      if (this.#runners.size >= this.#limits.runners || this.#budget.used >= this.#budget.most)
+      const isFirst = this.#runners.size === 0;
+      if (this.#runners.size >= this.#limits.runners || !this.#budget.hasRoom(isFirst))
         return undefined;
     }
     const run = this.open.take(this.#sizeFor(runner), refused);
@@ -153,7 +152,7 @@ export class SourceLeases<Holder> {
     const runner = this.#runners.get(holder);
     const hasRoom = runner
       ? runner.leases.length < this.#limits.perRunner
-      : this.#budget.used < this.#budget.most;
+      : this.#budget.hasRoom(this.#runners.size === 0);
     const block = hasRoom ? choose() : undefined;
     if (block === undefined) return undefined;
     return this.#give(holder, { first: block, count: 1, origin: this.open.origin }, nowMs);
@@ -186,6 +185,7 @@ export class SourceLeases<Holder> {
     } else if (passedMs >= MEASURE_MS) {
       const rate = (runner.bytes - runner.since.bytes) / passedMs;
       runner.rate = runner.rate === undefined ? rate : (runner.rate + rate) / 2;
+      this.#budget.measured(runner.rate);
       runner.since = { ms: nowMs, bytes: runner.bytes };
     }
     if (lease.done === lease.count) {
@@ -248,7 +248,7 @@ export class SourceLeases<Holder> {
   #give(holder: Holder, run: OpenRun, nowMs: number): Lease<Holder> {
     let runner = this.#runners.get(holder);
     if (!runner) {
-      this.#budget.used += 1;
+      this.#budget.take();
       this.#runners.set(holder, (runner = newRunner(nowMs)));
     }
     const lease: Lease<Holder> = { ...run, id: ++this.#lastId, holder, done: 0 };
@@ -260,7 +260,7 @@ export class SourceLeases<Holder> {
 
   #retire(holder: Holder): void {
     this.#runners.delete(holder);
-    this.#budget.used -= 1;
+    this.#budget.give();
   }
 
   #giveBack(lease: Lease<Holder>): void {

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { seededRandom } from "../../bench/sim/random.ts";
-import { DEFAULT_REGISTRY_CONNECTIONS } from "./source_leases.ts";
+import { SourceBudget } from "./source_budget.ts";
 import { type MemberReport, SwarmTask } from "./swarm_task.ts";
 
 const BLOCKS = 100;
 
 function swarm(blocks = BLOCKS): SwarmTask {
-  const budget = { most: DEFAULT_REGISTRY_CONNECTIONS, used: 0 };
+  const budget = new SourceBudget();
   return new SwarmTask({ blocks, budget, random: seededRandom(1) });
 }
 

@@ -10,11 +10,11 @@ import {
   type Resident,
 } from "./neighbours.ts";
 import type { BlockOrigin } from "./open_blocks.ts";
+import type { SourceBudget } from "./source_budget.ts";
 import {
   DEFAULT_LEASE_LIMITS,
   type Lease,
   type LeaseLimits,
-  type SourceBudget,
   SourceLeases,
 } from "./source_leases.ts";
 

@@ -19,7 +19,7 @@ import { getLogger } from "../../runtime/logger.ts";
 import { type ByteOrigin, SILENT, type SupernodeObserver } from "../observer.ts";
 import { subnetOf } from "../schedule/neighbours.ts";
 import type { BlockOrigin } from "../schedule/open_blocks.ts";
-import { DEFAULT_REGISTRY_CONNECTIONS, type SourceBudget } from "../schedule/source_leases.ts";
+import { SourceBudget } from "../schedule/source_budget.ts";
 import { type MemberAdvice, SwarmTask } from "../schedule/swarm_task.ts";
 import type { TaskSchedule } from "../schedule/v1_scheduler.ts";
 import type { PathPass } from "../seed/path_pass.ts";
@@ -484,8 +484,7 @@ export class SwarmDesk {
     // In pattern `local` the bound is for ourselves.
     const host = task.cdnSource === "source" ? new URL(task.taskUrl).host : "";
     let budget = this.#budgets.get(host);
-    if (!budget)
-      this.#budgets.set(host, (budget = { most: DEFAULT_REGISTRY_CONNECTIONS, used: 0 }));
+    if (!budget) this.#budgets.set(host, (budget = new SourceBudget()));
     return budget;
   }
 
