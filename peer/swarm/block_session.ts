@@ -15,7 +15,6 @@ import { isWriteFailure } from "../../runtime/files.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import type { Origin } from "../contract.ts";
 import { fetchPiece, PieceError } from "../download/fetch_piece.ts";
-import { registerClient } from "../download/register_client.ts";
 import {
   type Membership,
   pieceLayout,
@@ -30,21 +29,13 @@ import { BlockChooser } from "./choose_blocks.ts";
 import { hashBlock } from "./hash_block.ts";
 import type { Reporter } from "./heartbeats.ts";
 import type { KnownDigests } from "./known_digests.ts";
-import { NeighbourLink, SILENCE_MS } from "./neighbour_link.ts";
+import type { NeighbourLink } from "./neighbour_link.ts";
+import { MAX_NEIGHBOURS, Neighbours } from "./neighbours.ts";
 import { piecesHeld } from "./pieces_held.ts";
+import { type Rejoined, Rejoining } from "./rejoining.ts";
 import { SourceRunner } from "./source_runner.ts";
 import type { SwarmSessions } from "./swarm_sessions.ts";
 
-/** Neighbours at most. */
-const MAX_NEIGHBOURS = 48;
-/** Failed requests in a row after which a neighbour is dropped. */
-const MAX_FAILURES = 3;
-/** Wrong blocks, ever, after which a neighbour is dropped: a line may flip a bit once. */
-const MAX_WRONG_BLOCKS = 3;
-/** A neighbour is late when a block that it was to send for so long came from another meanwhile, ms, */
-const LATE_MS = 1000;
-/** … and dropped when it was late so many times in a row. */
-const MAX_LATE = 5;
 /** A block from the source should be sealed soon: only then neighbours hand it on, ms. */
 const SEAL_MS = 150;
 /** Milliseconds between looks at what is overdue, silent or stalled. */
@@ -59,15 +50,6 @@ const STALL_MS = 15_000;
 const STALL_ALONE_MS = 2000;
 /** … while one is silent that may only be busy: nothing says that it is gone. */
 const STALL_UNHEARD_MS = 5000;
-/** A neighbour may be silent for {@link SILENCE_MS}, or so many times the longest pause of late, */
-const PAUSE_FACTOR = 2;
-/** … but not longer, ms; so long also where most are silent: who hears nobody should doubt himself first. */
-const LONGEST_SILENCE_MS = 10_000;
-/** Milliseconds between attempts to find a supernode again. */
-const REJOIN_MS = 1000;
-/** Attempts of one who has the whole file, each after twice the time; then its own users bring it back. */
-const ANNOUNCE_TRIES = 8;
-
 const log = getLogger("dfclient");
 
 /**
@@ -82,10 +64,9 @@ export class BlockSession implements Reporter {
   readonly #file: TaskFile;
   readonly #chooser: BlockChooser;
   readonly #runner: SourceRunner;
-  readonly #links = new Map<number, NeighbourLink>();
-  readonly #known = new Set<string>();
+  readonly #neighbours: Neighbours;
+  readonly #rejoining: Rejoining;
   readonly #requests = new Map<string, { abort: AbortController; sinceMs: number }>();
-  readonly #dropped: string[] = [];
   readonly #proofs: BlockProofs;
   readonly #wrong: WrongBlock[] = [];
   readonly #fetching = new AbortController();
@@ -99,12 +80,9 @@ export class BlockSession implements Reporter {
   #tickMs = performance.now();
   /** How long this process has listened since the last block came, ms. */
   #stalledMs = 0;
-  #rejoinMs = Number.POSITIVE_INFINITY;
-  #rejoining = false;
   /** Why the supernode is not heard, since it was not. */
   #unheard: Error | undefined;
   #pumpsSoon = false;
-  #announcing: NodeJS.Timeout | undefined;
   #left = false;
   #settle!: (outcome: SwarmOutcome) => void;
   #fail!: (error: Error) => void;
@@ -130,10 +108,25 @@ export class BlockSession implements Reporter {
     const blocks = blockCount(file.layout.length);
     this.#chooser = new BlockChooser({ blocks, slots: MAX_NEIGHBOURS, random: Math.random });
     for (const block of file.held) this.#chooser.hold(block);
+    this.#neighbours = new Neighbours({
+      swarm: options,
+      fileLength: file.layout.length,
+      chooser: this.#chooser,
+      onMessage: (slot, message) => this.#hear(slot, message),
+      onForgotten: (slot) => this.#cutOff(slot),
+      onDropped: () => this.#pump(),
+    });
+    this.#rejoining = new Rejoining({
+      swarm: options,
+      file,
+      isDownloading: () => !this.#fetching.signal.aborted,
+      onRejoined: (registered) => this.#rejoined(registered),
+      onGivenUp: () => this.leave(),
+    });
     this.#proofs = new BlockProofs(blocks, {
       file,
       fileName: options.fileName,
-      record: (id) => this.#linkTo(id)?.link,
+      record: (id) => this.#neighbours.find(id)?.link,
       ask: (asked) => {
         const { supernode, taskId } = this.#member;
         return supernode.digests({ taskId, cid: this.cid, blocks: asked });
@@ -145,7 +138,7 @@ export class BlockSession implements Reporter {
       },
       onLost: (block) => options.onLost(block),
       onUseless: (block, lacking) => {
-        const sender = lacking === undefined ? undefined : this.#linkTo(lacking);
+        const sender = lacking === undefined ? undefined : this.#neighbours.find(lacking);
         if (sender) this.#chooser.neighbourLacks(sender.slot, block);
         this.#chooser.lose(block);
         this.#pump();
@@ -207,28 +200,13 @@ export class BlockSession implements Reporter {
       clearInterval(timer);
       signal.removeEventListener("abort", onAbort);
       this.#fetching.abort();
-      for (const [slot, link] of this.#links) this.#forget(slot, link);
-      this.#links.clear();
+      this.#neighbours.forgetAll();
     }
   }
 
   /** A neighbour that the supernode named, or that has found us. */
   meet(neighbour: Neighbour): void {
-    if (this.#fetching.signal.aborted || this.#known.has(neighbour.id)) return;
-    if (neighbour.id === this.cid) return;
-    const slot = this.#chooser.addNeighbour(neighbour.near, performance.now());
-    if (slot < 0) return;
-    this.#known.add(neighbour.id);
-    const { ip, port, path, cid } = this.#options.identity;
-    const link = new NeighbourLink({
-      http: this.#options.http,
-      neighbour,
-      self: { id: cid, ip, port, path },
-      blocks: blockCount(this.#file.layout.length),
-      onMessage: (message) => this.#hear(slot, message),
-      onEnd: (reason) => this.#drop(slot, reason),
-    });
-    this.#links.set(slot, link);
+    if (!this.#fetching.signal.aborted) this.#neighbours.meet(neighbour);
   }
 
   /** The file is served no longer: the supernode need not hear of us any more. */
@@ -237,7 +215,7 @@ export class BlockSession implements Reporter {
     this.#left = true;
     this.#fetching.abort();
     this.#sessions.heartbeats.remove(this);
-    clearTimeout(this.#announcing);
+    this.#rejoining.stop();
   }
 
   report(): TaskReport {
@@ -252,9 +230,9 @@ export class BlockSession implements Reporter {
       leases: this.#runner.report(),
       wantsLeases: this.#file.complete ? 0 : this.#runner.wants,
       starved: this.#chooser.starved(MAX_STARVED),
-      dropped: this.#dropped.splice(0),
+      dropped: this.#neighbours.takeDropped(),
       wrong: this.#wrong.splice(0, MAX_WRONG),
-      neighbours: this.#links.size,
+      neighbours: this.#neighbours.size,
       pieces: this.#somePieces(),
       leaving: false,
     };
@@ -272,7 +250,7 @@ export class BlockSession implements Reporter {
 
   advise(advice: TaskAdvice): void {
     if (!advice.known) {
-      this.#rejoinSoon();
+      this.#rejoining.soon();
       return;
     }
     if (advice.seeding) this.#stalledMs = 0;
@@ -286,33 +264,7 @@ export class BlockSession implements Reporter {
     log.info("{name}: {error}", { name: this.#options.identity.path, error: error.message });
     this.#options.supernodes.lost(this.#member.supernode, performance.now());
     this.#unheard = error;
-    this.#rejoinSoon();
-  }
-
-  /** The supernode has gone, or forgotten us: it, or the next one, is to hear what we hold. */
-  #rejoinSoon(): void {
-    this.#rejoinMs = performance.now();
-    // While the download runs its ticks look after it.
-    if (this.#fetching.signal.aborted) this.#announce(0, REJOIN_MS);
-  }
-
-  #announce(tries: number, pauseMs: number): void {
-    clearTimeout(this.#announcing);
-    this.#announcing = setTimeout(
-      // It never rejects.
-      () =>
-        void this.#rejoin().then(() => {
-          if (this.#left || !Number.isFinite(this.#rejoinMs)) return;
-          if (tries >= ANNOUNCE_TRIES) this.leave();
-          // Where no supernode answers nobody was troubled by it.
-          else if (this.#options.supernodes.candidates(performance.now(), Math.random).length === 0)
-            this.#announce(tries, REJOIN_MS);
-          else this.#announce(tries + 1, pauseMs * 2);
-        }),
-      // All nodes have lost it together.
-      tries === 0 ? Math.random() * pauseMs : pauseMs,
-    );
-    this.#announcing.unref();
+    this.#rejoining.soon();
   }
 
   #enter(answer: JoinAnswer): void {
@@ -341,20 +293,8 @@ export class BlockSession implements Reporter {
     });
   }
 
-  #drop(slot: number, reason: string): void {
-    const link = this.#links.get(slot);
-    if (!link) return;
-    this.#links.delete(slot);
-    log.debug("neighbour {id} is dropped: {reason}", { id: link.neighbour.id, reason });
-    this.#dropped.push(link.neighbour.id);
-    this.#forget(slot, link);
-    this.#pump();
-  }
-
-  #forget(slot: number, link: NeighbourLink): void {
-    link.close();
-    this.#known.delete(link.neighbour.id);
-    this.#chooser.removeNeighbour(slot);
+  /** What a neighbour was asked for does not come any more. */
+  #cutOff(slot: number): void {
     for (const [key, request] of this.#requests) {
       if (key.startsWith(`${slot} `)) request.abort.abort();
     }
@@ -369,7 +309,7 @@ export class BlockSession implements Reporter {
   }
 
   #request(slot: number, block: number): void {
-    const link = this.#links.get(slot);
+    const link = this.#neighbours.at(slot);
     if (!link) {
       this.#chooser.failed(slot, block);
       return;
@@ -382,12 +322,11 @@ export class BlockSession implements Reporter {
       .catch((error: Error) => {
         const failure = error instanceof PieceError ? error.failure : undefined;
         if (failure === "wrong") this.#blame(link.neighbour.id, block, error.message);
-        if (this.#links.get(slot) !== link) return;
+        if (this.#neighbours.at(slot) !== link) return;
         this.#chooser.failed(slot, block);
         if (abort.signal.aborted || failure === "wrong") return;
         if (failure === "missing") this.#chooser.neighbourLacks(slot, block);
-        link.failures += 1;
-        if (link.failures >= MAX_FAILURES) this.#drop(slot, error.message);
+        this.#neighbours.failed(slot, error.message);
       })
       .finally(() => {
         if (this.#requests.get(key) === request) this.#requests.delete(key);
@@ -427,7 +366,7 @@ export class BlockSession implements Reporter {
     link.late = 0;
     if (this.digests.knows(block)) link.right += 1;
     const isNews = !this.#chooser.holds(block);
-    const isNeighbour = this.#links.get(slot) === link;
+    const isNeighbour = this.#neighbours.at(slot) === link;
     const other = isNeighbour ? this.#chooser.arrived(slot, block, performance.now()) : -1;
     // Whoever was asked for it, too, need not send it any more.
     if (other >= 0) this.#needNot(other, block);
@@ -455,7 +394,7 @@ export class BlockSession implements Reporter {
     this.#chooser.hold(block);
     this.#gained(held ? 0 : content.byteLength);
     if (this.digests.knows(block)) this.#proofs.compare(block);
-    else if (this.#links.size > 0) this.#sessions.heartbeats.hurry(this, SEAL_MS);
+    else if (this.#neighbours.size > 0) this.#sessions.heartbeats.hurry(this, SEAL_MS);
     return digest;
   }
 
@@ -477,21 +416,13 @@ export class BlockSession implements Reporter {
   /** Someone who was asked for a block need not send it any more. */
   #needNot(slot: number, block: number): void {
     const request = this.#requests.get(`${slot} ${block}`);
-    const link = this.#links.get(slot);
     request?.abort.abort();
-    if (!link || !request || performance.now() - request.sinceMs < LATE_MS) return;
-    link.late += 1;
-    if (link.late >= MAX_LATE) this.#drop(slot, "it is too slow");
-  }
-
-  #linkTo(id: string): { slot: number; link: NeighbourLink } | undefined {
-    for (const [slot, link] of this.#links) if (link.neighbour.id === id) return { slot, link };
-    return undefined;
+    if (request) this.#neighbours.outrun(slot, performance.now() - request.sinceMs);
   }
 
   /** What a neighbour sent has been compared with what it should be. */
   #weigh(id: string, block: number, isRight: boolean): void {
-    const sender = this.#linkTo(id);
+    const sender = this.#neighbours.find(id);
     if (!isRight) this.#blame(id, block, `block ${block} is not what its seal says`);
     else if (sender) sender.link.right += 1;
     this.#pump();
@@ -500,16 +431,15 @@ export class BlockSession implements Reporter {
   /** A neighbour has sent a wrong block. */
   #blame(id: string, block: number, reason: string): void {
     this.#wrong.push({ block, from: id });
-    const sender = this.#linkTo(id);
+    const sender = this.#neighbours.find(id);
     if (!sender) return;
     const { slot, link } = sender;
     this.#chooser.neighbourLacks(slot, block);
-    link.wrong += 1;
-    if (link.wrong < MAX_WRONG_BLOCKS) return;
+    if (!this.#neighbours.wrong(link)) return;
     const { ip, port } = link.neighbour;
     log.warn("neighbour {ip}:{port} sends wrong blocks: {reason}", { ip, port, reason });
     this.#proofs.giveUpFrom(id);
-    this.#drop(slot, reason);
+    this.#neighbours.drop(slot, reason);
     this.#sessions.heartbeats.hurry(this);
   }
 
@@ -530,7 +460,7 @@ export class BlockSession implements Reporter {
     const deaf = passedMs > DEAF_MS;
     this.#tickMs = nowMs;
     this.#stalledMs += Math.min(passedMs, MOST_LISTENED_MS);
-    if (!deaf) this.#dropSilent(nowMs);
+    if (!deaf) this.#neighbours.dropSilent(nowMs);
     const alone = this.#unheard !== undefined;
     this.#proofs.lookAfter(nowMs, alone);
     const patienceMs = patienceWith(this.#unheard);
@@ -540,46 +470,13 @@ export class BlockSession implements Reporter {
         : `no block for ${patienceMs} ms`;
       this.#settle({ finished: false, reason: BacksourceReason.downloadError, error });
     }
-    if (nowMs >= this.#rejoinMs && !this.#rejoining) {
-      this.#rejoining = true;
-      // It never rejects.
-      void this.#rejoin().finally(() => {
-        this.#rejoining = false;
-      });
-    }
+    this.#rejoining.tick(nowMs);
     this.#pump();
   }
 
-  /** Where hosts are short of processor time most neighbours are late together: that is no death. */
-  #dropSilent(nowMs: number): void {
-    const silent = this.#chooser.silentCount(SILENCE_MS, nowMs);
-    const pauseMs = PAUSE_FACTOR * this.#chooser.longestPauseMs(nowMs);
-    const forMs =
-      silent > 2 && silent > this.#links.size / 2
-        ? LONGEST_SILENCE_MS
-        : Math.min(LONGEST_SILENCE_MS, Math.max(SILENCE_MS, pauseMs));
-    for (;;) {
-      const slot = this.#chooser.silent(forMs, nowMs);
-      if (slot < 0) return;
-      if (this.#links.has(slot)) this.#drop(slot, "it is silent");
-      else this.#chooser.removeNeighbour(slot);
-    }
-  }
-
-  /** After the supernode has gone, or forgotten us: neighbours go on meanwhile. */
-  async #rejoin(): Promise<void> {
-    this.#rejoinMs = performance.now() + REJOIN_MS;
-    const registered = await registerClient(this.#options, this.#file).catch(() => undefined);
-    if (!registered || this.#left) return;
-    if ("error" in registered) {
-      // Nobody vouches for us any more: whoever pulls here next will.
-      if (registered.needAuth && this.#file.complete) this.leave();
-      return;
-    }
-    const { data, supernode } = registered;
+  #rejoined({ data, supernode }: Rejoined): void {
     this.#sessions.heartbeats.remove(this);
     this.#member = { taskId: data.taskId, cid: this.cid, supernode };
-    this.#rejoinMs = Number.POSITIVE_INFINITY;
     this.#pieces = pieceLayout(data, this.#file.layout.length);
     if (data.swarm) this.#enter(data.swarm);
     else if (this.#file.complete) this.leave();

@@ -1,0 +1,156 @@
+import { blockCount } from "../../protocol/swarm/blocks.ts";
+import type { HaveMessage } from "../../protocol/swarm/have_stream.ts";
+import type { Neighbour } from "../../protocol/swarm/messages.ts";
+import { getLogger } from "../../runtime/logger.ts";
+import type { SwarmOptions } from "../download/swarm_types.ts";
+import type { BlockChooser } from "./choose_blocks.ts";
+import { NeighbourLink, SILENCE_MS } from "./neighbour_link.ts";
+
+/** Neighbours at most. */
+export const MAX_NEIGHBOURS = 48;
+/** Failed requests in a row after which a neighbour is dropped. */
+const MAX_FAILURES = 3;
+/** Wrong blocks, ever, after which a neighbour is dropped: a line may flip a bit once. */
+const MAX_WRONG_BLOCKS = 3;
+/** A neighbour is late when a block that it was to send for so long came from another meanwhile, ms, */
+const LATE_MS = 1000;
+/** … and dropped when it was late so many times in a row. */
+const MAX_LATE = 5;
+/** A neighbour may be silent for {@link SILENCE_MS}, or so many times the longest pause of late, */
+const PAUSE_FACTOR = 2;
+/** … but not longer, ms; so long also where most are silent: who hears nobody should doubt himself first. */
+const LONGEST_SILENCE_MS = 10_000;
+
+const log = getLogger("dfclient");
+
+/** A neighbour, and where the {@link BlockChooser} has it. */
+export interface Met {
+  readonly slot: number;
+  readonly link: NeighbourLink;
+}
+
+export interface NeighboursOptions {
+  swarm: Pick<SwarmOptions, "http" | "identity">;
+  /** Bytes of the file. */
+  fileLength: number;
+  chooser: BlockChooser;
+  onMessage(slot: number, message: HaveMessage): void;
+  /** A neighbour is no more: what it was asked for must come from others. */
+  onForgotten(slot: number): void;
+  /** … because of what it does, or does not. Told after {@link NeighboursOptions.onForgotten}. */
+  onDropped(): void;
+}
+
+/**
+ * The neighbours that a node listens to for one file: who they are, how they have kept their word, and
+ * which of them to drop. What they hold is for the {@link BlockChooser} to know.
+ */
+export class Neighbours {
+  readonly #options: NeighboursOptions;
+  readonly #links = new Map<number, NeighbourLink>();
+  readonly #known = new Set<string>();
+  readonly #dropped: string[] = [];
+
+  constructor(options: NeighboursOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#links.size;
+  }
+
+  at(slot: number): NeighbourLink | undefined {
+    return this.#links.get(slot);
+  }
+
+  /** By its client id. */
+  find(id: string): Met | undefined {
+    for (const [slot, link] of this.#links) if (link.neighbour.id === id) return { slot, link };
+    return undefined;
+  }
+
+  /** Begins to listen to one that is not known, where there is room. */
+  meet(neighbour: Neighbour): void {
+    const { swarm, chooser, fileLength, onMessage } = this.#options;
+    const { ip, port, path, cid } = swarm.identity;
+    if (neighbour.id === cid || this.#known.has(neighbour.id)) return;
+    const slot = chooser.addNeighbour(neighbour.near, performance.now());
+    if (slot < 0) return;
+    this.#known.add(neighbour.id);
+    const link = new NeighbourLink({
+      http: swarm.http,
+      neighbour,
+      self: { id: cid, ip, port, path },
+      blocks: blockCount(fileLength),
+      onMessage: (message) => onMessage(slot, message),
+      onEnd: (reason) => this.drop(slot, reason),
+    });
+    this.#links.set(slot, link);
+  }
+
+  drop(slot: number, reason: string): void {
+    const link = this.#links.get(slot);
+    if (!link) return;
+    log.debug("neighbour {id} is dropped: {reason}", { id: link.neighbour.id, reason });
+    this.#dropped.push(link.neighbour.id);
+    this.#forget(slot, link);
+    this.#options.onDropped();
+  }
+
+  /** Whom this node has dropped since it was last asked. */
+  takeDropped(): string[] {
+    return this.#dropped.splice(0);
+  }
+
+  /** Listens to nobody any more. */
+  forgetAll(): void {
+    for (const [slot, link] of this.#links) this.#forget(slot, link);
+  }
+
+  /** A request to a neighbour came to nothing. */
+  failed(slot: number, reason: string): void {
+    const link = this.#links.get(slot);
+    if (!link) return;
+    link.failures += 1;
+    if (link.failures >= MAX_FAILURES) this.drop(slot, reason);
+  }
+
+  /** A block that a neighbour was asked for so long ago came from another, ms. */
+  outrun(slot: number, sinceMs: number): void {
+    const link = this.#links.get(slot);
+    if (!link || sinceMs < LATE_MS) return;
+    link.late += 1;
+    if (link.late >= MAX_LATE) this.drop(slot, "it is too slow");
+  }
+
+  /** A neighbour has sent a wrong block; whether it should be dropped for that. */
+  wrong(link: NeighbourLink): boolean {
+    link.wrong += 1;
+    return link.wrong >= MAX_WRONG_BLOCKS;
+  }
+
+  /** Where hosts are short of processor time most neighbours are late together: that is no death. */
+  dropSilent(nowMs: number): void {
+    const { chooser } = this.#options;
+    const silent = chooser.silentCount(SILENCE_MS, nowMs);
+    const pauseMs = PAUSE_FACTOR * chooser.longestPauseMs(nowMs);
+    const forMs =
+      silent > 2 && silent > this.size / 2
+        ? LONGEST_SILENCE_MS
+        : Math.min(LONGEST_SILENCE_MS, Math.max(SILENCE_MS, pauseMs));
+    for (;;) {
+      const slot = chooser.silent(forMs, nowMs);
+      if (slot < 0) return;
+      if (this.#links.has(slot)) this.drop(slot, "it is silent");
+      else chooser.removeNeighbour(slot);
+    }
+  }
+
+  #forget(slot: number, link: NeighbourLink): void {
+    this.#links.delete(slot);
+    link.close();
+    this.#known.delete(link.neighbour.id);
+    this.#options.chooser.removeNeighbour(slot);
+    this.#options.onForgotten(slot);
+  }
+}
