@@ -109,12 +109,12 @@ async function run(flags: Flags): Promise<void> {
     log.warn("cannot speak to systemd: {reason}", { reason }),
   );
   const starting = startProxy({ config, peerOptions });
-  // It may be told to end as soon as it listens.
+  // It may be told to reload, or to end, as soon as it listens.
+  onReload(log, async () => (await starting).reload(await configFrom(flags)));
   onShutdown(async () => {
     void manager.stopping();
     await (await starting).close();
   });
-  const proxy = await starting;
-  onReload(log, async () => proxy.reload(await configFrom(flags)));
+  await starting;
   await manager.ready();
 }

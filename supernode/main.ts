@@ -30,7 +30,12 @@ async function run(sources: ConfigSources): Promise<void> {
     log.warn("cannot speak to systemd: {reason}", { reason }),
   );
   const starting = startSupernode(config);
-  // It may be told to end as soon as it listens.
+  // It may be told to reload, or to end, as soon as it listens.
+  onReload(log, async () => {
+    const next = await loadConfig(sources);
+    for (const warning of next.warnings) log.warn("{warning}", { warning });
+    return (await starting).reload(next.config);
+  });
   onShutdown(async () => {
     log.info("stopping");
     void manager.stopping();
@@ -45,11 +50,6 @@ async function run(sources: ConfigSources): Promise<void> {
   process.stdout.write(
     `supernode listens on ${listenIp}:${listenPort}${files}, known to peers as ${advertiseIp} (cdn pattern ${config.cdnPattern}, home ${config.homeDir})\n`,
   );
-  onReload(log, async () => {
-    const next = await loadConfig(sources);
-    for (const warning of next.warnings) log.warn("{warning}", { warning });
-    return supernode.reload(next.config);
-  });
   await manager.ready();
 }
 
