@@ -34,7 +34,7 @@ import { controlRoutes } from "./routes/control.ts";
 import { preheatRoutes } from "./routes/preheat.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { sourceGuard } from "./seed/source_guard.ts";
-import { swarmKey } from "./swarm/swarm_desk.ts";
+import { swarmKey } from "./swarm/swarm.ts";
 
 /** Bytes of any body at most; each route has its own, smaller limit. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024;

@@ -1,4 +1,3 @@
-import { blobDigest, formatDigest } from "../../protocol/digest.ts";
 import { seedFilePath } from "../../protocol/names.ts";
 import { Bitmap } from "../../protocol/swarm/bitmap.ts";
 import { BLOCK_BYTES, type BlockRun, blockCount, runRange } from "../../protocol/swarm/blocks.ts";
@@ -25,10 +24,10 @@ import type { TaskSchedule } from "../schedule/v1_scheduler.ts";
 import type { PathPass } from "../seed/path_pass.ts";
 import type { Client, Task } from "../tasks/task.ts";
 import type { TaskStore } from "../tasks/task_store.ts";
-import { Sealer } from "./sealer.ts";
 import { SeedSupply } from "./seed_supply.ts";
 import { SetAside } from "./set_aside.ts";
-import { ToldPieces } from "./told_pieces.ts";
+import { Swarm, type SwarmMember, swarmKey } from "./swarm.ts";
+import { V1Clients } from "./v1_clients.ts";
 
 export interface SwarmDeskOptions {
   store: TaskStore;
@@ -51,32 +50,6 @@ type WireDigests = { seals: WireSeal[]; unknown: number[] };
 
 const log = getLogger("supernode");
 
-/** One file's swarm, over all the URLs and repositories that lead to the file. */
-interface Swarm {
-  readonly key: string;
-  readonly blocks: number;
-  /** Bytes of the file. */
-  readonly length: number;
-  readonly task: SwarmTask;
-  readonly sealer: Sealer;
-  readonly members: Map<string, SwarmMember>;
-  /** How many members each of the tasks has that lead to the file. */
-  readonly tasks: Map<string, number>;
-  /** Members that do not have the whole file yet. */
-  downloading: number;
-  readonly seed: SeedSupply;
-  readonly aside: SetAside;
-}
-
-interface SwarmMember {
-  readonly client: Client;
-  complete: boolean;
-  /** What it said last: blocks held, bytes a second that arrive and leave, and pieces (base64). */
-  said: Pick<TaskReport, "held" | "downRate" | "upRate" | "pieces">;
-  /** What v1 clients of its task know that it has. */
-  readonly told: ToldPieces;
-}
-
 /** How a member of a swarm is doing, as far as it has said. */
 export interface MemberState {
   /** Blocks of the file, and how many of them it holds. */
@@ -96,8 +69,6 @@ const ORIGINS = { source: "registry", seed: "supernode", peer: "peer" } as const
 const EXPIRE_INTERVAL_MS = 250;
 /** Milliseconds between heartbeats of a node whose tasks are all unknown here. */
 const LOST_HEARTBEAT_MS = 1000;
-/** A v1 client that was heard of within this time is still at its task, ms. */
-const ACTIVE_MS = 60_000;
 
 /**
  * Speaks with the nodes of our own swarm (docs/protocol.md, The swarm): one join and a heartbeat every
@@ -109,8 +80,7 @@ export class SwarmDesk {
   readonly #swarms = new Map<string, Swarm>();
   /** By task and client id. */
   readonly #membership = new Map<string, Swarm>();
-  /** Who goes by v1's schedule, by task and client id: few where our nodes are many. */
-  readonly #v1Clients = new Map<string, Map<string, Client>>();
+  readonly #v1Clients = new V1Clients();
   /** What the tasks of one registry share, by its host. */
   readonly #budgets = new Map<string, SourceBudget>();
   readonly #observer: SupernodeObserver;
@@ -131,10 +101,7 @@ export class SwarmDesk {
    */
   join(client: Client, task: Task, request: JoinRequest | undefined): JoinAnswer | undefined {
     const answer = this.#takeIn(client, task, request);
-    if (!answer) {
-      const others = this.#v1Clients.get(task.id) ?? new Map();
-      this.#v1Clients.set(task.id, others.set(client.cid, client));
-    }
+    if (!answer) this.#v1Clients.add(client);
     return answer;
   }
 
@@ -148,7 +115,7 @@ export class SwarmDesk {
     swarm.seed.offer(task);
     this.#supply(swarm);
     // From now on v1 clients are kept off the source.
-    const begins = swarm.downloading === 0 || !swarm.tasks.has(task.id);
+    const begins = swarm.downloading === 0 || !swarm.has(task.id);
     if (begins && task.cdnSource === "source" && !swarm.seed.task) swarm.aside.fill(task);
     const advice = swarm.task.join(
       {
@@ -162,11 +129,12 @@ export class SwarmDesk {
       },
       this.#options.now(),
     );
-    const member = this.#add(swarm, client);
+    const member = swarm.add(client);
+    this.#membership.set(memberKey(task.id, client.cid), swarm);
     member.said = { held: request.held, downRate: 0, upRate: 0 };
-    this.#forgetV1Client(task.id, client.cid);
+    this.#v1Clients.remove(task.id, client.cid);
     // One that comes back with all of it has nothing more to say for a while.
-    if (request.held >= swarm.blocks) this.#completed(swarm, member);
+    if (request.held >= swarm.blocks) swarm.completed(member);
     this.#tell(member, undefined);
     return {
       version: SWARM_VERSION,
@@ -236,11 +204,12 @@ export class SwarmDesk {
 
   /** A client is gone. */
   leave(taskId: string, cid: string): void {
-    this.#forgetV1Client(taskId, cid);
+    this.#v1Clients.remove(taskId, cid);
     const swarm = this.#membership.get(memberKey(taskId, cid));
     if (!swarm) return;
     swarm.task.leave(cid);
-    this.#remove(swarm, taskId, cid);
+    this.#membership.delete(memberKey(taskId, cid));
+    swarm.remove(cid);
     if (swarm.members.size === 0) this.#swarms.delete(swarm.key);
   }
 
@@ -289,7 +258,7 @@ export class SwarmDesk {
       return undefined;
     }
     this.#supply(swarm);
-    swarm.aside.heard(report, swarm.tasks.keys());
+    swarm.aside.heard(report, swarm.taskIds);
     this.#fetched = 0;
     const advice = swarm.task.report(report.cid, report, now());
     this.#count(swarm, member, report.held);
@@ -299,7 +268,7 @@ export class SwarmDesk {
     }
     store.touch(member.client);
     member.said = saidIn(report, member.said);
-    if (report.held >= swarm.blocks && !member.complete) this.#completed(swarm, member);
+    if (report.held >= swarm.blocks && !member.complete) swarm.completed(member);
     else if (member.client.state === "WAITING") member.client.state = "RUNNING";
     this.#tell(member, report.pieces);
     return {
@@ -337,7 +306,7 @@ export class SwarmDesk {
   #placeOf(swarm: Swarm, client: Client, origin: BlockOrigin): LeaseOrigin | undefined {
     const { passes, advertiseIp, downloadPort } = this.#options;
     if (origin.kind === "peer") {
-      const v1 = swarm.aside.client(origin.cid, swarm.tasks.keys());
+      const v1 = swarm.aside.client(origin.cid, swarm.taskIds);
       return v1 && { kind: "peer", ip: v1.ip, port: v1.port, path: v1.path };
     }
     const { task } = swarm.seed;
@@ -351,12 +320,6 @@ export class SwarmDesk {
     };
   }
 
-  #completed(swarm: Swarm, member: SwarmMember): void {
-    member.complete = true;
-    member.client.state = "SUCCESS";
-    this.#downloaded(swarm);
-  }
-
   /** From now on v1 clients of the same task can be sent to a member for what it has. */
   #tell({ client, complete, told }: SwarmMember, pieces: string | undefined): void {
     const { store, schedules, now } = this.#options;
@@ -365,61 +328,8 @@ export class SwarmDesk {
     const schedule = schedules.get(taskId);
     const has = complete ? "all" : pieces;
     if (!task || !schedule || has === undefined) return;
-    if (complete || this.#hasV1Clients(task)) told.tell(has, { cid, task, schedule }, now());
-  }
-
-  #add(swarm: Swarm, client: Client): SwarmMember {
-    const { cid, taskId } = client;
-    this.#remove(swarm, taskId, cid);
-    const said = { held: 0, downRate: 0, upRate: 0 };
-    const member: SwarmMember = { client, complete: false, said, told: new ToldPieces() };
-    swarm.members.set(cid, member);
-    this.#membership.set(memberKey(taskId, cid), swarm);
-    const known = swarm.tasks.get(taskId) ?? 0;
-    swarm.tasks.set(taskId, known + 1);
-    swarm.downloading += 1;
-    if (swarm.downloading === 1) this.#holdSource(swarm, true);
-    else if (known === 0) this.#options.schedules.get(taskId)?.holdSource(true);
-    return member;
-  }
-
-  #remove(swarm: Swarm, taskId: string, cid: string): void {
-    const member = swarm.members.get(cid);
-    if (!member || !this.#membership.delete(memberKey(taskId, cid))) return;
-    swarm.members.delete(cid);
-    if (!member.complete) this.#downloaded(swarm);
-    const left = swarm.tasks.get(taskId)! - 1;
-    if (left > 0) {
-      swarm.tasks.set(taskId, left);
-      return;
-    }
-    swarm.tasks.delete(taskId);
-    this.#options.schedules.get(taskId)?.holdSource(false);
-  }
-
-  /** One member less is at it. */
-  #downloaded(swarm: Swarm): void {
-    swarm.downloading -= 1;
-    if (swarm.downloading === 0) this.#holdSource(swarm, false);
-  }
-
-  /** v1 clients keep off the source while the swarm brings the file: they get it from its members. */
-  #holdSource(swarm: Swarm, hold: boolean): void {
-    for (const taskId of swarm.tasks.keys()) this.#options.schedules.get(taskId)?.holdSource(hold);
-  }
-
-  #hasV1Clients(task: Task): boolean {
-    const sinceMs = this.#options.now() - ACTIVE_MS;
-    for (const client of this.#v1Clients.get(task.id)?.values() ?? []) {
-      if (client.state === "RUNNING" && client.lastAccessMs > sinceMs) return true;
-    }
-    return false;
-  }
-
-  #forgetV1Client(taskId: string, cid: string): void {
-    const clients = this.#v1Clients.get(taskId);
-    clients?.delete(cid);
-    if (clients?.size === 0) this.#v1Clients.delete(taskId);
+    if (complete || this.#v1Clients.isAny(taskId, now()))
+      told.tell(has, { cid, task, schedule }, now());
   }
 
   #swarmOf(task: Task): Swarm {
@@ -447,18 +357,9 @@ export class SwarmDesk {
       const swarmTask = new SwarmTask({
         ...{ blocks, budget, random, onLiar, onGivenUp, onFetched },
       });
-      swarm = {
-        key,
-        blocks,
-        length,
-        task: swarmTask,
-        sealer: new Sealer(),
-        members: new Map(),
-        tasks: new Map(),
-        downloading: 0,
-        seed: new SeedSupply(store, swarmTask),
-        aside: new SetAside({ store, schedules, now, swarm: swarmTask }),
-      };
+      const seed = new SeedSupply(store, swarmTask);
+      const aside = new SetAside({ store, schedules, now, swarm: swarmTask });
+      swarm = new Swarm({ key, length, task: swarmTask, seed, aside, schedules });
       this.#swarms.set(key, swarm);
     }
     return swarm;
@@ -524,18 +425,6 @@ function holdsOf({ holds }: JoinRequest, blocks: number): Bitmap | undefined {
   } catch {
     return undefined;
   }
-}
-
-/**
- * What two tasks have in common that lead to the same file. A blob that its registry gives to everybody is
- * the same under the name of any registry that does; of any other, another registry may say to anybody that
- * he may have it.
- */
-export function swarmKey(task: Task): string {
-  const digest = blobDigest(task.taskUrl);
-  if (!digest) return task.id;
-  const blob = `${formatDigest(digest)} ${task.length}`;
-  return task.isPublic ? blob : `${new URL(task.taskUrl).origin} ${blob}`;
 }
 
 /** Where a client's node is: its peer server, which it does not change as easily as its ids. */
