@@ -88,7 +88,10 @@ export async function readCheckOptions(name: string, flags: CheckFlags): Promise
     program,
     origin,
     mutualTls: mutualTlsOf(flags),
-    tls: { insecure: flags.insecure, ca: flags.caFile && (await readAuthorities(flags.caFile)) },
+    tls: {
+      insecure: flags.insecure,
+      ca: flags.caFile ? await readAuthorities(flags.caFile) : undefined,
+    },
     timeoutMs: numberOf("--timeout", flags.timeout, 0.001, 3600) * 1000,
     time: {
       warning: range("--warning", flags.warning),

@@ -34,11 +34,14 @@ export function formatDuration(ms: number): string {
 }
 
 /** A duration in a configuration file or flag, in Go's spelling; gives milliseconds. */
-export const durationSchema = z.union([z.string(), z.number()]).transform((value, context) => {
-  const ms = parseDuration(String(value));
-  if (ms === undefined) {
-    context.addIssue({ code: "custom", message: "expected a duration such as 3m0s, 20s or 2h" });
-    return z.NEVER;
-  }
-  return ms;
-});
+export const durationSchema = z
+  .union([z.string(), z.number()])
+  .transform((value, context) => {
+    const ms = parseDuration(String(value));
+    if (ms === undefined) {
+      context.addIssue({ code: "custom", message: "expected a duration such as 3m0s, 20s or 2h" });
+      return z.NEVER;
+    }
+    return ms;
+  })
+  .meta({ type: "duration" });

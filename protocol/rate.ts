@@ -26,14 +26,17 @@ export function formatRate(bytes: number): string {
 }
 
 /** A rate in a configuration file or flag: v1's spelling or a bare number; gives bytes a second. */
-export const rateSchema = z.union([z.string(), z.number()]).transform((value, context) => {
-  const bytes = parseRate(String(value));
-  if (bytes === undefined) {
-    context.addIssue({
-      code: "custom",
-      message: "expected a rate such as 20M, 64K, 1G or a number of bytes",
-    });
-    return z.NEVER;
-  }
-  return bytes;
-});
+export const rateSchema = z
+  .union([z.string(), z.number()])
+  .transform((value, context) => {
+    const bytes = parseRate(String(value));
+    if (bytes === undefined) {
+      context.addIssue({
+        code: "custom",
+        message: "expected a rate such as 20M, 64K, 1G or a number of bytes",
+      });
+      return z.NEVER;
+    }
+    return bytes;
+  })
+  .meta({ type: "rate" });

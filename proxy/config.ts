@@ -8,6 +8,7 @@ import { isAddressRange } from "../runtime/address_ranges.ts";
 import { UsageError } from "../runtime/command_line.ts";
 import { ConfigError } from "../runtime/config_error.ts";
 import { configSection, isMissing, readConfigFile } from "../runtime/config_file.ts";
+import { documented } from "../runtime/key_notes.ts";
 import { tlsSchema } from "../runtime/links/settings.ts";
 import { logConfigSchema } from "../runtime/logger.ts";
 import { changedKeys } from "../runtime/reload.ts";
@@ -21,7 +22,8 @@ const text = z.string("expected text");
 const port = z
   .int("expected a port, 0 to 65535 (0: any free one)")
   .min(0, "expected a port, 0 to 65535 (0: any free one)")
-  .max(65535, "expected a port, 0 to 65535 (0: any free one)");
+  .max(65535, "expected a port, 0 to 65535 (0: any free one)")
+  .meta({ type: "port" });
 const texts = z.array(text, "expected a list");
 
 const regx = text.check((context) => {
@@ -54,43 +56,52 @@ const announcedAddress = text.check((context) => {
   context.issues.push({ code: "custom", input: context.value, message });
 });
 
+const certificates = (what: string) =>
+  documented(texts, what, { type: "list of paths", default: "the host's authorities" }).default([]);
+
 const registryMirror = configSection({
-  /** The registry that requests to dfdaemon itself go to. */
-  remote: remoteUrl.default("https://index.docker.io"),
-  /** PEM files that replace the system's authorities. */
-  certs: texts.default([]),
-  /** Accept any certificate of the remote. */
-  insecure: flag.default(false),
-  /** Never by p2p. */
-  direct: flag.default(false),
+  remote: documented(remoteUrl, "the registry that requests to dfdaemon itself go to", {
+    type: "URL",
+  }).default("https://index.docker.io"),
+  certs: certificates("PEM files of the authorities to trust for it"),
+  insecure: documented(flag, "accept any certificate of it").default(false),
+  direct: documented(flag, "never by p2p").default(false),
 });
 
 const proxyRule = configSection({
-  /** Matches the full URL, anywhere in it. */
-  regx,
-  /** Ask the source by https whatever the client said. */
-  use_https: flag.default(false),
-  /** Not by p2p. */
-  direct: flag.default(false),
-  /** `host[:port]` to ask instead. */
-  redirect: text.regex(/^[^\s/]*$/, "expected host or host:port").default(""),
+  regx: documented(regx, "matches the full URL, anywhere in it", {
+    type: "regular expression",
+    default: "must be given",
+  }),
+  use_https: documented(flag, "ask the source by https, whatever the client said").default(false),
+  direct: documented(flag, "straight to the source, not by p2p").default(false),
+  redirect: documented(
+    text.regex(/^[^\s/]*$/, "expected host or host:port"),
+    "`host[:port]` to ask instead",
+  ).default(""),
 });
 
 const hijackHttps = configSection({
-  /** PEM file: a server certificate, or an authority by which one is minted for each host. */
-  cert: text,
-  key: text,
-  hosts: z
-    .array(
+  cert: documented(
+    text,
+    "PEM file: a server certificate, or an authority by which one is minted for each host",
+    { type: "path", default: "must be given" },
+  ),
+  key: documented(text, "PEM file: its key", { type: "path", default: "must be given" }),
+  hosts: documented(
+    z.array(
       configSection({
-        /** Matches `host:port` of the CONNECT request, anywhere in it. */
-        regx,
-        insecure: flag.default(false),
-        certs: texts.default([]),
+        regx: documented(regx, "matches `host:port` of the CONNECT request, anywhere in it", {
+          type: "regular expression",
+          default: "must be given",
+        }),
+        insecure: documented(flag, "accept any certificate of that source").default(false),
+        certs: certificates("PEM files of the authorities to trust for that source"),
       }),
       "expected a list",
-    )
-    .default([]),
+    ),
+    "in whose place dfdaemon answers; the first that matches counts; none does: a blind tunnel",
+  ).default([]),
 });
 
 const supernode = text.check((context) => {
@@ -100,43 +111,79 @@ const supernode = text.check((context) => {
 });
 
 const SHAPE = {
-  registry_mirror: registryMirror.prefault({}),
-  proxies: z.array(proxyRule, "expected a list").default([]),
-  hijack_https: hijackHttps.nullable().default(null),
-  port: port.default(65001),
-  /** The address listened on. */
-  hostIp: text.min(1, "expected an address").default("127.0.0.1"),
-  /** PEM files; with both, dfdaemon itself is reached by TLS. */
-  certpem: text.default(""),
-  keypem: text.default(""),
-  verbose: flag.default(false),
-  /** Accepted for v1's sake: one process uses one CPU. */
-  maxprocs: z.int("expected a whole number").default(4),
-  /** Flags of dfget, for the peer inside dfdaemon. */
-  dfget_flags: texts.default([]),
-  /** Besides those of dfget.yml. */
-  supernodes: z.array(supernode, "expected a list").default([]),
-  /** Bytes a second, of one download and of all together. */
-  ratelimit: rateSchema.prefault("20M"),
-  workHome: text.default(defaultWorkHome),
-  /** Accepted for v1's sake, as is `dfpath`: no process is started, and no second file written. */
-  localrepo: text.default(""),
-  dfpath: text.default("/usr/local/bin/dfget"),
-  logConfig: logConfigSchema.prefault({}),
-  /** The address announced to the supernode; empty: the one by which we reach it. */
-  localIP: announcedAddress.default(""),
-  /** Port of the peer server; 0: the first free one of 15000…65000. */
-  peerPort: port.default(0),
-  /** Accepted for v1's sake: we always stream. */
-  streamMode: flag.default(false),
-  /** Who may use the proxy besides this host itself: CIDR ranges. */
-  allowedClients: z.array(addressRange, "expected a list").default([]),
-  /** Addresses to use for host names instead of what the resolver says. */
-  hostAliases: z.record(z.string(), text).default({}),
-  /** How supernodes and peers prove to each other that they belong together; null: as dfget.yml says. */
-  tls: tlsSchema.nullable().default(null),
-  /** The same by a secret that they share. */
-  secretFile: text.default(""),
+  registry_mirror: documented(registryMirror, "for engines that use dfdaemon as a mirror").prefault(
+    {},
+  ),
+  proxies: documented(
+    z.array(proxyRule, "expected a list"),
+    "which requests of proxy clients go by p2p; the first that matches counts; none does: straight",
+  ).default([]),
+  hijack_https: documented(hijackHttps, "for engines that use dfdaemon as an HTTPS proxy")
+    .nullable()
+    .default(null),
+  port: documented(port, "listened on; 0: any free one").default(65001),
+  hostIp: documented(text.min(1, "expected an address"), "listened on (v1 ignored it)", {
+    type: "IP address",
+  }).default("127.0.0.1"),
+  certpem: documented(text, "PEM file: with `keypem`, dfdaemon itself is reached by TLS", {
+    type: "path",
+  }).default(""),
+  keypem: documented(text, "PEM file: the key of `certpem`", { type: "path" }).default(""),
+  verbose: documented(flag, "log more").default(false),
+  maxprocs: documented(z.int("expected a whole number"), "without effect").default(4),
+  dfget_flags: documented(
+    texts,
+    "flags of dfget for the peer inside dfdaemon: `--ip`, `--port`, `--home`, limits, times",
+  ).default([]),
+  supernodes: documented(z.array(supernode, "expected a list"), "besides those of dfget.yml", {
+    type: "list of supernodes",
+  }).default([]),
+  ratelimit: documented(rateSchema, "of one download, and of all together").prefault("20M"),
+  workHome: documented(
+    text,
+    "`logs/dfdaemon.log`; the cache, unless dfget's `--home` says otherwise",
+    {
+      type: "path",
+      default: "`$STATE_DIRECTORY` where systemd sets it, else $HOME/.small-dragonfly",
+    },
+  ).default(defaultWorkHome),
+  localrepo: documented(text, "without effect: no second file is written", {
+    type: "path",
+  }).default(""),
+  dfpath: documented(text, "without effect: no process is started", { type: "path" }).default(
+    "/usr/local/bin/dfget",
+  ),
+  logConfig: documented(logConfigSchema, "how the log is written and rotated").prefault({}),
+  localIP: documented(announcedAddress, "announced to the supernode", {
+    type: "IPv4 address",
+    default: "the one by which the supernode is reached",
+  }).default(""),
+  peerPort: documented(port, "of the peer server; 0: the first free one of 15000 to 65000").default(
+    0,
+  ),
+  streamMode: documented(flag, "without effect: layers are always streamed").default(false),
+  allowedClients: documented(
+    z.array(addressRange, "expected a list"),
+    "who may use the proxy besides this host itself, by whatever `hostIp`; others get 403, but for `/metrics`, `/healthz` and `/readyz`. Containers with addresses of their own are others",
+    { ours: true, type: "list of CIDR ranges" },
+  ).default([]),
+  hostAliases: documented(
+    z.record(z.string(), text),
+    "addresses to use for host names instead of the resolver's",
+    { ours: true, type: "host name: IP address" },
+  ).default({}),
+  tls: documented(
+    tlsSchema,
+    "by what supernodes and peers prove to each other that they belong together, by TLS",
+    { ours: true, default: "as dfget.yml says" },
+  )
+    .nullable()
+    .default(null),
+  secretFile: documented(text, "the same by secrets that they share, one a line", {
+    ours: true,
+    type: "path",
+    default: "as dfget.yml says",
+  }).default(""),
 };
 
 /** dfdaemon.yml: v1's keys and defaults (protocol §5), and some of our own. */
@@ -144,7 +191,7 @@ export const proxyConfigSchema = configSection(SHAPE);
 export type ProxyConfig = z.output<typeof proxyConfigSchema>;
 
 /** What a flag or an environment variable may set: what is not a block. */
-const SETTABLE = [
+export const SETTABLE = [
   "certpem",
   "dfget_flags",
   "dfpath",

@@ -14,18 +14,23 @@ import {
   type TextFormatter,
 } from "@logtape/logtape";
 import { z } from "zod";
+import { documented } from "./key_notes.ts";
 import { withoutSecretWords } from "./secret_word.ts";
 
 /** The `logConfig` block of every program's configuration. */
 export const logConfigSchema = z.strictObject({
-  /** MB after which a log file is rotated; 0 means 40. */
-  maxSize: z.number().nonnegative().default(0),
-  /** Rotated files to keep; 0 means 1. */
-  maxBackups: z.number().int().nonnegative().default(0),
-  /** Log file instead of the program's usual one. */
-  path: z.string().default(""),
-  /** `text` for people, `json` for JSON lines. */
-  format: z.enum(["text", "json"]).default("text"),
+  maxSize: documented(
+    z.number().nonnegative(),
+    "MB after which a log file is rotated; 0: 40",
+  ).default(0),
+  maxBackups: documented(z.number().int().nonnegative(), "rotated files to keep; 0: 1").default(0),
+  path: documented(z.string(), "log file", {
+    type: "path",
+    default: "the program's usual one",
+  }).default(""),
+  format: documented(z.enum(["text", "json"]), "`text` for people, `json`: a JSON object a line", {
+    ours: true,
+  }).default("text"),
 });
 export type LogConfig = z.infer<typeof logConfigSchema>;
 

@@ -5,6 +5,7 @@ import {
   type ConfigSources,
   DEFAULT_CONFIG_FILE,
   formatSetting,
+  keyOf,
   type SettingName,
   type SupernodeConfig,
   settingFromText,
@@ -99,6 +100,11 @@ function withFlags(command: Command): Command {
     }
   }
   return command;
+}
+
+/** The flag that goes before a key of `base:`, if there is one. */
+export function flagOf(key: string): string | undefined {
+  return FLAGS.find(([, , setting]) => keyOf(setting) === key)?.[0].replace(/^.*(?=--)/, "");
 }
 
 function readFlag(name: SettingName, text: string) {

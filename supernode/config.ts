@@ -6,6 +6,7 @@ import { formatRate, rateSchema } from "../protocol/rate.ts";
 import { isAddressRange } from "../runtime/address_ranges.ts";
 import { ConfigError } from "../runtime/config_error.ts";
 import { configSection, expectedOf, isMissing, readConfigFile } from "../runtime/config_file.ts";
+import { documented, type KeyNotes } from "../runtime/key_notes.ts";
 import { type TlsSettings, tlsSchema } from "../runtime/links/settings.ts";
 import { type LogConfig, logConfigSchema } from "../runtime/logger.ts";
 import { changedKeys } from "../runtime/reload.ts";
@@ -23,20 +24,27 @@ interface Setting<Value> {
   print: (value: Value) => unknown;
 }
 
+/** @param what it does, for docs/reference/configuration.md; see {@link KeyNotes} for `notes` */
 function setting<Value>(
   key: string,
+  what: string,
   schema: z.ZodType<Value, unknown>,
   value: Value,
   print: (value: Value) => unknown = (same) => same,
+  notes: KeyNotes = {},
 ): Setting<Value> {
-  return { key, schema, value, print };
+  const shown = print(value);
+  const given = shown === "" || shown === null || typeof shown === "object" ? undefined : shown;
+  return { key, schema: documented(schema, what, { default: given, ...notes }), value, print };
 }
 
 function whole(expected: string, min: number, max = Number.MAX_SAFE_INTEGER) {
   return z.number(expected).int(expected).min(min, expected).max(max, expected);
 }
 
-const port = whole("expected a port, 0 to 65535 (0: any free one)", 0, 65535);
+const port = whole("expected a port, 0 to 65535 (0: any free one)", 0, 65535).meta({
+  type: "port",
+});
 const atLeastOne = whole("expected a whole number, 1 or more", 1);
 const flag = z.boolean("expected true or false");
 const sourcePattern = z.string().refine((text) => parseSourcePattern(text) !== undefined, {
@@ -49,91 +57,215 @@ const ip = z.union([z.ipv4(), z.ipv6()], { error: "expected an IP address" });
 
 /** Every key of `base:`, in v1's order, with v1's defaults (protocol §6); the last two are ours. */
 const SETTINGS = {
-  /** Whether a node gets its pieces from our copy (`local`) or is sent to the source (`source`). */
-  cdnPattern: setting<"local" | "source">("cdnPattern", z.enum(["local", "source"]), "local"),
-  /** Port of the API; 0: any free one. */
-  listenPort: setting("listenPort", port, 8002),
-  /** Port of our copies; the same as `listenPort`: one server for both. */
-  downloadPort: setting("downloadPort", port, 8001),
-  /** Working directory: `repo/` holds our copies, `logs/` the log. */
-  homeDir: setting("homeDir", z.string().min(1, "expected a path"), "/home/admin/supernode"),
-  /** Accepted for v1's sake, without effect: copies lie in `<homeDir>/repo/download`. */
-  downloadPath: setting("downloadpath", z.string(), ""),
-  /** Downloads from sources at once. */
-  schedulerCorePoolSize: setting("schedulerCorePoolSize", atLeastOne, 10),
-  /** Pieces that one peer serves at once. */
-  peerUpLimit: setting("peerUpLimit", atLeastOne, 5),
-  /** Pieces that one client fetches at once. */
-  peerDownLimit: setting("peerDownLimit", atLeastOne, 4),
-  /** Failures as a server after which a peer serves no more. */
-  eliminationLimit: setting("eliminationLimit", atLeastOne, 5),
-  /** Failures after which a client is sent to the supernode only. */
-  failureCountLimit: setting("failureCountLimit", atLeastOne, 5),
-  /** Accepted for v1's sake, without effect. */
-  linkLimit: setting("linkLimit", rateSchema, 20 * 1024 ** 2, formatRate),
-  /** Bytes a second of `maxBandwidth` that downloads from sources leave alone. */
+  cdnPattern: setting<"local" | "source">(
+    "cdnPattern",
+    "`local`: the supernode fetches a file once and seeds it; `source`: the nodes fetch each piece from the source once, between them",
+    z.enum(["local", "source"]),
+    "local",
+  ),
+  listenPort: setting("listenPort", "of the API; 0: any free one", port, 8002),
+  downloadPort: setting(
+    "downloadPort",
+    "of the supernode's own copies; the same as `listenPort`: one server for both",
+    port,
+    8001,
+  ),
+  homeDir: setting(
+    "homeDir",
+    "working directory: `repo/download` holds the copies, `logs/app.log` the log",
+    z.string().min(1, "expected a path"),
+    "/home/admin/supernode",
+    undefined,
+    {
+      type: "path",
+      default: "`$STATE_DIRECTORY` where systemd sets it, else /home/admin/supernode",
+    },
+  ),
+  downloadPath: setting(
+    "downloadpath",
+    "without effect: copies lie in `<homeDir>/repo/download`",
+    z.string(),
+    "",
+  ),
+  schedulerCorePoolSize: setting(
+    "schedulerCorePoolSize",
+    "downloads from sources at once",
+    atLeastOne,
+    10,
+  ),
+  peerUpLimit: setting("peerUpLimit", "pieces that one peer serves at once", atLeastOne, 5),
+  peerDownLimit: setting(
+    "peerDownLimit",
+    "pieces that one client fetches at once, and that the supernode serves at once of a task",
+    atLeastOne,
+    4,
+  ),
+  eliminationLimit: setting(
+    "eliminationLimit",
+    "failures as a server after which a peer serves no more",
+    atLeastOne,
+    5,
+  ),
+  failureCountLimit: setting(
+    "failureCountLimit",
+    "failures after which a client is sent to the supernode only",
+    atLeastOne,
+    5,
+  ),
+  linkLimit: setting("linkLimit", "without effect", rateSchema, 20 * 1024 ** 2, formatRate),
   systemReservedBandwidth: setting(
     "systemReservedBandwidth",
+    "part of `maxBandwidth` that downloads from sources leave alone",
     rateSchema,
     20 * 1024 ** 2,
     formatRate,
   ),
-  /** Bytes a second that the supernode may use; 0: no limit. */
-  maxBandwidth: setting("maxBandwidth", rateSchema, 200 * 1024 ** 2, formatRate),
-  /** Whether `/debug/pprof` answers. */
-  enableProfiler: setting("enableProfiler", flag, false),
-  /** Debug messages in the log, and `/debug/pprof`. */
-  debug: setting("debug", flag, false),
-  /** The IPv4 address that peers know us by; empty: the first of this host that is not loopback. */
+  maxBandwidth: setting(
+    "maxBandwidth",
+    "what the supernode may use; 0: no limit",
+    rateSchema,
+    200 * 1024 ** 2,
+    formatRate,
+  ),
+  enableProfiler: setting("enableProfiler", "`/debug/pprof` answers", flag, false),
+  debug: setting("debug", "debug messages in the log, and `/debug/pprof`", flag, false),
   advertiseIp: setting(
     "advertiseIP",
+    "address that peers know the supernode by",
     z.union([z.literal(""), z.ipv4("expected an IPv4 address")]),
     "",
+    undefined,
+    { type: "IPv4 address", default: "the first of this host that is not loopback" },
   ),
-  /** How long a source that failed is not asked again, ms. */
-  failAccessIntervalMs: setting("failAccessInterval", durationSchema, 180_000, formatDuration),
-  /** From the start to the first garbage collection, ms. */
-  gcInitialDelayMs: setting("gcInitialDelay", durationSchema, 6000, formatDuration),
-  /** Between collections of tasks and peers, ms. */
-  gcMetaIntervalMs: setting("gcMetaInterval", durationSchema, 120_000, formatDuration),
-  /** A task that nobody asked about for so long is forgotten, ms. */
-  taskExpireMs: setting("taskExpireTime", durationSchema, 180_000, formatDuration),
-  /** A peer is forgotten so long after it went offline, ms. */
-  peerGcDelayMs: setting("peerGCDelay", durationSchema, 180_000, formatDuration),
-  /** Between looks at the free space of the disk, ms. */
-  gcDiskIntervalMs: setting("gcDiskInterval", durationSchema, 15_000, formatDuration),
-  /** Bytes free on the disk below which copies idle for `intervalThresholdMs` are dropped. */
-  youngGcThreshold: setting("youngGCThreshold", rateSchema, 100 * 1024 ** 3, formatRate),
-  /** Bytes free on the disk below which every copy not in use is dropped. */
-  fullGcThreshold: setting("fullGCThreshold", rateSchema, 5 * 1024 ** 3, formatRate),
-  /** How long a copy must have been idle to be dropped before the disk is all but full, ms. */
-  intervalThresholdMs: setting("IntervalThreshold", durationSchema, 7_200_000, formatDuration),
-  /** Tenths of the idle copies that one collection drops at most. */
-  cleanRatio: setting("cleanratio", whole("expected 1 to 10 (tenths)", 1, 10), 1),
-  /** How the log is written and rotated. */
+  failAccessIntervalMs: setting(
+    "failAccessInterval",
+    "a source that failed is not asked again for so long",
+    durationSchema,
+    180_000,
+    formatDuration,
+  ),
+  gcInitialDelayMs: setting(
+    "gcInitialDelay",
+    "from the start to the first garbage collection",
+    durationSchema,
+    6000,
+    formatDuration,
+  ),
+  gcMetaIntervalMs: setting(
+    "gcMetaInterval",
+    "between collections of tasks and peers",
+    durationSchema,
+    120_000,
+    formatDuration,
+  ),
+  taskExpireMs: setting(
+    "taskExpireTime",
+    "a task that nobody asked about for so long is forgotten",
+    durationSchema,
+    180_000,
+    formatDuration,
+  ),
+  peerGcDelayMs: setting(
+    "peerGCDelay",
+    "a peer is forgotten so long after it went offline",
+    durationSchema,
+    180_000,
+    formatDuration,
+  ),
+  gcDiskIntervalMs: setting(
+    "gcDiskInterval",
+    "between looks at the free space of the disk",
+    durationSchema,
+    15_000,
+    formatDuration,
+  ),
+  youngGcThreshold: setting(
+    "youngGCThreshold",
+    "free space below which copies idle for `IntervalThreshold` are dropped",
+    rateSchema,
+    100 * 1024 ** 3,
+    formatRate,
+    { type: "size" },
+  ),
+  fullGcThreshold: setting(
+    "fullGCThreshold",
+    "free space below which every copy not in use is dropped",
+    rateSchema,
+    5 * 1024 ** 3,
+    formatRate,
+    { type: "size" },
+  ),
+  intervalThresholdMs: setting(
+    "IntervalThreshold",
+    "how long a copy must have been idle to be dropped below `youngGCThreshold`",
+    durationSchema,
+    7_200_000,
+    formatDuration,
+  ),
+  cleanRatio: setting(
+    "cleanratio",
+    "tenths of the idle copies that one collection drops at most",
+    whole("expected 1 to 10 (tenths)", 1, 10),
+    1,
+  ),
   logConfig: setting<LogConfig>(
     "logConfig",
+    "how the log is written and rotated",
     configSection(logConfigSchema.shape),
     logConfigSchema.parse({}),
   ),
-  /** Address that the servers listen on. */
-  listenIp: setting("listenIp", ip, "0.0.0.0"),
-  /** Addresses to use for host names of sources instead of the resolver's, like `curl --resolve`. */
-  hostAliases: setting<Record<string, string>>("hostAliases", z.record(z.string(), ip), {}),
-  /** Sites that files may be fetched from, see {@link parseSourcePattern}; none: any. */
-  allowedSources: setting<readonly string[]>("allowedSources", z.array(sourcePattern), []),
-  /** Who may have it forget tasks, or drain it, besides its own host: CIDR ranges. */
-  adminClients: setting<readonly string[]>("adminClients", z.array(addressRange), []),
-  /** The page for people, and who may see it. */
+  listenIp: setting("listenIp", "address that both servers listen on", ip, "0.0.0.0", undefined, {
+    ours: true,
+    type: "IP address",
+  }),
+  hostAliases: setting<Record<string, string>>(
+    "hostAliases",
+    "addresses to use for host names of sources instead of the resolver's",
+    z.record(z.string(), ip),
+    {},
+    undefined,
+    { ours: true, type: "host name: IP address" },
+  ),
+  allowedSources: setting<readonly string[]>(
+    "allowedSources",
+    "sites that files may be fetched from, `[http[s]://]host[:port]`: `*` for any characters of the host, `:*` for any port, else the scheme's own. Redirects count as well: name object storages and token servers, too. Link-local addresses (169.254.0.0/16, fe80::/10) are never asked",
+    z.array(sourcePattern),
+    [],
+    undefined,
+    { ours: true, default: "none: any" },
+  ),
+  adminClients: setting<readonly string[]>(
+    "adminClients",
+    "who may have it forget tasks and drain (`dfctl rm`, `dfctl drain`), besides its own host",
+    z.array(addressRange),
+    [],
+    undefined,
+    { ours: true, type: "list of CIDR ranges" },
+  ),
   console: setting<ConsoleConfig>(
     "console",
+    "the page for people at `/console`",
     configSection(consoleConfigSchema.shape),
     consoleConfigSchema.parse({}),
+    undefined,
+    { ours: true },
   ),
-  /** By what our own programs prove to each other that they are, by TLS … */
-  tls: setting<TlsSettings | null>("tls", tlsSchema, null),
-  /** … or by a secret that they share; empty: nobody asks. */
-  secretFile: setting("secretFile", z.string("expected the path of a file"), ""),
+  tls: setting<TlsSettings | null>(
+    "tls",
+    "by what our programs prove to each other that they are, by TLS",
+    tlsSchema,
+    null,
+    undefined,
+    { ours: true },
+  ),
+  secretFile: setting(
+    "secretFile",
+    "the same by secrets that they share, one a line",
+    z.string("expected the path of a file"),
+    "",
+    undefined,
+    { ours: true, type: "path" },
+  ),
 };
 
 type Settings = typeof SETTINGS;
@@ -144,13 +276,17 @@ export type SupernodeConfig = { readonly [Name in SettingName]: Settings[Name]["
 
 const ENTRIES = Object.entries(SETTINGS) as [SettingName, Setting<unknown>][];
 
-const fileSchema = configSection({
+/** supernode.yml (protocol §6). */
+export const supernodeFileSchema = configSection({
   base: configSection(
     Object.fromEntries(ENTRIES.map(([, { key, schema }]) => [key, schema.optional()])),
   ).optional(),
   // v1's plug-ins are Go code; its only storage is the local one.
-  plugins: z.record(z.string(), z.unknown()).optional(),
-  storages: z.record(z.string(), z.unknown()).optional(),
+  plugins: documented(z.record(z.string(), z.unknown()), "without effect").optional(),
+  storages: documented(
+    z.record(z.string(), z.unknown()),
+    "without effect: the only storage is the local one",
+  ).optional(),
 });
 
 /** A configuration with v1's defaults, some of them replaced: for programs that embed a supernode. */
@@ -249,7 +385,7 @@ export async function loadConfig(
 ): Promise<{ config: SupernodeConfig; warnings: string[] }> {
   const named = sources.file ?? (sources.env.SUPERNODE_CONFIG || undefined);
   const path = named ?? DEFAULT_CONFIG_FILE;
-  const file = await readConfigFile(path, fileSchema).catch((error: Error) => {
+  const file = await readConfigFile(path, supernodeFileSchema).catch((error: Error) => {
     if (named === undefined && isMissing(error.cause)) return {} as never;
     throw error;
   });
@@ -288,6 +424,11 @@ function stateDirectory(env: NodeJS.ProcessEnv): Partial<SupernodeConfig> {
 
 function downloadPath(config: SupernodeConfig): string {
   return join(config.homeDir, "repo", "download");
+}
+
+/** What a setting is called in the file. */
+export function keyOf(name: SettingName): string {
+  return SETTINGS[name].key;
 }
 
 /** A setting's default as a configuration file would have it. */

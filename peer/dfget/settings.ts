@@ -1,13 +1,15 @@
 import { isIP } from "node:net";
 import { z } from "zod";
 import { durationSchema } from "../../protocol/duration.ts";
-import { rateSchema } from "../../protocol/rate.ts";
+import { formatRate, rateSchema } from "../../protocol/rate.ts";
 import { MAX_ZONE } from "../../protocol/swarm/messages.ts";
 import { parseCommandLine, splitList, UsageError } from "../../runtime/command_line.ts";
 import { ConfigError } from "../../runtime/config_error.ts";
 import { isMissing, readConfigFile } from "../../runtime/config_file.ts";
+import { documented } from "../../runtime/key_notes.ts";
 import { type LinkSettings, tlsSchema } from "../../runtime/links/settings.ts";
 import type { SupernodeAddress } from "../contract.ts";
+import { MIN_RATE } from "../download/fetch_piece.ts";
 import { parseSupernode } from "../supernode/parse_supernode.ts";
 import { createDfgetCommand, type DfgetFlags } from "./flags.ts";
 import { readLegacyConfig } from "./legacy_config.ts";
@@ -54,16 +56,44 @@ const supernodeSchema = z.string().transform((text, context) => {
 
 /** `/etc/dragonfly/dfget.yml` (protocol §4). */
 export const dfgetConfigSchema = z.strictObject({
-  nodes: z.array(supernodeSchema).nullish(),
-  localLimit: rateSchema.optional(),
-  minRate: rateSchema.optional(),
-  totalLimit: rateSchema.optional(),
-  clientQueueSize: z.number().int().positive().optional(),
-  workHome: z.string().optional(),
-  zone: z.string().max(MAX_ZONE).optional(),
-  hostAliases: z.record(z.string(), z.string()).optional(),
-  tls: tlsSchema.nullish(),
-  secretFile: z.string("expected the path of a file").optional(),
+  nodes: documented(
+    z.array(supernodeSchema),
+    "supernodes, `host[:8002][=weight 1]`, tried in weighted random order; none: files come straight from their sources",
+    { type: "list of supernodes" },
+  ).nullish(),
+  localLimit: documented(rateSchema, "of one download; 0: no limit", { default: "20M" }).optional(),
+  minRate: documented(rateSchema, "below which a peer is given up", {
+    default: formatRate(MIN_RATE),
+  }).optional(),
+  totalLimit: documented(rateSchema, "of all downloads of the host").optional(),
+  clientQueueSize: documented(z.number().int().positive(), "pieces in the works at once", {
+    default: 6,
+  }).optional(),
+  workHome: documented(
+    z.string(),
+    "`data/` is the cache, `logs/` the logs, `meta/` the peer server's port",
+    { type: "path", default: "$HOME/.small-dragonfly" },
+  ).optional(),
+  zone: documented(
+    z.string().max(MAX_ZONE),
+    "rack, room or data centre of this node: others of the same one are preferred, and thin links between zones spared",
+    { ours: true },
+  ).optional(),
+  hostAliases: documented(
+    z.record(z.string(), z.string()),
+    "addresses to use for host names instead of the resolver's",
+    { ours: true, type: "host name: IP address" },
+  ).optional(),
+  tls: documented(
+    tlsSchema,
+    "by what our programs prove to each other that they are, by TLS; for dfdaemon too, where dfdaemon.yml has neither `tls` nor `secretFile`",
+    { ours: true },
+  ).nullish(),
+  secretFile: documented(
+    z.string("expected the path of a file"),
+    "the same by secrets that they share, one a line",
+    { ours: true, type: "path" },
+  ).optional(),
 });
 
 /**

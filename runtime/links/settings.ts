@@ -1,18 +1,28 @@
 import { z } from "zod";
 import { configSection } from "../config_file.ts";
+import { documented } from "../key_notes.ts";
 
+const OURS = { ours: true, type: "path", default: "must be given" };
 const path = z.string("expected the path of a file").min(1, "expected the path of a file");
 
 /** The `tls:` block, the same in the configuration of every program. */
 export const tlsSchema = configSection({
-  /** PEM file: the certificate by which this program is known, with those between it and the authority. */
-  cert: path,
-  /** PEM file: its key. */
-  key: path,
-  /** PEM file: the authorities, one of which must have signed what another program shows. */
-  ca: path,
-  /** Whether one that is known by a host name must have that name in its certificate. */
-  verifyHostname: z.boolean("expected true or false").default(true),
+  cert: documented(
+    path,
+    "PEM file: the certificate by which this program is known, with those between it and the authority. Its extended key usage, if it has one, must have both `serverAuth` and `clientAuth`",
+    OURS,
+  ),
+  key: documented(path, "PEM file: its key", OURS),
+  ca: documented(
+    path,
+    "PEM file: the authorities, one of which must have signed what another program shows",
+    OURS,
+  ),
+  verifyHostname: documented(
+    z.boolean("expected true or false"),
+    "whether one that is known by a host name must have that name in its certificate",
+    { ours: true },
+  ).default(true),
 });
 export type TlsSettings = z.output<typeof tlsSchema>;
 

@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { z } from "zod";
 import { AddressRanges, isAddressRange, plainAddress } from "../../runtime/address_ranges.ts";
+import { documented } from "../../runtime/key_notes.ts";
 import { isThisHost } from "../../runtime/this_host.ts";
 
 const range = z.string().refine(isAddressRange, "expected an address range such as 10.0.0.0/8");
@@ -9,12 +10,19 @@ const name = z.string().regex(/^[a-z0-9.-]+$/i, "expected a host name");
 
 /** `console:` of the supernode's configuration. */
 export const consoleConfigSchema = z.object({
-  /** Whether there is a console. */
-  enabled: z.boolean("expected true or false").default(true),
-  /** Who may see it besides this host itself, in CIDR form. */
-  allowedClients: z.array(range).default([]),
-  /** Names by which browsers reach it, besides this host's own, `localhost` and addresses. */
-  names: z.array(name).default([]),
+  enabled: documented(z.boolean("expected true or false"), "whether there is a console", {
+    ours: true,
+  }).default(true),
+  allowedClients: documented(
+    z.array(range),
+    "who may see it, and start preheats there, besides the supernode's own host; others get 403",
+    { ours: true, type: "list of CIDR ranges" },
+  ).default([]),
+  names: documented(
+    z.array(name),
+    "host names by which browsers reach it, besides this host's own name, `localhost` and addresses: another name that leads here is refused",
+    { ours: true },
+  ).default([]),
 });
 export type ConsoleConfig = z.infer<typeof consoleConfigSchema>;
 
