@@ -31,7 +31,7 @@ export function manPage(program: Command, section: number): string {
     lines.push(
       ".SH FILES",
       `.TP\n.I ${file ?? `/etc/dragonfly/${name}.yml`}`,
-      "Configuration; its keys are in configuration.md of the package's documentation.",
+      "Configuration; its keys are in reference/configuration.md of the package's documentation.",
     );
   }
   return `${lines.join("\n")}\n`;
