@@ -1,5 +1,6 @@
 import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { hangUp } from "../runtime/hang_up.ts";
 import type { Logger } from "../runtime/logger.ts";
 
 /** As long as Go's dialer, which clients without a proxy use, waits for a connection. */
@@ -61,8 +62,8 @@ export function tunnel(
 /** Answers a CONNECT request with an error, and hangs up. */
 export function refuseConnect(client: Duplex, status: string, text: string): void {
   const body = `dfdaemon: ${text}\n`;
-  if (!client.writable) return void client.destroy();
-  client.end(
+  hangUp(
+    client,
     `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );

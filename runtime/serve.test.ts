@@ -157,4 +157,61 @@ describe("what one client may ask of a server", () => {
     expect(await raw(port, "")).toBe("");
     expect(await raw(port, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12")).toBe("");
   });
+
+  it("ends when a request comes too slowly, whatever the client goes on to send", {
+    timeout: 30_000,
+  }, async () => {
+    const { port } = await start(app, 0, { headersTimeoutMs: 100 });
+    const slow = slowly(port, `GET / HTTP/1.1\r\nHost: x\r\nX: ${"x".repeat(10_000)}`);
+    expect(status(await slow)).toBe("408");
+  });
+
+  it("ends with what was refused, whether the client closes or not", {
+    timeout: 30_000,
+  }, async () => {
+    const { port } = await start(app);
+    const answer = await slowly(port, "CONNECT h:1 HTTP/1.1\r\nHost: x\r\n\r\n and then", true);
+    expect(status(answer)).toBe("405");
+  });
+
+  it("counts a connection that was adopted by the one that it came by", async () => {
+    let server!: RunningServer;
+    const { port } = await start(app, 0, {
+      maxConnectionsPerClient: 1,
+      onConnect: (_request, socket) => {
+        socket.write("yes");
+        server.adopt(socket);
+      },
+    });
+    server = running.at(-1)!;
+    const connects = "CONNECT h:1 HTTP/1.1\r\nHost: x\r\n\r\n";
+    const socket = connect(port, "127.0.0.1", () => socket.write(connects));
+    await new Promise((resolve) => socket.once("data", resolve));
+    socket.write(`GET / HTTP/1.1\r\n${close}\r\n`);
+    let answer = "";
+    for await (const chunk of socket) answer += chunk;
+    expect(status(answer)).toBe("200");
+  });
 });
+
+/**
+ * Sends a byte every few milliseconds and never closes, and gives back what had come when the server has cut
+ * the connection.
+ */
+function slowly(port: number, text: string, headAtOnce = false): Promise<string> {
+  return new Promise((resolve) => {
+    let answer = "";
+    let sent = headAtOnce ? text.indexOf("\r\n\r\n") + 4 : 0;
+    const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+    socket.write(text.slice(0, sent));
+    const timer = setInterval(() => socket.write(text[sent++ % text.length]!), 10);
+    socket.on("data", (chunk) => {
+      answer += chunk;
+    });
+    socket.on("error", () => {});
+    socket.once("close", () => {
+      clearInterval(timer);
+      resolve(answer);
+    });
+  });
+}

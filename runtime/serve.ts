@@ -3,6 +3,7 @@ import https from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { getRequestListener, RequestError } from "@hono/node-server";
+import { hangUp } from "./hang_up.ts";
 import type { Links } from "./links/links.ts";
 import { ListenError } from "./listen_error.ts";
 
@@ -40,6 +41,8 @@ export interface ServeOptions {
   maxBodyBytes?: number;
   /** Milliseconds until a request must have come whole; 0: no limit. Default: 2 min. */
   requestTimeoutMs?: number;
+  /** Milliseconds until a request's headers must have come; also on a connection that has sent nothing yet. Default: 60 s. */
+  headersTimeoutMs?: number;
   /** Milliseconds without a byte either way after which a connection is cut. Default: 15 min. */
   idleTimeoutMs?: number;
   /** Connections of one address at most; more are cut. Default: 4096. */
@@ -71,6 +74,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
         : new Response("internal error\n", { status: 500 }),
   });
   const { maxUrlBytes = 32 * 1024, maxBodyBytes = Number.POSITIVE_INFINITY } = options;
+  const { headersTimeoutMs: headersTimeout = 60_000 } = options;
   const unanswered = new UnansweredRequests();
   const { proof } = options.links ?? {};
   const mutualTls = proof?.kind === "tls" ? proof : undefined;
@@ -89,7 +93,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const serverOptions = {
     maxHeaderSize: options.maxHeaderBytes ?? 64 * 1024,
     requestTimeout: options.requestTimeoutMs ?? 120_000,
-    headersTimeout: 60_000,
+    headersTimeout,
+    // Node looks for late ones every so often only.
+    connectionsCheckingInterval: Math.min(headersTimeout, 30_000),
     keepAliveTimeout: 75_000,
     noDelay: true,
   };
@@ -104,17 +110,11 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   };
   server.on(tls ? "secureConnection" : "connection", track);
   server.timeout = options.idleTimeoutMs ?? 15 * 60_000;
-  limitClients(server, options.maxConnectionsPerClient ?? 4096);
+  const adopted = new WeakSet<Duplex>();
+  limitClients(server, options.maxConnectionsPerClient ?? 4096, adopted);
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
-    if (error.code === "ECONNRESET" || !socket.writable) {
-      socket.destroy();
-      return;
-    }
-    const status =
-      error.code === "HPE_HEADER_OVERFLOW"
-        ? "431 Request Header Fields Too Large"
-        : "400 Bad Request";
-    endWith(socket, status);
+    if (error.code === "ECONNRESET") socket.destroy();
+    else hangUp(socket, lastWord(statusOf(error)));
   });
   if (tls) {
     server.on("tlsClientError", (error: Error, socket: Socket) => {
@@ -152,6 +152,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     port: address.port,
     adopt(socket) {
       track(socket);
+      adopted.add(socket);
       server.emit(tls ? "secureConnection" : "connection", socket);
     },
     setCertificate(tls) {
@@ -190,11 +191,16 @@ class UnansweredRequests {
 }
 
 /** Cuts what one address opens beyond so many connections: one client must not use up all there are. */
-function limitClients(server: http.Server | https.Server, most: number): void {
+function limitClients(
+  server: http.Server | https.Server,
+  most: number,
+  adopted: WeakSet<Duplex>,
+): void {
   const open = new Map<string, number>();
   server.on("connection", (socket: Socket) => {
     const address = socket.remoteAddress;
-    if (!address) return;
+    // What was adopted has been counted as the connection that it came by.
+    if (!address || adopted.has(socket)) return;
     const count = open.get(address) ?? 0;
     if (count >= most) {
       socket.destroy();
@@ -222,10 +228,15 @@ function refuseRequest(
 }
 
 function refuseConnect(_request: IncomingMessage, socket: Duplex): void {
-  socket.on("error", () => {});
-  endWith(socket, "405 Method Not Allowed");
+  hangUp(socket, lastWord("405 Method Not Allowed"));
 }
 
-function endWith(socket: Duplex, status: string): void {
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+function statusOf({ code }: NodeJS.ErrnoException): string {
+  if (code === "HPE_HEADER_OVERFLOW") return "431 Request Header Fields Too Large";
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return "408 Request Timeout";
+  return "400 Bad Request";
+}
+
+function lastWord(status: string): string {
+  return `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
 }

@@ -1,9 +1,12 @@
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
+import { Scratch } from "../support/scratch.ts";
 import { fuzz } from "./fuzz.ts";
 
 // The long run is `npm run fuzz`: see docs/reliability.md.
 it("every port takes whatever is sent to it", { timeout: 300_000 }, async () => {
-  const outcomes = await fuzz({ requests: 2000, seed: 1 });
+  const scratch = await Scratch.open("fuzz");
+  onTestFinished(() => scratch.close());
+  const outcomes = await fuzz(scratch, { requests: 2000, seed: 1 });
   expect(outcomes.map(({ name }) => name)).toEqual([
     "supernode",
     "supernode's files",

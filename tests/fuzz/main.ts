@@ -1,4 +1,5 @@
 import { runMain } from "../../runtime/command_line.ts";
+import { Scratch } from "../support/scratch.ts";
 import { fuzz } from "./fuzz.ts";
 import { readOptions } from "./options.ts";
 import { megabytes, type Outcome } from "./run_target.ts";
@@ -6,7 +7,19 @@ import { megabytes, type Outcome } from "./run_target.ts";
 async function main(): Promise<number> {
   const options = await readOptions(process.argv.slice(2));
   if (typeof options === "number") return options;
-  const outcomes = await fuzz(options, (outcome) => process.stdout.write(`${line(outcome)}\n`));
+  const scratch = await Scratch.open("fuzz");
+  let closing: Promise<void> | undefined;
+  const close = () => (closing ??= scratch.close());
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => void close().finally(() => process.exit(1)));
+  let outcomes: Outcome[];
+  try {
+    outcomes = await fuzz(scratch, options, (outcome) =>
+      process.stdout.write(`${line(outcome)}\n`),
+    );
+  } finally {
+    await close();
+  }
   const sum = (of: (outcome: Outcome) => number) =>
     outcomes.reduce((total, outcome) => total + of(outcome), 0);
   const problems = sum((outcome) => outcome.problems.length);

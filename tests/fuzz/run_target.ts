@@ -106,7 +106,10 @@ export async function runTarget(
   await until(
     "connections are closed",
     async () => (await openDescriptors(part.process.pid)) <= descriptors + SPARE_DESCRIPTORS,
-  ).catch((error: Error) => problems.add(error.message));
+  ).catch(async (error: Error) => {
+    const now = await openDescriptors(part.process.pid);
+    problems.add(`${error.message}: ${descriptors} descriptors at the start, ${now} in the end`);
+  });
   const rssEnd = await rss();
   if (rssWarm > 0 && rssEnd > rssWarm + SPARE_RSS)
     problems.add(`memory grows: ${megabytes(rssWarm)} MB, then ${megabytes(rssEnd)} MB`);
