@@ -171,14 +171,21 @@ export class NodePeer implements Peer {
 
     const digest = request.digest ?? blobDigest(request.url);
     // Without a digest nobody knows whether the source still has the same file.
-    const cached = digest ? this.#catalog.byKey(key) : undefined;
+    let cached = digest ? this.#catalog.byKey(key) : undefined;
     if (cached?.file?.complete && cached.file.index.verified) {
-      const wasRight = cached.announced || (await matchesDigest(cached.file, digest!.hex));
-      if (wasRight && cached.announced)
+      const isRight =
+        (cached.announced && (await cached.file.isUntouched())) ||
+        (await matchesDigest(cached.file, digest!.hex));
+      if (isRight && cached.announced)
         return openCachedFile(cached, cached.file, this.#options.onBytes);
-      if (!wasRight) {
-        log.warn("{name} is damaged on disk; dropping it", { name: cached.name });
-        await this.#catalog.remove(cached);
+      if (!isRight) {
+        const { name } = cached;
+        log.warn("{name} is damaged on disk; dropping it", { name });
+        // The supernode may take its time to hear of it.
+        this.#server.withdraw(name).catch((error: Error) => {
+          log.warn("{name}: {error}", { name, error: error.message });
+        });
+        cached = undefined;
       }
     }
     const resumed = cached?.file && !cached.file.closed ? cached : undefined;

@@ -46,6 +46,8 @@ export function openCachedFile(
 /** Whether a file on disk still has the bytes that its digest says. */
 export async function matchesDigest(file: TaskFile, sha256: string): Promise<boolean> {
   try {
+    // Before it is read, so that a change meanwhile is seen.
+    await file.seal();
     return (await new RunningDigest(file, ["sha256"]).digests()).get("sha256") === sha256;
   } catch {
     return false;

@@ -139,6 +139,8 @@ export class Download {
     const startedMs = performance.now();
     try {
       await this.#bring();
+      // Before the digests, so that a change after them is seen.
+      await this.#file?.seal();
       await this.#verify();
       this.state = "complete";
       const file = this.#file!;

@@ -85,6 +85,8 @@ export function orderedStream(
           const chunk = readerBuffers.take(until - at);
           await file.readInto(chunk, at);
           at += chunk.byteLength;
+          if (growing.state === "complete" && at === until && (await file.isTamperedWith()))
+            throw new WrongDigestError(`${file.path} was changed on disk while it was read`);
           if (!ended) controller.enqueue(chunk);
         } catch (error) {
           end();

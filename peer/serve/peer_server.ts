@@ -36,6 +36,8 @@ export interface PeerServer {
   idleMs(): number;
   /** Stops serving. */
   close(): Promise<void>;
+  /** Tells the supernode that this node serves a file no more, and deletes it. */
+  withdraw(name: string): Promise<void>;
   /** Tells the supernodes that this node serves none of its files any more, and deletes them. */
   withdrawAll(): Promise<void>;
 }
@@ -99,6 +101,13 @@ export async function startPeerServer(settings: PeerServerSettings): Promise<Pee
           log.warn("{name}: {error}", { name, error: error.message });
         });
       }
+      for (const { name, file } of [...catalog.entries()]) {
+        if (!file || file.closed || !(await file.isTamperedWith())) continue;
+        log.warn("{name} was changed on disk; dropping it", { name });
+        await withdraw(name).catch((error: Error) => {
+          log.warn("{name}: {error}", { name, error: error.message });
+        });
+      }
       await catalog.removeWaste(Date.now() - Math.max(settings.expireMs, EXPIRE_MS));
       if (settings.aliveMs > 0 && Date.now() - lastRequestMs >= settings.aliveMs)
         settings.onIdle?.();
@@ -120,6 +129,7 @@ export async function startPeerServer(settings: PeerServerSettings): Promise<Pee
       clearInterval(timer);
       await server.close(500);
     },
+    withdraw,
     async withdrawAll() {
       for (const entry of [...catalog.entries()]) await withdraw(entry.name);
     },

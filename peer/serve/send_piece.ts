@@ -86,6 +86,8 @@ export async function sendPiece(
   } catch {
     return plainText(404, "the file cannot be read any more");
   }
+  if (file && !file.closed && (await file.isTamperedWith()))
+    return plainText(404, "the file was changed on disk");
   outgoing.writeHead(206, {
     "content-type": "application/octet-stream",
     "content-length": bytes,

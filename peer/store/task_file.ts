@@ -24,6 +24,8 @@ export class TaskFile {
   #layout: PieceLayout;
   #index: FileIndex;
   #closed = false;
+  /** How the file lay on disk when it was found to be right. */
+  #seal: { size: number; mtimeMs: number } | undefined;
 
   private constructor(path: string, handle: FileHandle, index: FileIndex) {
     this.path = path;
@@ -169,6 +171,27 @@ export class TaskFile {
   async readInto(target: Uint8Array, offset: number): Promise<void> {
     const read = await readFully(this.#handle, target, offset);
     if (read < target.byteLength) throw new Error(`${this.path} ends at byte ${offset + read}`);
+  }
+
+  /** Notes how the file lies on disk, now that it has been found to be right. */
+  async seal(): Promise<void> {
+    const { size, mtimeMs } = await this.#handle.stat();
+    this.#seal = { size, mtimeMs };
+  }
+
+  /**
+   * Whether nobody has changed the file on disk since {@link seal}: a program that writes to it, or to the output
+   * of dfget that is the same file. What a failing disk changes can only be told by digests.
+   */
+  async isUntouched(): Promise<boolean> {
+    if (!this.#seal) return false;
+    const { size, mtimeMs } = await this.#handle.stat();
+    return size === this.#seal.size && mtimeMs === this.#seal.mtimeMs;
+  }
+
+  /** Whether the file was found to be right, and somebody has changed it on disk since. */
+  async isTamperedWith(): Promise<boolean> {
+    return this.#seal !== undefined && !(await this.isUntouched());
   }
 
   /** Notes facts that the index carries along. */
