@@ -61,7 +61,7 @@ function check(manifest: Manifest): void {
   Object.setPrototypeOf(watched, KINDS[manifest.kind].prototype);
   (watched as unknown as Service).validate();
   unread.delete(`${manifest.kind}.apiVersion`);
-  expect([...unread.keys()]).toEqual([]);
+  if (unread.size > 0) throw new Error(`unknown to Kubernetes: ${[...unread.keys()].join(", ")}`);
 }
 
 function watch<Value>(value: Value, path: string, unread: Map<string, unknown>): Value {
