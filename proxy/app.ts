@@ -72,5 +72,6 @@ function handle(
   return forward(options.client, incoming, outgoing, {
     ...decision,
     ...(isBlob ? { onBytes } : {}),
+    onFailure: options.metrics.countFailure,
   });
 }

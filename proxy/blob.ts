@@ -45,6 +45,7 @@ export async function serveBlob(
     return forward(client, incoming, outgoing, {
       ...decision,
       onBytes: (bytes) => metrics.countBytes("registry", bytes),
+      onFailure: metrics.countFailure,
     });
   };
   if (!peer) return straight("no_peer");
@@ -112,6 +113,7 @@ export async function serveBlob(
       await send(rest, (bytes) => metrics.countBytes("registry", bytes));
     } catch (failure) {
       if (gone.signal.aborted) return;
+      metrics.countFailure("broken_off");
       const about = { url, reached, error: message(failure) };
       log.error("{url}: connection cut at byte {reached}: {error}", about);
       return void outgoing.destroy();

@@ -4,6 +4,7 @@ import { pipeline } from "node:stream/promises";
 import type { HttpClient, HttpResponse, TlsTrust } from "../runtime/http_client.ts";
 import { getLogger } from "../runtime/logger.ts";
 import { answerText, endToEndHeaders, hasBody } from "./headers.ts";
+import type { Failure } from "./metrics.ts";
 
 /** Sent again by the HTTP client itself where a kept connection was stale. */
 const REPEATABLE = new Set(["GET", "HEAD", "OPTIONS"]);
@@ -17,6 +18,8 @@ export interface ForwardTarget {
   trust: TlsTrust | undefined;
   /** Told of every stretch of body bytes from the source. */
   onBytes?: (bytes: number) => void;
+  /** Told where the client gets an error of the source's making, or no whole answer. */
+  onFailure?: (failure: Failure) => void;
 }
 
 /**
@@ -56,11 +59,13 @@ export async function forward(
   } catch (error) {
     incoming.resume();
     if (gone.signal.aborted) return;
+    target.onFailure?.("source_unreachable");
     log.warn("answered with 502: {error}", { error: (error as Error).message });
     answerText(outgoing, 502, (error as Error).message);
     return;
   }
   try {
+    if (response.status >= 500) target.onFailure?.("source_error");
     outgoing.statusCode = response.status;
     outgoing.statusMessage = response.statusText;
     for (const [name, value] of Object.entries(endToEndHeaders(response.rawHeaders))) {
@@ -77,6 +82,7 @@ export async function forward(
       outgoing.end();
     }
   } catch {
+    if (!gone.signal.aborted) target.onFailure?.("broken_off");
     // Either side broke off: the other must see that, too.
     response.body.destroy();
     outgoing.destroy();

@@ -17,6 +17,13 @@ const FALLBACK_REASONS = [
 /** Why a blob that should have come by p2p went straight to the source. */
 export type FallbackReason = (typeof FALLBACK_REASONS)[number];
 
+const FAILURES = ["wrong_bytes", "source_unreachable", "source_error", "broken_off"] as const;
+/**
+ * Why a client did not get what it asked for: the bytes were not what their digest says, the source could
+ * not be reached (502) or answered with an error of its own (5xx), or broke off in the middle.
+ */
+export type Failure = (typeof FAILURES)[number];
+
 /** What dfdaemon counts, one set an instance. */
 export interface ProxyMetrics {
   registry: Registry;
@@ -26,10 +33,13 @@ export interface ProxyMetrics {
   countFallback(reason: FallbackReason): void;
   /** A blob's bytes were not what its digest says. */
   countVerificationFailure(): void;
+  countFailure(failure: Failure): void;
   /** @param seconds from the request of a blob to its first byte */
   observeFirstByte(seconds: number): void;
   /** Shows what the peer has, read whenever the metrics are. */
   watch(peer: { status(): PeerStatus }): void;
+  /** Shows how much room there is, read whenever the metrics are. */
+  watchDisk(freeBytes: () => Promise<number>): void;
   /** Says what certificates are in use, PEM each, by the key of the configuration that names it. */
   showCertificates(chains: Readonly<Record<string, string | undefined>>): void;
 }
@@ -79,6 +89,13 @@ export function createMetrics(): ProxyMetrics {
     help: "Blobs whose bytes were not what their digest says; the client's connection was cut.",
     registers,
   });
+  const failures = new Counter({
+    name: "dragonfly_dfdaemon_failed_requests_total",
+    help: "Requests, of blobs and all else, that got an error or no whole answer, by reason.",
+    labelNames: ["reason"],
+    registers,
+  });
+  for (const reason of FAILURES) failures.inc({ reason }, 0);
   const firstByte = new Histogram({
     name: "dragonfly_dfdaemon_first_byte_duration_seconds",
     help: "Seconds from the request of a blob that did not go straight to the source, to its first byte.",
@@ -99,6 +116,15 @@ export function createMetrics(): ProxyMetrics {
   gauge("active_tasks", "Files that are being fetched.", ({ downloads }) => downloads);
   gauge("cache_files", "Files in the cache, whole or in part.", ({ cachedFiles }) => cachedFiles);
   gauge("cache_size_bytes", "Bytes in the cache.", ({ cachedBytes }) => cachedBytes);
+  let free: () => Promise<number> = async () => Number.NaN;
+  new Gauge({
+    name: "dragonfly_dfdaemon_cache_free_bytes",
+    help: "Bytes free on the disk of the cache.",
+    registers,
+    async collect() {
+      this.set(await free().catch(() => Number.NaN));
+    },
+  });
   const expiry = new Gauge({
     name: "dragonfly_dfdaemon_certificate_expiry_timestamp_seconds",
     help: "When a certificate that dfdaemon uses expires, in seconds since the epoch.",
@@ -110,10 +136,17 @@ export function createMetrics(): ProxyMetrics {
     countBytes: (origin, count) => bytes.inc({ origin }, count),
     countFallback: (reason) => fallbacks.inc({ reason }),
     countServed: (count) => served.inc(count),
-    countVerificationFailure: () => verificationFailures.inc(),
+    countVerificationFailure() {
+      verificationFailures.inc();
+      failures.inc({ reason: "wrong_bytes" });
+    },
+    countFailure: (reason) => failures.inc({ reason }),
     observeFirstByte: (seconds) => firstByte.observe(seconds),
     watch(peer) {
       status = () => peer.status();
+    },
+    watchDisk(freeBytes) {
+      free = freeBytes;
     },
     showCertificates(chains) {
       expiry.reset();

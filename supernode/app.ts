@@ -14,7 +14,7 @@ import { SeedCache } from "./seed/cache.ts";
 import { PathPass } from "./seed/path_pass.ts";
 import { Seeder } from "./seed/seeder.ts";
 import { sourceGuard } from "./seed/source_guard.ts";
-import { type MemberState, SwarmDesk } from "./swarm/swarm_desk.ts";
+import { type MemberState, SwarmDesk, type SwarmLoad } from "./swarm/swarm_desk.ts";
 import { ClientDesk, type PieceErrorReport } from "./tasks/client_desk.ts";
 import { type RegisterOptions, Registry } from "./tasks/register.ts";
 import { SourceAccess } from "./tasks/task.ts";
@@ -100,6 +100,8 @@ export interface Supernode {
   holdings(taskId: string, cid: string): ReturnType<TaskSchedule["holdings"]>;
   /** Downloads from sources that run, and that wait for their turn. */
   downloads(): { running: number; waiting: number };
+  /** What the swarms are at. */
+  swarmLoad(): SwarmLoad;
   /** Takes other limits, for tasks and downloads under way too. */
   adjust(limits: CoreLimits): void;
   /** A peer handed out a bad piece, or none. */
@@ -203,6 +205,7 @@ export function createSupernode(options: SupernodeOptions): Supernode {
     member: (taskId, cid) => swarms.look(taskId, cid),
     holdings: (taskId, cid) => schedules.get(taskId)?.holdings(cid),
     downloads: () => seeder.load,
+    swarmLoad: () => swarms.load,
     adjust(changed) {
       Object.assign(limits, scheduleLimits(changed));
       registryOptions.failAccessIntervalMs = changed.failAccessIntervalMs;

@@ -15,12 +15,25 @@ async function lines(metrics: SupernodeMetrics, name: string): Promise<string[]>
 /** A supernode with these tasks, a copy of 5 and one of 7 bytes, and downloads from sources. */
 function having(store: TaskStore): Parameters<SupernodeMetrics["watch"]>[0] {
   const cache = new SeedCache("/nowhere");
-  cache.list = async () => [5, 7].map((bytes) => ({ taskId: "", bytes, lastAccessMs: 0 }));
-  return { store, cache, downloads: () => ({ running: 2, waiting: 3 }) };
+  cache.list = async () => [5, 7].map((bytes) => ({ taskId: `${bytes}`, bytes, lastAccessMs: 0 }));
+  cache.freeBytes = async () => 9;
+  const swarms = { downloading: 4, complete: 6, runners: 3, leases: 5, openBlocks: 8 };
+  return {
+    store,
+    cache,
+    downloads: () => ({ running: 2, waiting: 3 }),
+    swarmLoad: () => swarms,
+  };
 }
 
-/** v1's metrics with their labels (protocol §7 and what v1.0.6 shows). */
-const V1 = {
+/** v1's metrics (protocol §7 and what v1.0.6 shows), and ours. */
+const TYPES = {
+  dragonfly_supernode_cache_free_bytes: "gauge",
+  dragonfly_supernode_swarm_leases: "gauge",
+  dragonfly_supernode_swarm_members: "gauge",
+  dragonfly_supernode_swarm_open_blocks: "gauge",
+  dragonfly_supernode_swarm_runners: "gauge",
+  dragonfly_supernode_tasks_registered_bytes_total: "counter",
   dragonfly_dfget_download_duration_seconds: "histogram",
   dragonfly_dfget_download_failed_total: "counter",
   dragonfly_dfget_download_size_bytes_total: "counter",
@@ -59,7 +72,7 @@ test("every name of v1's dashboards is there, with its type", async () => {
   metrics.watch(having(new TaskStore(() => 0)));
   const types = await lines(metrics, "# TYPE dragonfly_");
   expect(types.sort()).toEqual(
-    Object.entries(V1)
+    Object.entries(TYPES)
       .map(([name, type]) => `# TYPE ${name} ${type}`)
       .sort(),
   );
@@ -103,6 +116,27 @@ test("call systems beyond the hundredth are counted together", async () => {
   const counted = await lines(metrics, "dragonfly_supernode_dfgettasks_registered_total");
   expect(counted).toHaveLength(101);
   expect(counted.at(-1)).toContain('callsystem="(other)"} 50');
+});
+
+test("gauges say what swarms and the cache are at, and counters how much was asked for", async () => {
+  const metrics = new SupernodeMetrics();
+  metrics.watch(having(new TaskStore(() => 0)));
+  metrics.taskRegistered(100);
+  metrics.taskRegistered(-1);
+  const found = Object.keys(TYPES).flatMap((name) => lines(metrics, name));
+  expect((await Promise.all(found)).flat()).toEqual(
+    expect.arrayContaining([
+      "dragonfly_supernode_cache_free_bytes 9",
+      "dragonfly_supernode_cache_size_bytes 12",
+      'dragonfly_supernode_swarm_members{state="downloading"} 4',
+      'dragonfly_supernode_swarm_members{state="complete"} 6',
+      "dragonfly_supernode_swarm_runners 3",
+      "dragonfly_supernode_swarm_leases 5",
+      "dragonfly_supernode_swarm_open_blocks 8",
+      "dragonfly_supernode_tasks_registered_bytes_total 100",
+      "dragonfly_supernode_tasks_registered_total 2",
+    ]),
+  );
 });
 
 test("gauges follow the store", async () => {

@@ -24,6 +24,10 @@ export class SupernodeMetrics implements SupernodeObserver {
   /** Counts HTTP requests. */
   readonly middleware = httpMetrics(this.registry, PREFIX);
   readonly #tasks = this.#counter("tasks_registered_total", "Tasks registered");
+  readonly #taskBytes = this.#counter(
+    "tasks_registered_bytes_total",
+    "Bytes of the files of tasks registered: about what sources should have had to send",
+  );
   readonly #clients = this.#counter("dfgettasks_registered_total", "Downloads registered", [
     "callsystem",
   ]);
@@ -102,14 +106,35 @@ export class SupernodeMetrics implements SupernodeObserver {
   }
 
   /** Adds the gauges of what a supernode has; read whenever the metrics are. */
-  watch({ store, cache, downloads }: Pick<Supernode, "store" | "cache" | "downloads">): void {
+  watch(of: Pick<Supernode, "store" | "cache" | "downloads" | "swarmLoad">): void {
+    const { store, cache, downloads, swarmLoad } = of;
+    this.#gauge("swarm_members", "Members of swarms, by state", ["state"], (gauge) => {
+      const { downloading, complete } = swarmLoad();
+      gauge.set({ state: "downloading" }, downloading);
+      gauge.set({ state: "complete" }, complete);
+    });
+    this.#gauge("swarm_runners", "Members of swarms that fetch from outside", [], (gauge) => {
+      gauge.set(swarmLoad().runners);
+    });
+    this.#gauge("swarm_leases", "Leases to fetch from outside that are held", [], (gauge) => {
+      gauge.set(swarmLoad().leases);
+    });
+    this.#gauge(
+      "swarm_open_blocks",
+      "Blocks of 1 MiB that are still to be leased, in swarms that download",
+      [],
+      (gauge) => gauge.set(swarmLoad().openBlocks),
+    );
     this.#gauge("source_downloads", "Downloads from sources, by state", ["state"], (gauge) => {
       const { running, waiting } = downloads();
       gauge.set({ state: "running" }, running);
       gauge.set({ state: "waiting" }, waiting);
     });
     this.#gauge("cache_size_bytes", "Bytes of own copies on disk", [], async (gauge) => {
-      gauge.set((await cache.list()).reduce((sum, { bytes }) => sum + bytes, 0));
+      gauge.set(await cache.size());
+    });
+    this.#gauge("cache_free_bytes", "Bytes free on the disk of own copies", [], async (gauge) => {
+      gauge.set(await cache.freeBytes());
     });
     this.#gauge("peers", "Peers known", ["peer"], (gauge) => {
       for (const { hostName, ip } of store.peers()) gauge.inc({ peer: `${hostName}-${ip}` });
@@ -146,8 +171,9 @@ export class SupernodeMetrics implements SupernodeObserver {
     );
   }
 
-  taskRegistered(): void {
+  taskRegistered(bytes: number): void {
     this.#tasks.inc();
+    this.#taskBytes.inc(Math.max(0, bytes));
   }
   clientRegistered(callSystem: string): void {
     this.#clients.inc({ callsystem: this.#callSystem(callSystem) });

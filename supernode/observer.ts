@@ -16,8 +16,12 @@ export interface Problem {
  * `dfgettasks{callsystem,status}`) are not events: read them off the task store.
  */
 export interface SupernodeObserver {
-  /** A task nobody knew was registered: `tasks_registered_total`. */
-  taskRegistered(): void;
+  /**
+   * A task nobody knew was registered: `tasks_registered_total`, `tasks_registered_bytes_total`.
+   *
+   * @param bytes of its file; below 0 where unknown
+   */
+  taskRegistered(bytes: number): void;
   /** A client registered: `dfgettasks_registered_total{callsystem}`. */
   clientRegistered(callSystem: string): void;
   /** A client could not register, or was sent back to the source: `dfgettasks_failed_total{callsystem}`. */

@@ -27,6 +27,22 @@ describe("open blocks", () => {
     expect([open.any, open.comesMore]).toEqual([false, false]);
   });
 
+  it("are counted, wherever they can be had", () => {
+    const open = new OpenBlocks(10);
+    open.take(4, NOTHING);
+    expect(open.count).toBe(6);
+    open.back({ first: 1, count: 2 });
+    open.pass(9);
+    open.setAside({ first: 5, count: 2 });
+    open.supply("seed", 0);
+    expect(open.count).toBe(7);
+    open.put({ first: 5, count: 2 }, "v1");
+    open.supply("seed", 10);
+    expect(open.count).toBe(7);
+    takeAll(open);
+    expect(open.count).toBe(0);
+  });
+
   it("are given out as far as the supernode's copy has come", () => {
     const open = new OpenBlocks(10);
     open.supply("seed", 0);

@@ -47,6 +47,14 @@ export class OpenBlocks {
     return this.#blocks - this.#frontier;
   }
 
+  /** Blocks that nobody fetches or has fetched, wherever they can be had. */
+  get count(): number {
+    let passed = 0;
+    for (const block of this.#passed) if (block >= this.#frontier) passed += 1;
+    const returned = this.#returned.reduce((sum, { count }) => sum + count, 0);
+    return this.untouched - passed + this.#aside.size + returned;
+  }
+
   /** Whether there are any that can be had now. */
   get any(): boolean {
     return this.#next() !== undefined || this.#returned.some((run) => this.#reach(run) > 0);

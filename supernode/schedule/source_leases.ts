@@ -82,6 +82,13 @@ export class SourceLeases<Holder> {
     return this.#runners.size;
   }
 
+  /** Leases held. */
+  get held(): number {
+    let held = 0;
+    for (const { leases } of this.#runners.values()) held += leases.length;
+    return held;
+  }
+
   isRunner(holder: Holder): boolean {
     return this.#runners.has(holder);
   }

@@ -195,6 +195,11 @@ export class SwarmTask {
     return this.#leases.runners;
   }
 
+  /** Leases held, and blocks that are still to be leased. */
+  get work(): { leases: number; openBlocks: number } {
+    return { leases: this.#leases.held, openBlocks: this.#leases.open.count };
+  }
+
   /** How many members could not fetch from the supernode's own copy. */
   get seedRefusals(): number {
     return this.#seedRefusals;

@@ -71,6 +71,28 @@ it("knows nothing of a copy that is not there", async () => {
   await expect(cache.open(ID)).rejects.toThrow("ENOENT");
 });
 
+it("knows how large it is, and asks the disk only for what earlier runs have left", async () => {
+  const write = async (into: SeedCache, id: string, ...texts: string[]) => {
+    const writer = await into.write(id, HEAD);
+    for (const [number, text] of texts.entries()) await writer.piece(piece(number, text));
+    return writer;
+  };
+  await (await write(cache, ID, "0123456789", "abcde")).close();
+  const later = new SeedCache(root);
+  const other = ID.replace("abc", "def");
+  await (await write(later, other, "0123456789")).close();
+  expect(await later.size()).toBe(25);
+  const writer = await write(later, other, "0123456789", "x".repeat(10));
+  expect(await later.size()).toBe(35);
+  await writer.complete(12, MD5, 12);
+  await writer.close();
+  expect(await later.size()).toBe(27);
+  await rm(later.path(ID));
+  expect(await later.size()).toBe(27);
+  await later.drop(ID);
+  expect(await later.size()).toBe(12);
+});
+
 it("is in use when it is touched", async () => {
   await (await cache.write(ID, HEAD)).close();
   const before = (await cache.list())[0]!.lastAccessMs;

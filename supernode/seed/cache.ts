@@ -52,6 +52,10 @@ export interface CachedFile {
  */
 export class SeedCache {
   readonly #root: string;
+  /** The size of each copy, as far as it is known without a look at the disk. */
+  readonly #sizes = new Map<string, CopySize>();
+  #counting: Promise<void> | undefined;
+  #counted = false;
 
   /** @param root the file port's root, `<homeDir>/repo` */
   constructor(root: string) {
@@ -103,7 +107,10 @@ export class SeedCache {
         ...keptMd5s,
       ];
       await writeFileAtomically(this.#indexPath(taskId), `${lines.join("\n")}\n`);
-      return new CopyWriter(pieces, await open(this.#indexPath(taskId), "a"), pieceSize);
+      const size = { bytes: (await pieces.stat()).size };
+      this.#sizes.set(taskId, size);
+      const index = await open(this.#indexPath(taskId), "a");
+      return new CopyWriter(pieces, index, pieceSize, size);
     } catch (error) {
       await pieces.close();
       throw error;
@@ -139,6 +146,20 @@ export class SeedCache {
     return files;
   }
 
+  /** Bytes of all copies: the disk is asked for those of earlier runs once. */
+  async size(): Promise<number> {
+    this.#counting ??= this.list().then((files) => {
+      for (const { taskId, bytes } of files) {
+        if (!this.#sizes.has(taskId)) this.#sizes.set(taskId, { bytes });
+      }
+      this.#counted = true;
+    });
+    await this.#counting;
+    let sum = 0;
+    for (const { bytes } of this.#sizes.values()) sum += bytes;
+    return sum;
+  }
+
   /** Deletes a copy; returns its bytes, 0 where there is none. */
   async drop(taskId: string): Promise<number> {
     const bytes = await stat(this.path(taskId)).then(
@@ -147,6 +168,9 @@ export class SeedCache {
     );
     await rm(this.#indexPath(taskId), { force: true });
     await rm(this.path(taskId), { force: true });
+    if (this.#counted) this.#sizes.delete(taskId);
+    // Who counts just now may have seen it still.
+    else this.#sizes.set(taskId, { bytes: 0 });
     return bytes;
   }
 
@@ -157,21 +181,30 @@ export class SeedCache {
   }
 }
 
+/** Bytes of a copy on disk; its writer keeps it up to date. */
+interface CopySize {
+  bytes: number;
+}
+
 /** Writes one copy. */
 export class CopyWriter {
   readonly #pieces: FileHandle;
   readonly #index: FileHandle;
   readonly #pieceSize: number;
+  readonly #size: CopySize;
 
-  constructor(pieces: FileHandle, index: FileHandle, pieceSize: number) {
+  constructor(pieces: FileHandle, index: FileHandle, pieceSize: number, size: CopySize) {
     this.#pieces = pieces;
     this.#index = index;
     this.#pieceSize = pieceSize;
+    this.#size = size;
   }
 
   /** Puts the next piece on disk; it can be served when this resolves. */
   async piece(piece: CutPiece): Promise<void> {
-    await writeAll(this.#pieces, piece.bytes, piece.number * this.#pieceSize);
+    const start = piece.number * this.#pieceSize;
+    await writeAll(this.#pieces, piece.bytes, start);
+    this.#size.bytes = Math.max(this.#size.bytes, start + piece.bytes.byteLength);
     await this.#index.appendFile(`${piece.md5}\n`);
   }
 
@@ -179,6 +212,7 @@ export class CopyWriter {
   async complete(length: number, realMd5: string, wireLength: number): Promise<void> {
     // A longer file may have lain there before.
     await this.#pieces.truncate(wireLength);
+    this.#size.bytes = wireLength;
     await this.#index.appendFile(`${JSON.stringify({ length, realMd5 })}\n`);
   }
 

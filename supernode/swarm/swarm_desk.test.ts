@@ -415,6 +415,22 @@ describe("heartbeats", () => {
     );
   });
 
+  it("show in what all swarms are at", () => {
+    const one = task("a");
+    const [first, second] = [client(one, 1), client(one, 2)];
+    const { leases } = desk.join(first, one, JOIN)!;
+    const count = leases.reduce((sum, lease) => sum + lease.count, 0);
+    const load = { downloading: 1, complete: 0, runners: 1, leases: leases.length };
+    expect(desk.load).toEqual({ ...load, openBlocks: BLOCKS - count });
+    report(first, {
+      held: BLOCKS,
+      leases: leases.map((lease) => ({ ...lease, done: lease.count })),
+    });
+    expect(desk.load).toMatchObject({ downloading: 0, complete: 1, leases: 0, openBlocks: 0 });
+    desk.join(second, one, JOIN);
+    expect(desk.load).toMatchObject({ downloading: 1, complete: 1 });
+  });
+
   it("lead v1 clients to a node as soon as it has the whole file, and keep them off the source before", () => {
     const one = task("a");
     const node = client(one, 1);

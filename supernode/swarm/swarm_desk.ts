@@ -64,6 +64,18 @@ export interface MemberState {
   fetches: BlockRun[];
 }
 
+/** What all swarms together are at. */
+export interface SwarmLoad {
+  /** Members that do not have the whole file yet, and that have it. */
+  downloading: number;
+  complete: number;
+  /** Members that fetch from outside their swarm, and the leases that they hold. */
+  runners: number;
+  leases: number;
+  /** Blocks that are still to be leased, in swarms that download. */
+  openBlocks: number;
+}
+
 const ORIGINS = { source: "registry", seed: "supernode", peer: "peer" } as const;
 /** Milliseconds between two looks at who is silent. */
 const EXPIRE_INTERVAL_MS = 250;
@@ -180,6 +192,20 @@ export class SwarmDesk {
         count: count - done,
       })),
     };
+  }
+
+  /** What all swarms together are at. */
+  get load(): SwarmLoad {
+    const load = { downloading: 0, complete: 0, runners: 0, leases: 0, openBlocks: 0 };
+    for (const { task, members, downloading } of this.#swarms.values()) {
+      const { leases, openBlocks } = task.work;
+      load.downloading += downloading;
+      load.complete += members.size - downloading;
+      load.runners += task.runners;
+      load.leases += leases;
+      if (downloading > 0) load.openBlocks += openBlocks;
+    }
+    return load;
   }
 
   /** Answers POST /swarm/heartbeat. */

@@ -207,7 +207,7 @@ export class Registry {
       lastAccessMs: now(),
     };
     store.addTask(task);
-    observer.taskRegistered();
+    observer.taskRegistered(length);
     log.info("new task {task}: {url}, {length} bytes", {
       task: id,
       url: redactUrl(request.rawUrl),
