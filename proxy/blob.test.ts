@@ -363,7 +363,7 @@ describe("when p2p fails", () => {
     ["an error", 500, { "Content-Length": 5 }],
   ])("and the source has %s: cut, nothing foreign sent", async (_, status, headers) => {
     const error = new DownloadError("gone");
-    const { blob, get } = await setUp(
+    const { blob, get, metrics } = await setUp(
       (blob) => testFile(blob.content, { failAfter: 300_000, error }),
       (blob, request, response) => {
         if (request.method === "HEAD") serveTestBlob(blob, request, response);
@@ -373,6 +373,7 @@ describe("when p2p fails", () => {
     const answer = await get();
     expect(answer.cut).toBe(true);
     expect(answer.body.equals(blob.content.subarray(0, answer.body.length))).toBe(true);
+    expect(await metrics()).toContain('failed_requests_total{reason="broken_off"} 1');
   });
 
   test("wrong bytes cut the connection, and nobody else is asked", async () => {
@@ -384,6 +385,7 @@ describe("when p2p fails", () => {
     const answer = await get();
     expect(answer.cut).toBe(true);
     expect(await metrics()).toContain("dragonfly_dfdaemon_verification_failures_total 1");
+    expect(await metrics()).toContain('failed_requests_total{reason="wrong_bytes"} 1');
     expect(await metrics()).toContain("dragonfly_dfdaemon_first_byte_duration_seconds_count 1");
     expect(answer.body.length).toBeLessThan(SIZE);
     expect(gets()).toEqual([]);

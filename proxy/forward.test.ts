@@ -288,3 +288,38 @@ test("what is neither URL nor path is refused", async () => {
   expect((await ask({ port: proxy.port, path: "*", method: "OPTIONS" })).status).toBe(400);
   expect((await ask({ port: proxy.port, path: "ftp://h/x" })).status).toBe(400);
 });
+
+test("what a client did not get is counted by whose fault it was; what it did not wait for is not", async () => {
+  const blob = randomBlob(1_000_000);
+  const registry = await startServer((request, response) => {
+    if (request.url === "/busy") response.writeHead(503).end();
+    else if (request.url === "/no") response.writeHead(404).end();
+    else {
+      response.writeHead(200, { "Content-Length": blob.content.length });
+      response.write(blob.content.subarray(0, 500_000), () => {
+        if (request.url === "/broken") response.destroy();
+      });
+    }
+  });
+  const proxy = await startTestProxy({
+    registry_mirror: { remote: `http://127.0.0.1:${registry.port}` },
+  });
+  const failures = async () => {
+    const text = (await ask({ port: proxy.port, path: "/metrics" })).body.toString();
+    const all = text.matchAll(/failed_requests_total\{reason="(\w+)"\} (\d+)/g);
+    return Object.fromEntries([...all].map(([, reason, count]) => [reason, Number(count)]));
+  };
+  const socket = await connectTo(proxy.port);
+  socket.write("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+  await once(socket, "data");
+  socket.destroy();
+  await ask({ port: proxy.port, path: "/no" });
+  const none = { wrong_bytes: 0, source_unreachable: 0, source_error: 0, broken_off: 0 };
+  expect(await failures()).toEqual(none);
+
+  await ask({ port: proxy.port, path: "/busy" });
+  expect((await ask({ port: proxy.port, path: "/broken" })).cut).toBe(true);
+  await ask({ port: proxy.port, path: "http://127.0.0.1:1/nobody" });
+  const each = { source_unreachable: 1, source_error: 1, broken_off: 1 };
+  expect(await failures()).toEqual({ ...none, ...each });
+});

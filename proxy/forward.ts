@@ -76,13 +76,15 @@ export async function forward(
     const { onBytes } = target;
     // A second listener costs less than a stream in between, and is held back by the same pauses.
     if (onBytes) response.body.on("data", (chunk: Uint8Array) => onBytes(chunk.byteLength));
+    response.body.once("error", () => {
+      if (!gone.signal.aborted) target.onFailure?.("broken_off");
+    });
     await pipeline(response.body, outgoing, { end });
     if (withBody) {
       await drain(incoming, gone.signal);
       outgoing.end();
     }
   } catch {
-    if (!gone.signal.aborted) target.onFailure?.("broken_off");
     // Either side broke off: the other must see that, too.
     response.body.destroy();
     outgoing.destroy();

@@ -1,5 +1,6 @@
 import { startPeer as defaultStartPeer, type Peer, type PeerOptions } from "../peer/mod.ts";
 import { ConfigError } from "../runtime/config_error.ts";
+import { freeBytes } from "../runtime/files.ts";
 import { HttpClient } from "../runtime/http_client.ts";
 import type { Links } from "../runtime/links/links.ts";
 import { LINK_KEYS } from "../runtime/links/settings.ts";
@@ -78,7 +79,10 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     onBytes: metrics.countBytes,
     onServed: metrics.countServed,
   });
-  if (peer) metrics.watch(peer);
+  if (peer) {
+    metrics.watch(peer);
+    metrics.watchDisk(() => freeBytes(settings.dataDir));
+  }
   const showCertificates = () =>
     metrics.showCertificates(certificatesInUse(loaded, peer?.links, identity !== undefined));
   showCertificates();
