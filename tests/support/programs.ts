@@ -16,6 +16,8 @@ const PACKAGES = {
   "dpkg-buildpackage": "dpkg-dev",
   dh: "debhelper",
   icinga2: "icinga2-bin",
+  prometheus: "prometheus",
+  promtool: "prometheus",
   lintian: "lintian",
   mmdebstrap: "mmdebstrap",
   "systemd-analyze": "systemd",
