@@ -17,7 +17,10 @@ function having(store: TaskStore): Parameters<SupernodeMetrics["watch"]>[0] {
   const cache = new SeedCache("/nowhere");
   cache.list = async () => [5, 7].map((bytes) => ({ taskId: `${bytes}`, bytes, lastAccessMs: 0 }));
   cache.freeBytes = async () => 9;
-  const swarms = { downloading: 4, complete: 6, runners: 3, leases: 5, openBlocks: 8 };
+  const connections = Array.from({ length: 60 }, (_, used) => {
+    return { registry: used === 59 ? "" : `r${used}:443`, used, wanted: 32 };
+  });
+  const swarms = { downloading: 4, complete: 6, runners: 3, leases: 5, openBlocks: 8, connections };
   return {
     store,
     cache,
@@ -29,6 +32,7 @@ function having(store: TaskStore): Parameters<SupernodeMetrics["watch"]>[0] {
 /** v1's metrics (protocol §7 and what v1.0.6 shows), and ours. */
 const TYPES = {
   dragonfly_supernode_cache_free_bytes: "gauge",
+  dragonfly_supernode_source_connections: "gauge",
   dragonfly_supernode_swarm_leases: "gauge",
   dragonfly_supernode_swarm_members: "gauge",
   dragonfly_supernode_swarm_open_blocks: "gauge",
@@ -135,8 +139,12 @@ test("gauges say what swarms and the cache are at, and counters how much was ask
       "dragonfly_supernode_swarm_open_blocks 8",
       "dragonfly_supernode_tasks_registered_bytes_total 100",
       "dragonfly_supernode_tasks_registered_total 2",
+      'dragonfly_supernode_source_connections{registry="(own copies)",state="used"} 59',
+      'dragonfly_supernode_source_connections{registry="r58:443",state="used"} 58',
+      'dragonfly_supernode_source_connections{registry="r58:443",state="wanted"} 32',
     ]),
   );
+  expect(await lines(metrics, "dragonfly_supernode_source_connections")).toHaveLength(100);
 });
 
 test("gauges follow the store", async () => {

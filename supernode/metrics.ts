@@ -15,6 +15,8 @@ const CLIENT_STATES: ClientState[] = ["WAITING", "RUNNING", "SUCCESS", "FAILED"]
 const BYTE_ORIGINS: ByteOrigin[] = ["registry", "supernode", "peer"];
 /** Clients name their call system themselves: more names than this are counted together. */
 const MAX_CALL_SYSTEMS = 100;
+/** … and more registries than this are not shown. */
+const MAX_REGISTRIES = 50;
 
 /** The Prometheus metrics of a supernode, under v1's names (protocol §7). */
 export class SupernodeMetrics implements SupernodeObserver {
@@ -130,6 +132,20 @@ export class SupernodeMetrics implements SupernodeObserver {
       gauge.set({ state: "running" }, running);
       gauge.set({ state: "waiting" }, waiting);
     });
+    this.#gauge(
+      "source_connections",
+      "Connections of nodes to a registry for swarms: in use, and as many as its link needs",
+      ["registry", "state"],
+      (gauge) => {
+        const { connections } = swarmLoad();
+        // Clients name the registries: those that matter are in use.
+        const busiest = connections.sort((a, b) => b.used - a.used).slice(0, MAX_REGISTRIES);
+        for (const { registry, used, wanted } of busiest) {
+          gauge.set({ registry: registry || "(own copies)", state: "used" }, used);
+          gauge.set({ registry: registry || "(own copies)", state: "wanted" }, wanted);
+        }
+      },
+    );
     this.#gauge("cache_size_bytes", "Bytes of own copies on disk", [], async (gauge) => {
       gauge.set(await cache.size());
     });

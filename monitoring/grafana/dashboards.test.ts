@@ -35,7 +35,7 @@ it.each(all)(
   },
 );
 
-it("every metric of dfdaemon, and what swarms are at, is on a panel or in docs only for a reason", async () => {
+it("every metric of dfdaemon, and what swarms are at, is on a panel", async () => {
   const shown = JSON.stringify(all);
   const { dfdaemon, supernode } = await allMetrics();
   const names = [...dfdaemon!, ...supernode!.filter(({ name }) => name.includes("_swarm_"))];

@@ -60,6 +60,12 @@ const FLEET: Dashboard = {
       { expr: "sum(dragonfly_supernode_swarm_open_blocks)", legend: "blocks to lease" },
       by("state", "dragonfly_supernode_source_downloads", "own copies: {{state}}"),
     ]),
+    lines("Connections to registries, of swarms", "none", [
+      {
+        expr: "sum by (registry, state) (dragonfly_supernode_source_connections)",
+        legend: "{{registry}}: {{state}}",
+      },
+    ]),
     lines("Tasks, by the state of the supernode's copy", "none", [
       by("cdnstatus", "dragonfly_supernode_tasks"),
     ]),

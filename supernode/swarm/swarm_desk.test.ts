@@ -420,8 +420,14 @@ describe("heartbeats", () => {
     const [first, second] = [client(one, 1), client(one, 2)];
     const { leases } = desk.join(first, one, JOIN)!;
     const count = leases.reduce((sum, lease) => sum + lease.count, 0);
-    const load = { downloading: 1, complete: 0, runners: 1, leases: leases.length };
-    expect(desk.load).toEqual({ ...load, openBlocks: BLOCKS - count });
+    expect(desk.load).toEqual({
+      downloading: 1,
+      complete: 0,
+      runners: 1,
+      leases: leases.length,
+      openBlocks: BLOCKS - count,
+      connections: [{ registry: "registry.test", used: 1, wanted: expect.any(Number) }],
+    });
     report(first, {
       held: BLOCKS,
       leases: leases.map((lease) => ({ ...lease, done: lease.count })),

@@ -74,6 +74,8 @@ export interface SwarmLoad {
   leases: number;
   /** Blocks that are still to be leased, in swarms that download. */
   openBlocks: number;
+  /** Connections to each registry, by its host; the supernode's own copies go by no name. */
+  connections: { registry: string; used: number; wanted: number }[];
 }
 
 const ORIGINS = { source: "registry", seed: "supernode", peer: "peer" } as const;
@@ -196,7 +198,12 @@ export class SwarmDesk {
 
   /** What all swarms together are at. */
   get load(): SwarmLoad {
-    const load = { downloading: 0, complete: 0, runners: 0, leases: 0, openBlocks: 0 };
+    const connections = [...this.#budgets].map(([registry, { used, wanted }]) => ({
+      ...{ registry, used, wanted },
+    }));
+    const load = {
+      ...{ downloading: 0, complete: 0, runners: 0, leases: 0, openBlocks: 0, connections },
+    };
     for (const { task, members, downloading } of this.#swarms.values()) {
       const { leases, openBlocks } = task.work;
       load.downloading += downloading;
