@@ -130,10 +130,7 @@ export class SourceLeases<Holder> {
     if (!this.hasWork) return undefined;
     const runner = this.#runners.get(holder);
     if (runner) {
-      // Among several, how long the first one takes tells how many connections there should be.
-      const waits = runner.rate === undefined && this.#runners.size > 1;
-      const most = waits ? 1 : this.#limits.perRunner;
-      if (runner.leases.length >= most) return undefined;
+      if (runner.leases.length >= this.#limits.perRunner) return undefined;
       if (this.#isSlow(runner, this.#usualRate())) return undefined;
       // Too many at the source: whoever is done first makes room.
       if (this.#budget.used > this.#budget.wanted && this.#runners.size > 1) return undefined;
