@@ -31,8 +31,6 @@ export interface FetchPieceOptions {
   /** Bytes a second below which a peer is given up. */
   minRate: number;
   signal?: AbortSignal;
-  /** Told of how much of the piece has come, 0 to 1. */
-  onPart?: (part: number) => void;
 }
 
 /** v1's default of `--minrate`, bytes a second. */
@@ -85,7 +83,6 @@ export async function fetchPiece(task: PieceTask, options: FetchPieceOptions): P
         },
         onBody: (chunk) => {
           into!.add(chunk);
-          options.onPart?.(into!.part);
           const pauseMs = pauseFor(chunk.byteLength, options.limiters);
           // Our own limits are no fault of the peer's.
           if (pauseMs) deadline.extend(pauseMs);

@@ -19,11 +19,6 @@ export class FixedBody {
     return this.#filled;
   }
 
-  /** How much of it has come, 0 to 1. */
-  get part(): number {
-    return this.#filled / Math.max(1, this.#target.byteLength);
-  }
-
   /** One of {@link blockBuffers} where it is of that size. */
   get bytes(): Uint8Array {
     return this.#target;

@@ -354,8 +354,7 @@ export class BlockSession implements Reporter {
       path,
       downLink: 0,
     };
-    const onPart = (part: number) => this.#chooser.comes(slot, block, part, performance.now());
-    const content = await fetchPiece(task, { http, limiters, minRate, layout, signal, onPart });
+    const content = await fetchPiece(task, { http, limiters, minRate, layout, signal });
     if (content.byteLength !== blockLength(block, layout.length)) throw new Error("a short block");
     const digest = await hashBlock(content);
     if (this.#proofs.contradicts(block, digest)) {

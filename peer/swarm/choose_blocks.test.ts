@@ -165,15 +165,6 @@ describe("asking again", () => {
     expect(one.again(250)).toBe(true);
   });
 
-  it("is not for what is late but comes, and for what came and comes no more", () => {
-    const { one, first } = waiting(true);
-    neighbour(one, { has: [0], queueMs: 0, blockMs: 5 });
-    one.comes(first, 0, 0.1, 200);
-    one.comes(first, 0, 0.6, 300);
-    expect(one.again(300)).toBe(false);
-    expect(one.again(900)).toBe(true);
-  });
-
   it("leaves the second on its way when the first fails", () => {
     const { one, first } = waiting(false);
     const second = neighbour(one, { has: [0], blockMs: 5 });

@@ -240,7 +240,13 @@ export class BlockChooser {
     for (let flight = 0; flight < flights.count; flight++) {
       if (flights.second[flight] !== NOBODY) continue;
       const first = flights.first[flight]!;
-      const leftMs = this.#leftMs(flight, nowMs);
+      const elapsedMs = nowMs - flights.askedMs[flight]!;
+      const expectedMs = flights.expectedMs[flight]!;
+      const patienceMs = OVERDUE_FACTOR * Math.max(expectedMs, this.#usualMs);
+      const leftMs =
+        elapsedMs > Math.max(OVERDUE_LEAST_MS, patienceMs)
+          ? Number.POSITIVE_INFINITY
+          : Math.max(expectedMs - elapsedMs, this.#neighbours.blockMs(first));
       if (leftMs < LONG_WAIT_MS && !atTheEnd) continue;
       const block = flights.block[flight]!;
       const second = this.#fasterHolder(block, first, leftMs * GAIN);
@@ -282,15 +288,6 @@ export class BlockChooser {
     return other;
   }
 
-  /** So much of a block that a neighbour was asked for first has come, more than 0 and up to 1. */
-  comes(slot: number, block: number, part: number, nowMs: number): void {
-    const flights = this.#flights;
-    const flight = flights.of(block);
-    if (flight === NOBODY || flights.first[flight] !== slot) return;
-    if (flights.part[flight] === 0) flights.begunMs[flight] = nowMs;
-    flights.part[flight] = part;
-  }
-
   /** A request came to nothing. */
   failed(slot: number, block: number): void {
     const flights = this.#flights;
@@ -304,7 +301,6 @@ export class BlockChooser {
         return;
       }
       flights.first[flight] = second;
-      flights.part[flight] = 0;
     } else if (second !== slot) {
       return;
     }
@@ -385,19 +381,6 @@ export class BlockChooser {
       }
     }
     return best;
-  }
-
-  /** How long a block on its way still needs, ms; infinite where it is overdue. */
-  #leftMs(flight: number, nowMs: number): number {
-    const flights = this.#flights;
-    const part = flights.part[flight]!;
-    // A block that comes is not overdue: the line is slow, and to ask for it elsewhere makes it slower.
-    if (part > 0) return ((nowMs - flights.begunMs[flight]!) * (1 - part)) / part;
-    const elapsedMs = nowMs - flights.askedMs[flight]!;
-    const expectedMs = flights.expectedMs[flight]!;
-    const patienceMs = OVERDUE_FACTOR * Math.max(expectedMs, this.#usualMs);
-    if (elapsedMs > Math.max(OVERDUE_LEAST_MS, patienceMs)) return Number.POSITIVE_INFINITY;
-    return Math.max(expectedMs - elapsedMs, this.#neighbours.blockMs(flights.first[flight]!));
   }
 
   #scoreMs(slot: number): number {

@@ -18,10 +18,6 @@ export class Flights {
   readonly expectedMs = new Float64Array(MOST_IN_FLIGHT);
   /** What of that neither the queue nor the block explains, ms. */
   readonly extraMs = new Float64Array(MOST_IN_FLIGHT);
-  /** How much of it has come, 0 to 1, */
-  readonly part = new Float64Array(MOST_IN_FLIGHT);
-  /** … and since when it comes, ms. */
-  readonly begunMs = new Float64Array(MOST_IN_FLIGHT);
   readonly #slow = new Uint8Array(MOST_IN_FLIGHT);
   readonly #flightOf: Int16Array;
 
@@ -52,7 +48,6 @@ export class Flights {
     this.askedMs[flight] = nowMs;
     this.expectedMs[flight] = expectedMs;
     this.extraMs[flight] = extraMs;
-    this.part[flight] = 0;
     this.#slow[flight] = slow ? 1 : 0;
     if (slow) this.slow += 1;
   }
@@ -69,8 +64,6 @@ export class Flights {
     this.askedMs[flight] = this.askedMs[last]!;
     this.expectedMs[flight] = this.expectedMs[last]!;
     this.extraMs[flight] = this.extraMs[last]!;
-    this.part[flight] = this.part[last]!;
-    this.begunMs[flight] = this.begunMs[last]!;
     this.#slow[flight] = this.#slow[last]!;
     this.#flightOf[this.block[flight]!] = flight;
   }
