@@ -55,7 +55,7 @@ const addressRange = z.string().refine(isAddressRange, {
 });
 const ip = z.union([z.ipv4(), z.ipv6()], { error: "expected an IP address" });
 
-/** Every key of `base:`, in v1's order, with v1's defaults (protocol §6); the last two are ours. */
+/** Every key of `base:`, in v1's order, with v1's defaults (protocol §6), then ours. */
 const SETTINGS = {
   cdnPattern: setting<"local" | "source">(
     "cdnPattern",

@@ -60,7 +60,7 @@ function judge({ config, peer, configFile }: NodeUnderTest, isThere: boolean): F
   if (!isThere)
     return {
       ...{ name: NAME, state: "warn", says: `no ${configFile}: defaults are in effect` },
-      todo: "write one: docs/configuration.md has all keys",
+      todo: "write one: docs/reference/configuration.md has all keys",
     };
   if (peer.supernodes.length === 0)
     return {
