@@ -44,6 +44,16 @@ it("every page is to be found from the README", async () => {
   expect(pages.map(({ path }) => path).filter((path) => !linked.has(path))).toEqual([]);
 });
 
+it("every alert has its place in the runbook, and its runbook_url a heading", async () => {
+  const rules = await readFile(join(ROOT, "packaging/prometheus/alerts.yml"), "utf8");
+  const runbook = pages.find(({ path }) => path === "docs/runbook.md")!.text;
+  const alerts = [...rules.matchAll(/- alert: (\w+)/g)].map(([, name]) => name!);
+  expect(alerts.length).toBeGreaterThan(0);
+  expect(alerts.filter((name) => !runbook.includes(`\`${name}\``))).toEqual([]);
+  for (const [, path, anchor] of rules.matchAll(/runbook_url: ([^#\s]+)#(\S+)/g))
+    expect([...anchorsOf(pages.find((page) => page.path === path)!.text)]).toContain(anchor);
+});
+
 it("headings have anchors as GitHub makes them", () => {
   const text = "# A `b` (c), d\n## Same ★\n## Same ★\n```sh\n# no heading\n```\n";
   expect([...anchorsOf(text)]).toEqual(["a-b-c-d", "same-", "same--1"]);
