@@ -136,6 +136,30 @@ describe("what one client may ask of a server", () => {
     for (const { socket } of [two, again]) socket.destroy();
   });
 
+  it("is let go with the connection, also what waits behind another answer", async () => {
+    const seen: string[] = [];
+    let told!: () => void;
+    const allClosed = new Promise<void>((resolve) => {
+      told = resolve;
+    });
+    const { port } = await start(new Hono(), 0, {
+      onRequest: ({ url = "" }, outgoing) => {
+        outgoing.once("close", () => {
+          seen.push(url);
+          if (seen.length === 3) told();
+        });
+        if (url === "/3") socket.destroy();
+        return true;
+      },
+    });
+    const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+    const socket = connect(port, "127.0.0.1", () =>
+      socket.write(["/1", "/2", "/3"].map(get).join("")),
+    );
+    await allClosed;
+    expect(seen.sort()).toEqual(["/1", "/2", "/3"]);
+  });
+
   it("is no tunnel before earlier requests are answered", async () => {
     const asked: string[] = [];
     const never = new Hono().get("*", () => new Promise<Response>(() => {}));

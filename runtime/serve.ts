@@ -178,15 +178,33 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
  * connection at once can bring Node's TLS down, with the process.
  */
 class UnansweredRequests {
-  readonly #counts = new WeakMap<Duplex, number>();
+  readonly #waiting = new WeakMap<Duplex, Set<ServerResponse>>();
 
   begin(socket: Duplex, outgoing: ServerResponse): void {
-    this.#counts.set(socket, (this.#counts.get(socket) ?? 0) + 1);
-    outgoing.once("close", () => this.#counts.set(socket, this.#counts.get(socket)! - 1));
+    let waiting = this.#waiting.get(socket);
+    if (!waiting) {
+      waiting = new Set();
+      this.#waiting.set(socket, waiting);
+      socket.once("close", () => this.#hungUp(socket));
+    }
+    waiting.add(outgoing);
+    outgoing.once("close", () => waiting.delete(outgoing));
   }
 
   has(socket: Duplex): boolean {
-    return (this.#counts.get(socket) ?? 0) > 0;
+    return (this.#waiting.get(socket)?.size ?? 0) > 0;
+  }
+
+  /**
+   * Node tells only the answer that has its turn that the connection has closed. Those of requests behind it
+   * would wait for their turn for ever, with all that they hold.
+   */
+  #hungUp(socket: Duplex): void {
+    for (const outgoing of [...this.#waiting.get(socket)!]) {
+      if (outgoing.socket) continue;
+      outgoing.destroy();
+      outgoing.emit("close");
+    }
   }
 }
 

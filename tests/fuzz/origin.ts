@@ -30,7 +30,12 @@ export class Origin {
     const { pair } = await authority.leaf(ORIGIN_NAME);
     const answer = (request: IncomingMessage, response: ServerResponse) =>
       origin.#answer(request, response);
-    const servers = [http.createServer(answer), https.createServer(pair, answer)];
+    // More than dfdaemon takes, so that its limits are met first.
+    const options = { maxHeaderSize: 128 * 1024 };
+    const servers = [
+      http.createServer(options, answer),
+      https.createServer({ ...options, ...pair }, answer),
+    ];
     for (const server of servers) {
       await new Promise<void>((resolve) => server.listen(0, origin.address, resolve));
       scratch.defer(() => {
