@@ -6,8 +6,9 @@ export class PlainClient {
   #received = "";
   #settle: { resolve(body: string): void; reject(error: Error): void } | undefined;
 
-  constructor(port: number) {
-    this.#socket = connect({ port, host: "127.0.0.1", noDelay: true });
+  /** @param from loopback address that it comes from: a server bounds the connections of each */
+  constructor(port: number, from = "127.0.0.1") {
+    this.#socket = connect({ port, host: "127.0.0.1", localAddress: from, noDelay: true });
     this.#socket.setEncoding("latin1");
     this.#socket.on("data", (text: string) => this.#take(text));
     this.#socket.on("error", (error) => this.#settle?.reject(error));

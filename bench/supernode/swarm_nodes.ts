@@ -107,7 +107,8 @@ class SwarmNode {
     const { port, blob } = this.#options;
     const body = registration(this.#index, blob, true);
     const text = await latencies.measure(() => {
-      this.#connection = new PlainClient(port);
+      const from = `127.1.${this.#index >> 8}.${this.#index & 255 || 1}`;
+      this.#connection = new PlainClient(port, from);
       return this.#connection.ask("POST", "/peer/registry", body);
     });
     const { data } = JSON.parse(text) as { data?: { taskId: string; swarm?: JoinAnswer } };
