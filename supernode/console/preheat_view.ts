@@ -1,6 +1,5 @@
-import { contentSize } from "../../protocol/piece_range.ts";
 import type { PreheatJob } from "../preheat/preheat.ts";
-import { type Task, taskLayout } from "../tasks/task.ts";
+import { copiedBytes, type Task } from "../tasks/task.ts";
 import type { PreheatView } from "./messages.ts";
 import { withoutQueries } from "./recorder.ts";
 import { imageName, shownUrl } from "./shown_url.ts";
@@ -36,10 +35,4 @@ export function preheatView(
     finishMs: job.finishMs,
     error: withoutQueries(job.errorMsg),
   };
-}
-
-/** Bytes of a file that our own copy has. */
-export function copiedBytes(task: Task): number {
-  if (task.cdnStatus === "SUCCESS") return task.length;
-  return Math.min(task.length, task.pieceMd5s.length * contentSize(taskLayout(task)));
 }

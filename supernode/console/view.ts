@@ -1,12 +1,15 @@
-import { contentSize, pieceContent } from "../../protocol/piece_range.ts";
-import { Bitmap } from "../../protocol/swarm/bitmap.ts";
+import { pieceContent } from "../../protocol/piece_range.ts";
 import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import type { PreheatJob } from "../preheat/preheat.ts";
+import { readPieces } from "../swarm/read_pieces.ts";
 import type { MemberState } from "../swarm/swarm_desk.ts";
 import {
+  CLIENT_ACTIVE_MS,
   type Client,
+  copiedBytes,
   hasFailed,
   type Peer,
+  piecesOfRun,
   type Task,
   taskLayout,
   taskPieceCount,
@@ -15,7 +18,7 @@ import type { TaskStore } from "../tasks/task_store.ts";
 import { MeasuredRates } from "./measured_rates.ts";
 import type { ConsoleView, FileView, NodeView, PreheatView, SupernodeFacts } from "./messages.ts";
 import { PieceMap } from "./piece_map.ts";
-import { copiedBytes, preheatView } from "./preheat_view.ts";
+import { preheatView } from "./preheat_view.ts";
 import type { Recorder } from "./recorder.ts";
 import { fileName, shownUrl } from "./shown_url.ts";
 import { SlowNodes } from "./slow_nodes.ts";
@@ -25,8 +28,6 @@ export const MOST_FILES = 200;
 export const MOST_NODES = 500;
 export const MOST_PREHEATS = 50;
 
-/** A v1 client that was heard of within this time is still at its download, ms. */
-const ACTIVE_MS = 60_000;
 /** A node's word on its rate holds so long, ms: three heartbeats of a busy one. */
 const RATE_HOLDS_MS = 9000;
 /** A node that downloads and is not heard of for so long is silent, ms. */
@@ -181,10 +182,11 @@ export class ViewBuilder {
     }
     if (client.state === "FAILED") return { state: "failed", heldBytes: 0, rate: 0, upRate: 0 };
     // A member that is silent is let go of; a v1 client that stopped says nothing.
-    if (!known && silentMs > ACTIVE_MS) return { state: "gone", heldBytes: 0, rate: 0, upRate: 0 };
+    if (!known && silentMs > CLIENT_ACTIVE_MS)
+      return { state: "gone", heldBytes: 0, rate: 0, upRate: 0 };
     if (known) {
-      map.node(known.pieces ? piecesIn(known.pieces, taskPieceCount(task) ?? 0) : []);
-      for (const run of known.fetches) markRun(map, task, run);
+      map.node(known.pieces ? readPieces(known.pieces, taskPieceCount(task) ?? 0) : []);
+      for (const piece of known.fetches.flatMap((run) => piecesOfRun(task, run))) map.coming(piece);
       const rate = silentMs < RATE_HOLDS_MS ? known.downRate : 0;
       return { state: "downloading", heldBytes: known.held * BLOCK_BYTES, rate, upRate };
     }
@@ -242,23 +244,6 @@ function nodeView(sum: NodeSum, bad: ReadonlyMap<string, string>, nowMs: number)
 /** Who should be seen first. */
 function concern({ state }: NodeView): number {
   return ["idle", "downloading", "slow", "silent", "failing"].indexOf(state);
-}
-
-/** A node that sends nonsense has nothing. */
-function piecesIn(base64: string, count: number): Iterable<number> {
-  try {
-    return Bitmap.fromBase64(base64, count);
-  } catch {
-    return [];
-  }
-}
-
-/** Marks the pieces that a run of blocks lies in. */
-function markRun(map: PieceMap, task: Task, { first, count }: { first: number; count: number }) {
-  const content = contentSize(taskLayout(task));
-  const from = Math.floor((first * BLOCK_BYTES) / content);
-  const to = Math.floor(((first + count) * BLOCK_BYTES - 1) / content);
-  for (let piece = from; piece <= to; piece++) map.coming(piece);
 }
 
 /** So that a row is not another one each time, for a clock alone. */

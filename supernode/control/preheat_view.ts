@@ -1,7 +1,7 @@
 import type { PreheatView } from "../../protocol/control/messages.ts";
 import type { PreheatJob, PreheatJobs } from "../preheat/preheat.ts";
+import { copiedBytes } from "../tasks/task.ts";
 import type { TaskStore } from "../tasks/task_store.ts";
-import { seededBytes } from "./views.ts";
 
 /** How far a preheat has come, file by file; `undefined` where it is not known. */
 export function describePreheat(
@@ -24,5 +24,5 @@ export function describePreheat(
 function describeFile({ id, url, status }: PreheatJob, store: Pick<TaskStore, "task">) {
   // A file's job goes by the id of the task that it becomes.
   const task = store.task(id);
-  return { url, status, length: task?.length ?? -1, bytes: task ? seededBytes(task) : 0 };
+  return { url, status, length: task?.length ?? -1, bytes: task ? copiedBytes(task) : 0 };
 }

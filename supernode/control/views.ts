@@ -5,18 +5,17 @@ import type {
   TaskSummary,
   TaskView,
 } from "../../protocol/control/messages.ts";
-import { contentSize, pieceContent } from "../../protocol/piece_range.ts";
 import { Bitmap } from "../../protocol/swarm/bitmap.ts";
-import { type BlockRun, runRange } from "../../protocol/swarm/blocks.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
 import type { TaskSchedule } from "../schedule/v1_scheduler.ts";
 import type { SwarmDesk } from "../swarm/swarm_desk.ts";
 import {
+  CLIENT_ACTIVE_MS,
   type Client,
   type Peer,
+  piecesOfRun,
   shownCdnStatus,
   type Task,
-  taskLayout,
   taskPieceCount,
 } from "../tasks/task.ts";
 import type { TaskStore } from "../tasks/task_store.ts";
@@ -26,9 +25,6 @@ export interface ViewsOptions {
   schedules: ReadonlyMap<string, TaskSchedule>;
   swarms: Pick<SwarmDesk, "look">;
 }
-
-/** A client that was heard of within this time is still at its task, ms. */
-const ACTIVE_MS = 60_000;
 
 /** What a supernode shows of its tasks and nodes to operators: no client ids, file names or headers. */
 export class SupernodeViews {
@@ -94,7 +90,7 @@ export class SupernodeViews {
     let active = 0;
     for (const { state, lastAccessMs } of clients) {
       const atIt = state === "WAITING" || state === "RUNNING";
-      if (atIt && lastAccessMs > nowMs - ACTIVE_MS) active += 1;
+      if (atIt && lastAccessMs > nowMs - CLIENT_ACTIVE_MS) active += 1;
     }
     return active;
   }
@@ -130,7 +126,7 @@ export class SupernodeViews {
         protocol: "swarm",
         ...(bitmap === undefined ? {} : { pieces: bitmap }),
         share: inSwarm.blocks === 0 ? 0 : Math.min(1, inSwarm.held / inSwarm.blocks),
-        fetches: inSwarm.fetches.flatMap((run) => piecesOf(run, task)),
+        fetches: inSwarm.fetches.flatMap((run) => piecesOfRun(task, run)),
         downRate: inSwarm.downRate,
       };
     }
@@ -146,21 +142,6 @@ export class SupernodeViews {
       downRate: 0,
     };
   }
-}
-
-/** Bytes of a task's file that the supernode's own copy has. */
-export function seededBytes(task: Task): number {
-  if (task.cdnStatus === "SUCCESS") return Math.max(0, task.length);
-  const bytes = task.pieceMd5s.length * contentSize(taskLayout(task));
-  return task.length < 0 ? bytes : Math.min(bytes, task.length);
-}
-
-/** The pieces in which a run of blocks lies. */
-function piecesOf(run: BlockRun, task: Task): number[] {
-  const { start, end } = runRange(run, task.length);
-  const size = pieceContent(0, { ...taskLayout(task), length: -1 }).length;
-  const first = Math.floor(start / size);
-  return Array.from({ length: Math.floor(end / size) - first + 1 }, (_, index) => first + index);
 }
 
 function countClients(clients: Iterable<Client>): ClientCounts {

@@ -1,5 +1,4 @@
 import { seedFilePath } from "../../protocol/names.ts";
-import { Bitmap } from "../../protocol/swarm/bitmap.ts";
 import { BLOCK_BYTES, type BlockRun, blockCount, runRange } from "../../protocol/swarm/blocks.ts";
 import {
   type DigestsRequest,
@@ -24,6 +23,7 @@ import type { TaskSchedule } from "../schedule/v1_scheduler.ts";
 import type { PathPass } from "../seed/path_pass.ts";
 import type { Client, Task } from "../tasks/task.ts";
 import type { TaskStore } from "../tasks/task_store.ts";
+import { readPieces } from "./read_pieces.ts";
 import { SeedSupply } from "./seed_supply.ts";
 import { SetAside } from "./set_aside.ts";
 import { Swarm, type SwarmMember, swarmKey } from "./swarm.ts";
@@ -139,7 +139,7 @@ export class SwarmDesk {
         subnet: subnetOf(client.ip),
         serves: true,
         held: request.held,
-        holds: holdsOf(request, swarm.blocks),
+        holds: request.holds === undefined ? undefined : readPieces(request.holds, swarm.blocks),
       },
       this.#options.now(),
     );
@@ -448,16 +448,6 @@ function saidIn({ held, downRate, upRate, pieces }: TaskReport, last: SwarmMembe
 function deafFor(passedMs: number): number {
   const lateMs = passedMs - EXPIRE_INTERVAL_MS;
   return lateMs > EXPIRE_INTERVAL_MS ? lateMs : 0;
-}
-
-/** The blocks that a node says it has; none where that makes no sense. */
-function holdsOf({ holds }: JoinRequest, blocks: number): Bitmap | undefined {
-  if (holds === undefined) return undefined;
-  try {
-    return Bitmap.fromBase64(holds, blocks);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Where a client's node is: its peer server, which it does not change as easily as its ids. */

@@ -1,7 +1,7 @@
 import { pieceCount } from "../../protocol/piece_range.ts";
-import { Bitmap } from "../../protocol/swarm/bitmap.ts";
 import type { TaskSchedule } from "../schedule/v1_scheduler.ts";
 import { type Task, taskLayout } from "../tasks/task.ts";
+import { readPieces } from "./read_pieces.ts";
 
 /**
  * What a member of our swarm has that v1 clients of the same task can be sent to it for. Each piece is
@@ -30,14 +30,5 @@ export class ToldPieces {
       this.#told.add(piece);
       schedule.succeeded(cid, piece, true, nowMs);
     }
-  }
-}
-
-/** One who sends nonsense is not believed to have anything. */
-function readPieces(base64: string, count: number): Iterable<number> {
-  try {
-    return Bitmap.fromBase64(base64, count);
-  } catch {
-    return [];
   }
 }

@@ -1,7 +1,4 @@
-import type { Client } from "../tasks/task.ts";
-
-/** A v1 client that was heard of within this time is still at its task, ms. */
-const ACTIVE_MS = 60_000;
+import { CLIENT_ACTIVE_MS, type Client } from "../tasks/task.ts";
 
 /** Who goes by v1's schedule, by task: few where our nodes are many. */
 export class V1Clients {
@@ -22,7 +19,7 @@ export class V1Clients {
   /** Whether one of them is at a task now. */
   isAny(taskId: string, nowMs: number): boolean {
     for (const client of this.#byTask.get(taskId)?.values() ?? []) {
-      if (client.state === "RUNNING" && client.lastAccessMs > nowMs - ACTIVE_MS) return true;
+      if (client.state === "RUNNING" && client.lastAccessMs > nowMs - CLIENT_ACTIVE_MS) return true;
     }
     return false;
   }

@@ -1,5 +1,6 @@
 import { FRAME_BYTES } from "../../protocol/piece_frame.ts";
-import { type PieceLayout, pieceCount } from "../../protocol/piece_range.ts";
+import { contentSize, type PieceLayout, pieceCount } from "../../protocol/piece_range.ts";
+import { type BlockRun, runRange } from "../../protocol/swarm/blocks.ts";
 import type { CdnStatus } from "../../protocol/v1/peers.ts";
 import type { CdnSource, RegisterRequest } from "../../protocol/v1/register.ts";
 import type { TlsTrust } from "../../runtime/http_client.ts";
@@ -94,6 +95,24 @@ export function wireLength(task: Task): number {
   if (task.length < 0) return -1;
   return layout.framed ? task.length + FRAME_BYTES * pieceCount(layout) : task.length;
 }
+
+/** Bytes of a task's file that the supernode's own copy has. */
+export function copiedBytes(task: Task): number {
+  if (task.cdnStatus === "SUCCESS") return Math.max(0, task.length);
+  const bytes = task.pieceMd5s.length * contentSize(taskLayout(task));
+  return task.length < 0 ? bytes : Math.min(bytes, task.length);
+}
+
+/** The pieces of a task's file in which a run of blocks lies. */
+export function piecesOfRun(task: Task, run: BlockRun): number[] {
+  const { start, end } = runRange(run, task.length);
+  const size = contentSize(taskLayout(task));
+  const first = Math.floor(start / size);
+  return Array.from({ length: Math.floor(end / size) - first + 1 }, (_, index) => first + index);
+}
+
+/** A client that was heard of within this time is still at its task, ms. */
+export const CLIENT_ACTIVE_MS = 60_000;
 
 export type ClientState = "WAITING" | "RUNNING" | "SUCCESS" | "FAILED";
 
