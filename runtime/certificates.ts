@@ -48,6 +48,11 @@ export function expiryOf(chainPem: string): number {
   return Math.min(...splitPem(chainPem).map((pem) => Date.parse(new X509Certificate(pem).validTo)));
 }
 
+/** Whether a certificate is signed by another. */
+export function isSignedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
+  return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
+}
+
 export interface AuthorityOptions {
   commonName: string;
   /** Days until it expires. */

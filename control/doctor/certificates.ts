@@ -2,7 +2,13 @@ import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { hostname } from "node:os";
-import { checkKeyPair, expiryOf, isAuthority, splitPem } from "../../runtime/certificates.ts";
+import {
+  checkKeyPair,
+  expiryOf,
+  isAuthority,
+  isSignedBy,
+  splitPem,
+} from "../../runtime/certificates.ts";
 import { isMissing } from "../../runtime/config_file.ts";
 import { systemAuthorities } from "../../runtime/system_trust.ts";
 import { showTime } from "../amounts.ts";
@@ -134,10 +140,6 @@ export function judgeCertificate(
 
 function covers(certificate: X509Certificate, name: string): boolean {
   return (isIP(name) ? certificate.checkIP(name) : certificate.checkHost(name)) !== undefined;
-}
-
-function isSignedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
-  return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
 }
 
 /** A bundle may hold one that cannot be read. */

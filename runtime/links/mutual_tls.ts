@@ -6,6 +6,7 @@ import {
   CertificateError,
   checkKeyPair,
   expiryOf,
+  isSignedBy,
   type KeyPair,
   splitPem,
 } from "../certificates.ts";
@@ -179,8 +180,7 @@ function leadsTo(
   chain: readonly X509Certificate[],
   authorities: readonly X509Certificate[],
 ): boolean {
-  const signedBy = (one: X509Certificate) => (other: X509Certificate) =>
-    one.checkIssued(other) && one.verify(other.publicKey);
+  const signedBy = (one: X509Certificate) => (other: X509Certificate) => isSignedBy(one, other);
   let [at] = chain;
   for (let steps = 0; at && steps <= chain.length; steps++) {
     if (authorities.some(signedBy(at))) return true;
