@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { AddressRanges, plainAddress } from "../runtime/address_ranges.ts";
+import { plainAddress } from "../runtime/address_ranges.ts";
 import type { ServeOptions } from "../runtime/serve.ts";
-import { isThisHost } from "../runtime/this_host.ts";
+import { type Admits, thisHostAnd } from "../runtime/this_host.ts";
 import type { HijackedConnections } from "./connect.ts";
 import { answerText } from "./headers.ts";
 import { refuseConnect } from "./tunnel.ts";
@@ -15,7 +15,7 @@ export interface AllowedClientsOptions {
   ranges: readonly string[];
   hijacked: HijackedConnections;
   /** Whether an address is this host's own. Default: loopback, and the addresses of its interfaces. */
-  isOwn?: (remote: string, local: string | undefined) => boolean;
+  isOwn?: Admits;
 }
 
 type Handlers = Required<Pick<ServeOptions, "onRequest" | "onConnect">>;
@@ -26,15 +26,15 @@ type Handlers = Required<Pick<ServeOptions, "onRequest" | "onConnect">>;
  * only this node may reach.
  */
 export function onlyAllowedClients(
-  { ranges, hijacked, isOwn = isThisHost }: AllowedClientsOptions,
+  { ranges, hijacked, isOwn }: AllowedClientsOptions,
   handlers: Handlers,
 ): Handlers {
-  const allowed = new AddressRanges(ranges);
+  const admits = thisHostAnd(ranges, isOwn);
   const isAllowed = (incoming: IncomingMessage) => {
     // Who has got through a CONNECT has passed before.
     if (hijacked.has(incoming.socket)) return true;
     const { remoteAddress = "", localAddress } = incoming.socket;
-    return allowed.has(remoteAddress) || isOwn(remoteAddress, localAddress);
+    return admits(remoteAddress, localAddress);
   };
   return {
     onRequest(incoming: IncomingMessage, outgoing: ServerResponse) {

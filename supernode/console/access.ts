@@ -1,9 +1,9 @@
 import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { z } from "zod";
-import { AddressRanges, isAddressRange, plainAddress } from "../../runtime/address_ranges.ts";
+import { isAddressRange, plainAddress } from "../../runtime/address_ranges.ts";
 import { documented } from "../../runtime/key_notes.ts";
-import { isThisHost } from "../../runtime/this_host.ts";
+import { type Admits, thisHostAnd } from "../../runtime/this_host.ts";
 
 const range = z.string().refine(isAddressRange, "expected an address range such as 10.0.0.0/8");
 const name = z.string().regex(/^[a-z0-9.-]+$/i, "expected a host name");
@@ -45,19 +45,17 @@ export interface Visitor {
  * @param isOwn whether an address is this host's own
  */
 export class ConsoleAccess {
-  readonly #allowed: AddressRanges;
+  readonly #admits: Admits;
   readonly #names: ReadonlySet<string>;
-  readonly #isOwn: typeof isThisHost;
 
-  constructor({ allowedClients, names }: ConsoleConfig, isOwn = isThisHost) {
-    this.#allowed = new AddressRanges(allowedClients);
+  constructor({ allowedClients, names }: ConsoleConfig, isOwn?: Admits) {
+    this.#admits = thisHostAnd(allowedClients, isOwn);
     this.#names = new Set(names.map((one) => one.toLowerCase()));
-    this.#isOwn = isOwn;
   }
 
   /** Why a visitor may not see it; `undefined`: may. */
   refusal({ remote, local, host }: Visitor): string | undefined {
-    if (!this.#isOwn(remote, local) && !this.#allowed.has(remote)) {
+    if (!this.#admits(remote, local)) {
       const port = /:(\d+)$/.exec(host)?.[1] ?? "8002";
       return (
         `${plainAddress(remote)} may not see this console: it is for this host, and for the address ` +

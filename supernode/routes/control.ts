@@ -9,9 +9,9 @@ import {
   reachableRequestSchema,
   type StatusView,
 } from "../../protocol/control/messages.ts";
-import { AddressRanges, plainAddress } from "../../runtime/address_ranges.ts";
+import { plainAddress } from "../../runtime/address_ranges.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
-import { isThisHost } from "../../runtime/this_host.ts";
+import { thisHostAnd } from "../../runtime/this_host.ts";
 import type { SupernodeViews } from "../control/views.ts";
 import { BodyError, readJson } from "./request_body.ts";
 
@@ -41,7 +41,7 @@ const MAX_BODY_BYTES = 4 * 1024;
  */
 export function controlRoutes(options: ControlOptions): Hono<Env> {
   const { views } = options;
-  const admins = new AddressRanges(options.adminClients);
+  const isAdmin = thisHostAnd(options.adminClients);
   const app = new Hono<Env>().basePath(CONTROL_PREFIX);
 
   app.get("/status", async (c) => c.json(await options.status()));
@@ -91,8 +91,7 @@ export function controlRoutes(options: ControlOptions): Hono<Env> {
 
   function refuseOthers(c: Context<Env>): Response | undefined {
     const address = remoteAddress(c);
-    const local = c.env?.incoming?.socket.localAddress;
-    if (admins.has(address) || isThisHost(address, local)) return undefined;
+    if (isAdmin(address, c.env?.incoming?.socket.localAddress)) return undefined;
     return refuse(
       c,
       403,
