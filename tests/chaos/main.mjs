@@ -1,4 +1,4 @@
 // `npm run chaos -- --seeds 300`
 import { runBundled } from "../support/run_bundled.mjs";
 
-await runBundled(import.meta.dirname, ["runner_program.ts"]);
+await runBundled(import.meta.dirname, { others: ["runner_program.ts"] });

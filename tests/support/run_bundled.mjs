@@ -9,10 +9,13 @@ import { build } from "esbuild";
 
 /**
  * @param {string} folder a sibling of this one, with a `main.ts`
- * @param {string[]} others files of it that `main.ts` starts as programs
+ * @param {{ others?: string[], external?: string[] }} options files of it that `main.ts` starts as programs;
+ *   packages that cannot be bundled
  */
-export async function runBundled(folder, others = []) {
-  const directory = await mkdtemp(join(tmpdir(), "dragonfly-bundle-"));
+export async function runBundled(folder, { others = [], external = [] } = {}) {
+  // What is not bundled is found from below the folder of node_modules only.
+  const place = external.length > 0 ? join(folder, "../../dist") : tmpdir();
+  const directory = await mkdtemp(join(place, "dragonfly-bundle-"));
   process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
   await build({
     entryPoints: ["main.ts", ...others].map((name) => join(folder, name)),
@@ -24,6 +27,7 @@ export async function runBundled(folder, others = []) {
     logLevel: "error",
     // Files are looked for relative to this folder, a sibling of support/.
     define: { "import.meta.dirname": JSON.stringify(folder) },
+    external,
     banner: {
       js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
     },
