@@ -108,6 +108,7 @@ export async function startPeerServer(settings: PeerServerSettings): Promise<Pee
           log.warn("{name}: {error}", { name, error: error.message });
         });
       }
+      await catalog.saveIndexes();
       await catalog.removeWaste(Date.now() - Math.max(settings.expireMs, EXPIRE_MS));
       if (settings.aliveMs > 0 && Date.now() - lastRequestMs >= settings.aliveMs)
         settings.onIdle?.();

@@ -1,9 +1,20 @@
-import { mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { Catalog } from "./catalog.ts";
-import { type FileIndex, writeIndex } from "./index_file.ts";
+import { type FileIndex, indexPath, readIndex, writeIndex } from "./index_file.ts";
+import { TaskFile } from "./task_file.ts";
+
+/** Five bytes, and all of them here. */
+const WHOLE = {
+  length: 5,
+  pieceSize: 5,
+  framed: false,
+  pieces: [0],
+  verified: true,
+  touchedMs: 0,
+};
 
 test("what killed processes left is deleted, and nothing that is whole, in use or young", async () => {
   const directory = await mkdtemp(join(tmpdir(), "dragonfly-catalog-"));
@@ -13,26 +24,16 @@ test("what killed processes left is deleted, and nothing that is whole, in use o
     await writeFile(join(directory, name), "bytes");
     if (time) await utimes(join(directory, name), time, time);
   };
-  const index: FileIndex = {
-    version: 1,
-    key: "key",
-    taskId: "task",
-    cid: "cid",
-    supernode: "",
-    name: "whole",
-    length: 5,
-    pieceSize: 5,
-    framed: false,
-    pieces: [0],
-    verified: true,
-    touchedMs: old.getTime(),
-  };
   await put("whole.service", old);
-  await writeIndex(join(directory, "whole.service.json"), index);
+  await writeIndex(join(directory, "whole.service.json"), indexOf("whole"));
   await put("unfinished.service", old);
   await put("fetched-now.service");
   await put("another-process.service", old);
   await put("lonely.service.json", old);
+  await put("whole.service.json.4711.tmp", old);
+  await put("fetched-now.service.json.4712.tmp");
+  await put("damaged.service", old);
+  await put("damaged.service.json", old);
   await put("not-ours.txt", old);
 
   const catalog = new Catalog(directory);
@@ -52,8 +53,40 @@ test("what killed processes left is deleted, and nothing that is whole, in use o
   expect((await readdir(directory)).sort()).toEqual([
     "another-process.service",
     "fetched-now.service",
+    "fetched-now.service.json.4712.tmp",
     "not-ours.txt",
     "whole.service",
     "whole.service.json",
   ]);
 });
+
+test("an index that could not be written when its download ended is written later", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "dragonfly-catalog-"));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  const catalog = new Catalog(directory);
+  onTestFinished(() => catalog.close());
+  const path = join(directory, "late.service");
+  const file = await TaskFile.create(path, indexOf("late"));
+  await file.writePiece(0, Buffer.from("bytes"));
+  // A folder in its place: nothing can be put there.
+  await mkdir(join(indexPath(path), "in the way"), { recursive: true });
+  await expect(file.saveIndex()).rejects.toThrow();
+  expect((await readdir(directory)).sort()).toEqual(["late.service", "late.service.json"]);
+  const entry = { name: "late", path, key: "key", taskId: "task", cid: "cid", supernode: "" };
+  const held = { ...entry, file, users: 1, touchedMs: 0 };
+  catalog.add(held);
+
+  await rm(indexPath(path), { recursive: true });
+  await catalog.saveIndexes();
+  expect(await readdir(directory), "somebody is still at it").toEqual(["late.service"]);
+
+  held.users = 0;
+  await catalog.saveIndexes();
+  expect(await readIndex(indexPath(path))).toMatchObject({ name: "late", pieces: [0] });
+  expect(file.unsaved).toBe(false);
+});
+
+function indexOf(name: string): FileIndex {
+  const known = { version: 1, key: "key", taskId: "task", cid: "cid", supernode: "" } as const;
+  return { ...known, ...WHOLE, name };
+}

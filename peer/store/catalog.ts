@@ -7,6 +7,9 @@ import { TaskFile } from "./task_file.ts";
 /** Files in the data directory end in this, as v1's do; their indexes add `.json`. */
 export const DATA_SUFFIX = ".service";
 
+/** What {@link writeFileAtomically} calls an index that it has not put in its place yet. */
+const HALF_INDEX = /\.service\.json\.\d+\.tmp$/;
+
 /** One file that this node holds, or is fetching, and hands to other peers. */
 export interface CatalogEntry {
   /** Name on the peer server. */
@@ -48,7 +51,11 @@ export class Catalog {
       if (!fileName.endsWith(DATA_SUFFIX)) continue;
       const path = join(this.dataDir, fileName);
       const index = await readIndex(indexPath(path));
-      if (!index || index.pieces.length === 0) continue;
+      if (!index || index.pieces.length === 0) {
+        // Without it the file is waste, unless another process is at it.
+        await rm(indexPath(path), { force: true }).catch(() => {});
+        continue;
+      }
       try {
         const file = await TaskFile.reopen(path, index);
         this.add({
@@ -72,8 +79,9 @@ export class Catalog {
   }
 
   /**
-   * Deletes what no program will ask for again: data files without an index, which a killed process
-   * left, and indexes without a data file. What another process of this node writes now is younger.
+   * Deletes what no program will ask for again: data files without an index and half an index, which a
+   * killed process left, and indexes without a data file. What another process of this node writes now is
+   * younger.
    *
    * @param olderThanMs ms since the epoch
    */
@@ -81,11 +89,13 @@ export class Catalog {
     const names = new Set(await readdir(this.dataDir).catch(() => []));
     const known = new Set([...this.#byName.values()].map((entry) => basename(entry.path)));
     for (const name of names) {
-      const isIndex = name.endsWith(indexPath(DATA_SUFFIX));
-      if (!isIndex && !name.endsWith(DATA_SUFFIX)) continue;
-      const data = isIndex ? name.slice(0, -indexPath("").length) : name;
-      const other = isIndex ? data : indexPath(data);
-      if (known.has(data) || names.has(other)) continue;
+      if (!HALF_INDEX.test(name)) {
+        const isIndex = name.endsWith(indexPath(DATA_SUFFIX));
+        if (!isIndex && !name.endsWith(DATA_SUFFIX)) continue;
+        const data = isIndex ? name.slice(0, -indexPath("").length) : name;
+        const other = isIndex ? data : indexPath(data);
+        if (known.has(data) || names.has(other)) continue;
+      }
       const path = join(this.dataDir, name);
       const stats = await stat(path).catch(() => undefined);
       if (!stats || stats.mtimeMs >= olderThanMs) continue;
@@ -135,6 +145,15 @@ export class Catalog {
       () => 0,
     );
     return Math.max(entry.touchedMs, written);
+  }
+
+  /** Writes the indexes that could not be written when their downloads ended: the disk was full, say. */
+  async saveIndexes(): Promise<void> {
+    for (const { file, users } of this.#byName.values()) {
+      if (!file?.unsaved || file.closed || users > 0) continue;
+      // What cannot be written now is tried again by the next sweep.
+      await file.saveIndex().catch(() => {});
+    }
   }
 
   /** Takes a file off the disk and out of the catalog. */

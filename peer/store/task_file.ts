@@ -24,6 +24,8 @@ export class TaskFile {
   #layout: PieceLayout;
   #index: FileIndex;
   #closed = false;
+  /** Whether the index on disk tells less than is known. */
+  #unsaved = true;
   /** How the file lay on disk when it was found to be right. */
   #seal: { size: number; mtimeMs: number } | undefined;
 
@@ -50,6 +52,7 @@ export class TaskFile {
   static async reopen(path: string, index: FileIndex): Promise<TaskFile> {
     const handle = await open(path, constants.O_RDWR);
     const file = new TaskFile(path, handle, index);
+    file.#unsaved = false;
     const { size } = await handle.stat();
     const last = Math.max(-1, ...index.pieces);
     const needed = last < 0 ? 0 : pieceContent(last, file.layout);
@@ -70,6 +73,11 @@ export class TaskFile {
 
   get held(): ReadonlySet<number> {
     return this.#held;
+  }
+
+  /** Whether a later run would not find all that is here, for want of {@link saveIndex}. */
+  get unsaved(): boolean {
+    return this.#unsaved;
   }
 
   get closed(): boolean {
@@ -128,6 +136,7 @@ export class TaskFile {
   /** A piece that lies at its place is what it should be: readers and peers may have it. */
   confirmPiece(piece: number): void {
     this.#held.add(piece);
+    this.#unsaved = true;
     for (const listener of this.#listeners) listener(piece);
   }
 
@@ -160,6 +169,7 @@ export class TaskFile {
   /** Forgets a piece that turned out wrong. */
   dropPiece(piece: number): void {
     this.#held.delete(piece);
+    this.#unsaved = true;
     this.#withheld.delete(piece);
   }
 
@@ -199,11 +209,22 @@ export class TaskFile {
     facts: Partial<Pick<FileIndex, "verified" | "cid" | "supernode" | "taskId" | "touchedMs">>,
   ): void {
     this.#index = { ...this.#index, ...facts };
+    this.#unsaved = true;
   }
 
-  /** Writes the index beside the file, so that a later run finds what is here. */
+  /**
+   * Writes the index beside the file, so that a later run finds what is here.
+   *
+   * @throws the file system's error, a full disk among them
+   */
   async saveIndex(): Promise<void> {
-    await writeIndex(indexPath(this.path), this.index);
+    this.#unsaved = false;
+    try {
+      await writeIndex(indexPath(this.path), this.index);
+    } catch (error) {
+      this.#unsaved = true;
+      throw error;
+    }
   }
 
   async close(): Promise<void> {

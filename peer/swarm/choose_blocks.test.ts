@@ -1,7 +1,7 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { seededRandom } from "../../bench/sim/random.ts";
 import { Bitmap } from "../../protocol/swarm/bitmap.ts";
+import fc from "../../tests/support/fast_check.ts";
 import { BlockChooser } from "./choose_blocks.ts";
 
 const BLOCKS = 100;

@@ -37,8 +37,8 @@ export interface Outcome {
 const HEALTHY_MS = 10_000;
 /** A healthy swarm asks the registry for each byte at most so many times. */
 const HEALTHY_EGRESS = 1.6;
-/** ms in which idle programs let go of what they hold. */
-const SETTLE_MS = 8000;
+/** ms in which idle programs let go of what they hold: dfdaemon looks its cache through every 10 s. */
+const SETTLE_MS = 13_000;
 /** ms in which a program ends when told to. */
 const END_MS = 5000;
 
