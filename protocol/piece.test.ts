@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import fc from "../tests/support/fast_check.ts";
 import { BadFrameError, frameHead, frameTail, unframe } from "./piece_frame.ts";
 import {
   contentSize,

@@ -57,6 +57,12 @@ describe("what is wrong is said with file, line and key", () => {
       'x.yml:1: base.pattern: expected "local" or "source"',
     ],
     ["text for a block", "base: 5", "x.yml:1: base: expected a block of keys and values"],
+    [
+      "an alias of nothing",
+      "base: *other",
+      "x.yml: not valid YAML: Unresolved alias (the anchor must be set before the alias): other",
+    ],
+    ["a merge of a text", "base: {<<: text}", /unknown key; expected one of/],
     ["list for the whole", "- 1", "x.yml: expected a block of keys and values"],
     [
       "in a list",

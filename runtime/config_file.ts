@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { isMap, isNode, isSeq, LineCounter, parseDocument } from "yaml";
+import { type Document, isMap, isNode, isSeq, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { ConfigError } from "./config_error.ts";
 
@@ -71,14 +71,14 @@ export function parseConfig<Schema extends z.ZodType>(
   schema: Schema,
 ): z.output<Schema> {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
+  const document = parseDocument(text, { lineCounter: lines, logLevel: "error" });
   const broken = document.errors[0];
   if (broken) {
     const line = broken.linePos?.[0].line ?? lines.linePos(broken.pos[0]).line;
     const reason = broken.message.split("\n")[0]!.replace(/ at line \d+, column \d+:?$/, "");
     throw new ConfigError(`${path}:${line}: not valid YAML: ${reason}`);
   }
-  const result = schema.safeParse(document.toJS() ?? {});
+  const result = schema.safeParse(resolvedValue(document, path) ?? {});
   if (result.success) return result.data;
 
   const lineOf = (keys: PropertyKey[]): string => {
@@ -97,6 +97,15 @@ export function parseConfig<Schema extends z.ZodType>(
     return `${path}${lineOf(keys)}: ${key ? `${key}: ` : ""}${message}`;
   });
   throw new ConfigError(complaints.join("\n"));
+}
+
+/** @throws {ConfigError} for what is only found when aliases (`*name`) and merges (`<<`) are looked up */
+function resolvedValue(document: Document, path: string): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    throw new ConfigError(`${path}: not valid YAML: ${(error as Error).message}`);
+  }
 }
 
 /** What a single value, outside of any file, should have been. */

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { expect, it } from "vitest";
+import fc from "../../tests/support/fast_check.ts";
 import { EventQueue } from "./event_queue.ts";
 
 it("gives each event once, in the order of time, whatever else comes meanwhile", () => {

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import fc from "../../tests/support/fast_check.ts";
 import { Bitmap, countBits, lowestBit } from "./bitmap.ts";
 
 /** A size, and some of its blocks. */

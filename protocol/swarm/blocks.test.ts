@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import fc from "../../tests/support/fast_check.ts";
 import { BLOCK_BYTES, blockCount, blockLength, rangeRun, runRange } from "./blocks.ts";
 
 describe("blocks", () => {

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import fc from "../../tests/support/fast_check.ts";
 import { Bitmap } from "./bitmap.ts";
 import { encodeHave, HaveDecoder, type HaveMessage, MAX_LOAD_MS } from "./have_stream.ts";
 

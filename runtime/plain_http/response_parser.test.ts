@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import fc from "../../tests/support/fast_check.ts";
 import { ResponseParser } from "./response_parser.ts";
 
 /** What an answer says, cut at these places. */

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
+import fc from "../../tests/support/fast_check.ts";
 import { applyChange, changesBetween } from "./changes.ts";
 import type { ConsoleView } from "./messages.ts";
 

@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { seededRandom } from "../../bench/sim/random.ts";
+import fc from "../../tests/support/fast_check.ts";
 import {
   DEFAULT_NEIGHBOUR_LIMITS,
   isNear,

@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import fc from "../../tests/support/fast_check.ts";
 import { SourceBudget } from "./source_budget.ts";
 import { DEFAULT_LEASE_LIMITS, type Lease, SourceLeases } from "./source_leases.ts";
 

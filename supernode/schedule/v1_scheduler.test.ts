@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import fc from "../../tests/support/fast_check.ts";
 import { DEFAULT_LIMITS, type PullDecision, TaskSchedule } from "./v1_scheduler.ts";
 
 const sourceTask = (pieces: number, limits = {}) =>

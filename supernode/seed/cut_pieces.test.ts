@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { frameHead, frameTail } from "../../protocol/piece_frame.ts";
 import { contentSize } from "../../protocol/piece_range.ts";
+import fc from "../../tests/support/fast_check.ts";
 import { PieceCutter } from "./cut_pieces.ts";
 
 const hex = (algorithm: string, bytes: Uint8Array) =>

@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseSupernode } from "../../peer/mod.ts";
 import { blobDigest, parseDigest } from "../../protocol/digest.ts";
@@ -18,6 +17,7 @@ import { ConfigError } from "../../runtime/config_error.ts";
 import { parseConfig } from "../../runtime/config_file.ts";
 import { parseContentRange, parseRangeHeader } from "../../runtime/http_range.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
+import fc from "../support/fast_check.ts";
 
 const text = fc.oneof(fc.string({ unit: "binary" }), fc.string());
 
