@@ -3,14 +3,37 @@ import { defineConfig } from "vitest/config";
 /** A file for a machine-readable report, beside what is shown: see `.ci/run`. */
 const report = process.env.DRAGONFLY_TEST_REPORT;
 
+/** They take all that a machine has: beside them others would fail by time-outs. */
+const alone = ["tests/chaos/chaos.test.ts", "tests/fuzz/fuzz.test.ts"];
+const others = ["node_modules/**", "dist/**"];
+
 export default defineConfig({
   test: {
-    include: ["**/*.test.ts"],
-    exclude: ["node_modules/**", "dist/**"],
     // The end-to-end tests start real programs: two cores do not carry many of them at once.
     maxWorkers: 2,
     reporters: report ? ["default", ["json", { outputFile: report }]] : ["default"],
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    projects: [
+      {
+        test: {
+          name: "side by side",
+          include: ["**/*.test.ts"],
+          exclude: [...others, ...alone],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          name: "alone",
+          include: alone,
+          exclude: others,
+          maxWorkers: 1,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });

@@ -16,9 +16,11 @@ import type { DfgetSettings } from "./settings.ts";
 const metaSchema = caseBlind(z.object({ servicePort: z.number().int().min(1).max(65535) }));
 
 /** Milliseconds for an answer of a server on this host. */
-const ANSWER_MS = 1500;
-/** Milliseconds in which a new server must say its port. */
-const START_MS = 5000;
+const ANSWER_MS = 3000;
+/** Milliseconds in which a new server must say its port: a node that starts many programs at once is slow. */
+const START_MS = 15_000;
+/** Milliseconds after which whoever starts a server, and says nothing of it, has died. */
+const LOCK_MS = START_MS + 2 * ANSWER_MS;
 
 const log = getLogger("dfclient");
 
@@ -143,7 +145,7 @@ async function lastPort(home: string): Promise<number | undefined> {
 async function onlyOne<Result>(home: string, action: () => Promise<Result>): Promise<Result> {
   const lock = `${metaPath(home)}.lock`;
   await mkdir(dirname(lock), { recursive: true });
-  const until = Date.now() + START_MS;
+  const until = Date.now() + LOCK_MS;
   for (;;) {
     try {
       await (await open(lock, "wx")).close();
@@ -156,7 +158,7 @@ async function onlyOne<Result>(home: string, action: () => Promise<Result>): Pro
           (stats) => stats.mtimeMs,
           () => Date.now(),
         ));
-      if (age > START_MS || Date.now() > until) await rm(lock, { force: true });
+      if (age > LOCK_MS || Date.now() > until) await rm(lock, { force: true });
       await sleep(20);
     }
   }
