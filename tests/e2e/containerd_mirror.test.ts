@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { aboutOnce } from "../support/about_once.ts";
 import { Authority } from "../support/authority.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import { Containerd } from "../support/containerd.ts";
@@ -59,7 +60,7 @@ describeWithPrograms(
       for (const layer of image.layers) {
         const sent = await egress.of(layer);
         expect(sent).toBeGreaterThanOrEqual(layer.size);
-        expect(sent).toBeLessThanOrEqual(1.05 * layer.size);
+        expect(sent).toBeLessThanOrEqual(aboutOnce(layer.size));
       }
     });
   },

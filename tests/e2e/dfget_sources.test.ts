@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { aboutOnce } from "../support/about_once.ts";
 import { type DfgetHost, dfgetHost, startDfget } from "../support/dfget.ts";
 import { filesBelow } from "../support/files_below.ts";
 import { MB } from "../support/image.ts";
@@ -90,6 +91,6 @@ describe.each<CdnPattern>(["local", "source"])("dfget, CDN pattern %s", (cdnPatt
         expect(file.content.equals(await readFile(output))).toBe(true);
       }),
     );
-    expect(file.sent()).toBeLessThanOrEqual(1.05 * file.size);
+    expect(file.sent()).toBeLessThanOrEqual(aboutOnce(file.size));
   });
 });

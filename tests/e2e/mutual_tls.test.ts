@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
 import { HttpClient } from "../../runtime/http_client.ts";
+import { aboutOnce } from "../support/about_once.ts";
 import { Authority } from "../support/authority.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import { dfgetHost, startDfget } from "../support/dfget.ts";
@@ -70,7 +71,7 @@ describeWithPrograms(
           }),
         );
         for (const layer of image.layers) {
-          expect((await egress.of(layer)) / layer.size).toBeLessThanOrEqual(1.05);
+          expect(await egress.of(layer)).toBeLessThanOrEqual(aboutOnce(layer.size));
         }
 
         const stranger = await strangers.member("node.test");

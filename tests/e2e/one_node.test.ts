@@ -2,6 +2,7 @@ import { createHash, X509Certificate } from "node:crypto";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { parseSamples, parseSelector, sumOf } from "../../monitoring/metric_samples.ts";
 import { HttpClient, readBody } from "../../runtime/http_client.ts";
+import { aboutOnce } from "../support/about_once.ts";
 import { Authority } from "../support/authority.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import { createImage, type Image, MB } from "../support/image.ts";
@@ -47,7 +48,7 @@ describeWithPrograms("the clients of one node", { programs: ["skopeo", "docker-r
       }),
     );
     for (const layer of image.layers) {
-      expect(await egress.of(layer)).toBeLessThanOrEqual(1.05 * layer.size);
+      expect(await egress.of(layer)).toBeLessThanOrEqual(aboutOnce(layer.size));
     }
   });
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { aboutOnce } from "../support/about_once.ts";
 import { Authority } from "../support/authority.ts";
 import { startCluster } from "../support/cluster.ts";
 import { bytesOnDisk } from "../support/files_below.ts";
@@ -64,7 +65,7 @@ describeWithPrograms(
           });
         }
         // What the two have by now they have from the first, or from the supernode.
-        expect(await egress.of(layer!)).toBeLessThanOrEqual(1.05 * layer!.size);
+        expect(await egress.of(layer!)).toBeLessThanOrEqual(aboutOnce(layer!.size));
         for (const { program } of others) expect(program.running).toBe(true);
         nodes[0]!.process.signal(signal);
 

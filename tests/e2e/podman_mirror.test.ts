@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { aboutOnce } from "../support/about_once.ts";
 import { Authority } from "../support/authority.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import { createImage, type Image, MB } from "../support/image.ts";
@@ -50,7 +51,7 @@ describeWithPrograms(
       for (const layer of image.layers) {
         const sent = await egress.of(layer);
         expect(sent).toBeGreaterThanOrEqual(layer.size);
-        expect(sent).toBeLessThanOrEqual(1.05 * layer.size);
+        expect(sent).toBeLessThanOrEqual(aboutOnce(layer.size));
       }
     });
   },

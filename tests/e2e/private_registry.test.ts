@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { taskId } from "../../protocol/task_id.ts";
 import { HttpClient } from "../../runtime/http_client.ts";
+import { aboutOnce } from "../support/about_once.ts";
 import { Authority } from "../support/authority.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import { filesBelow, filesThatHold } from "../support/files_below.ts";
@@ -92,7 +93,7 @@ describeWithPrograms(
           }),
         );
         for (const layer of image.layers) {
-          expect(await egress.of(layer)).toBeLessThanOrEqual(1.05 * layer.size);
+          expect(await egress.of(layer)).toBeLessThanOrEqual(aboutOnce(layer.size));
         }
       });
 

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
 import { HttpClient } from "../../runtime/http_client.ts";
 import { signatureOf } from "../../runtime/links/signature.ts";
+import { aboutOnce } from "../support/about_once.ts";
 import { Authority } from "../support/authority.ts";
 import { startCluster } from "../support/cluster.ts";
 import { dfgetHost, startDfget } from "../support/dfget.ts";
@@ -56,7 +57,7 @@ describeWithPrograms(
           }),
         );
         for (const layer of image.layers) {
-          expect((await egress.of(layer)) / layer.size).toBeLessThanOrEqual(1.05);
+          expect(await egress.of(layer)).toBeLessThanOrEqual(aboutOnce(layer.size));
         }
 
         const { base } = parse(await readFile(join(supernode.home, "supernode.yml"), "utf8"));

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { aboutOnce } from "../support/about_once.ts";
 import { Authority } from "../support/authority.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import type { Dfdaemon } from "../support/dfdaemon.ts";
@@ -104,7 +105,7 @@ describeWithPrograms("our own swarm", { programs: ["skopeo", "docker-registry"] 
     const egress = await registry.egress();
     await Promise.all([pull(nodes[0]!, image, "team-a/app"), pull(nodes[1]!, image, "team-b/app")]);
     const [layer] = image.layers;
-    expect((await egress.of(layer!)) / layer!.size).toBeLessThanOrEqual(1.05);
+    expect(await egress.of(layer!)).toBeLessThanOrEqual(aboutOnce(layer!.size));
   });
 
   it("goes on after the supernode has been restarted, without fetching again", {
@@ -122,7 +123,7 @@ describeWithPrograms("our own swarm", { programs: ["skopeo", "docker-registry"] 
       return handled("/peer/registry") >= 4;
     });
     const [layer] = image.layers;
-    expect((await egress.of(layer!)) / layer!.size).toBeLessThanOrEqual(1.05);
+    expect(await egress.of(layer!)).toBeLessThanOrEqual(aboutOnce(layer!.size));
     const afterwards = await registry.egress();
     await pull(nodes[2]!, image, "library/announced");
     // To see whether Range is known, single bytes are asked for.
@@ -159,7 +160,7 @@ describeWithPrograms("our own swarm", { programs: ["skopeo", "docker-registry"] 
     const [layer] = image.layers;
     const v1 = await startV1(supernode, image, "library/mixed", "1G");
     await v1.finish();
-    expect((await egress.of(layer!)) / layer!.size).toBeLessThanOrEqual(1.05);
+    expect(await egress.of(layer!)).toBeLessThanOrEqual(aboutOnce(layer!.size));
   });
 
   it("gives v1 clients what it has while it is still downloading", {
@@ -181,7 +182,7 @@ describeWithPrograms("our own swarm", { programs: ["skopeo", "docker-registry"] 
       ...pulls.map(({ program, into }) => expectImage(program, into, image)),
     ]);
     const [layer] = image.layers;
-    expect((await egress.of(layer!)) / layer!.size).toBeLessThanOrEqual(1.05);
+    expect(await egress.of(layer!)).toBeLessThanOrEqual(aboutOnce(layer!.size));
   });
 
   it("begins where a v1 client is at it, and fetches from it what it has", {
@@ -192,11 +193,15 @@ describeWithPrograms("our own swarm", { programs: ["skopeo", "docker-registry"] 
     const { supernode, nodes } = await start(2);
     const egress = await registry.egress();
     const v1 = await startV1(supernode, image, "library/v1-first", "5M");
-    await v1.program.until("it has some pieces", async () => (await bytesOnDisk(v1.home)) > 8 * MB);
+    await v1.program.until(
+      "it has some pieces",
+      async () => (await bytesOnDisk(v1.home)) > 16 * MB,
+    );
     await Promise.all(nodes.map((node) => pull(node, image, "library/v1-first")));
     await v1.finish();
     const [layer] = image.layers;
-    expect((await egress.of(layer!)) / layer!.size).toBeLessThanOrEqual(1.05);
+    // Where it takes too long over a piece, that one is fetched again; without it all would be.
+    expect((await egress.of(layer!)) / layer!.size).toBeLessThanOrEqual(1.15);
     const handled = await handledBy(supernode);
     expect(handled("/swarm/heartbeat")).toBeGreaterThan(0);
   });

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HttpClient } from "../../runtime/http_client.ts";
+import { aboutOnce } from "../support/about_once.ts";
 import { Authority } from "../support/authority.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import type { Dfdaemon } from "../support/dfdaemon.ts";
@@ -91,7 +92,7 @@ describeWithPrograms(
           }),
         );
         for (const layer of image.layers) {
-          expect(await egress.of(layer)).toBeLessThanOrEqual(1.05 * layer.size);
+          expect(await egress.of(layer)).toBeLessThanOrEqual(aboutOnce(layer.size));
         }
       });
 
@@ -155,7 +156,7 @@ describeWithPrograms(
             }),
           );
           expect(digests).toEqual([layer.digest, layer.digest]);
-          expect(await egress.of(layer)).toBeLessThanOrEqual(1.05 * layer.size);
+          expect(await egress.of(layer)).toBeLessThanOrEqual(aboutOnce(layer.size));
         } finally {
           await slow.stop();
         }

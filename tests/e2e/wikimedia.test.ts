@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { stringify } from "yaml";
 import { HttpClient } from "../../runtime/http_client.ts";
+import { aboutOnce } from "../support/about_once.ts";
 import { freePort, freshAddress } from "../support/addresses.ts";
 import { Authority } from "../support/authority.ts";
 import { dfgetHost, startDfget } from "../support/dfget.ts";
@@ -110,7 +111,7 @@ describeWithPrograms(
         }),
       );
       for (const layer of image.layers) {
-        expect(await egress.of(layer)).toBeLessThanOrEqual(1.05 * layer.size);
+        expect(await egress.of(layer)).toBeLessThanOrEqual(aboutOnce(layer.size));
       }
 
       const client = new HttpClient();
