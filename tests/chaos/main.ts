@@ -21,9 +21,13 @@ async function main(): Promise<number> {
   const codes = await Promise.all(
     Array.from({ length: lanes }, (_, lane) => {
       const share = seeds.filter((_, index) => index % lanes === lane);
-      return runLane(`chaos${process.pid}-${lane}`, share, failures, (outcome) => {
-        outcomes.push(outcome);
-      });
+      return runLane(
+        `chaos${process.pid}-${lane}`,
+        { seeds: share, patience: options.patience, failures },
+        (outcome) => {
+          outcomes.push(outcome);
+        },
+      );
     }),
   );
   const failed = outcomes.some(({ violations }) => violations.length > 0);
@@ -35,13 +39,12 @@ async function main(): Promise<number> {
 
 async function runLane(
   name: string,
-  seeds: readonly number[],
-  failures: string,
+  share: Omit<RunnerPlan, "hosts">,
   onOutcome: (outcome: Outcome) => void,
 ): Promise<number> {
   const { hosts, network } = await openHosts(name);
   process.on("exit", () => network.close());
-  const plan: RunnerPlan = { hosts, seeds, failures };
+  const plan: RunnerPlan = { hosts, ...share };
   const [command, ...prefix] = hosts.onlooker.prefix;
   const program = join(import.meta.filename, "..", "runner_program.js");
   const runner = spawn(command!, [...prefix, process.execPath, program, JSON.stringify(plan)], {

@@ -8,6 +8,8 @@ export interface ChaosOptions {
   first: number;
   /** Sites at once: most of a schedule is waiting. */
   lanes: number;
+  /** By so much all limits of time are longer, for a machine that has other things to do. */
+  patience: number;
 }
 
 /**
@@ -23,6 +25,15 @@ export async function readOptions(args: readonly string[]): Promise<ChaosOptions
     .addOption(wholeNumberOption("--seeds <n>", "schedules to run", 1, 100_000, 25))
     .addOption(wholeNumberOption("--first <seed>", "seed of the first one", 0, 2 ** 31, 1))
     .addOption(wholeNumberOption("--lanes <n>", "schedules at a time", 1, 16, 2))
+    .addOption(
+      wholeNumberOption(
+        "--patience <times>",
+        "all limits of time are so many times longer, for a busy machine",
+        1,
+        100,
+        1,
+      ),
+    )
     .action(() => {});
   return (await parseCommandLine(program, args)) ?? program.opts<ChaosOptions>();
 }

@@ -17,6 +17,8 @@ export interface PullPlan {
   repository: string;
   /** What a direct pull brings, or the registry's words for why it cannot. */
   expected: Image | string;
+  /** A pull that takes longer has failed, ms. */
+  limitMs: number;
 }
 
 export interface PullAttempt {
@@ -30,13 +32,11 @@ export interface PullAttempt {
   wrong: boolean;
 }
 
-/** A pull that takes longer has failed, ms. */
-const LIMIT_MS = 60_000;
 let pulls = 0;
 
 /** Pulls once, and compares what came with what a direct pull brings. */
 export async function pullOnce(plan: PullPlan): Promise<PullAttempt> {
-  const { site, registry, node, expected } = plan;
+  const { site, registry, node, expected, limitMs } = plan;
   const into = join(site.scratch.dir, `pulled-${pulls++}`);
   const startedMs = performance.now();
   const program = RunningProgram.start(
@@ -53,14 +53,14 @@ export async function pullOnce(plan: PullPlan): Promise<PullAttempt> {
   const late = new AbortController();
   const finished = await Promise.race([
     program.finished(),
-    sleep(LIMIT_MS, undefined, { signal: late.signal }),
+    sleep(limitMs, undefined, { signal: late.signal }),
   ]);
   late.abort();
   const attempt = { startedMs, endedMs: performance.now(), bytes: 0, wrong: false };
   try {
     if (!finished) {
       await program.stop("SIGKILL");
-      return { ...attempt, failure: `not done after ${LIMIT_MS / 1000} s: ${program.output}` };
+      return { ...attempt, failure: `not done after ${limitMs / 1000} s: ${program.output}` };
     }
     if (finished.code !== 0) {
       if (typeof expected === "string" && said(finished.output) === expected) {

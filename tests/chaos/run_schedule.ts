@@ -14,6 +14,8 @@ export interface World {
   hosts: Hosts;
   registry: Registry;
   images: Images;
+  /** By so much all limits of time are longer. */
+  patience: number;
   /** Takes the logs of failed runs. */
   failures: string;
 }
@@ -35,6 +37,8 @@ export interface Outcome {
 
 /** ms after the last fault in which the swarm must be healthy. */
 const HEALTHY_MS = 10_000;
+/** A pull that takes longer has failed, ms. */
+const PULL_MS = 60_000;
 /** A healthy swarm asks the registry for each byte at most so many times. */
 const HEALTHY_EGRESS = 1.6;
 /** ms in which idle programs let go of what they hold: dfdaemon looks its cache through every 10 s. */
@@ -75,6 +79,8 @@ class ScheduleRun {
   readonly #schedule: Schedule;
   readonly #outages: Outage[] = [];
   readonly #twins: Promise<void>[] = [];
+  /** The last fault so far of each part, until it is undone. */
+  readonly #faults = new Map<Part, Promise<void>>();
 
   constructor(world: World, site: Site, schedule: Schedule) {
     this.#world = world;
@@ -103,8 +109,16 @@ class ScheduleRun {
     await this.#endInOrder();
   }
 
+  /** Faults of a part happen one after the other, also where a slow machine is late to undo one. */
   async #fault(fault: Fault): Promise<void> {
     await sleep(fault.atMs);
+    const before = this.#faults.get(fault.part);
+    const happens = Promise.resolve(before).then(() => this.#happen(fault));
+    this.#faults.set(fault.part, happens);
+    await happens;
+  }
+
+  async #happen(fault: Fault): Promise<void> {
     const { part, kind } = fault;
     const outage: Outage = { part, kind, fromMs: performance.now(), toMs: Infinity };
     this.#outages.push(outage);
@@ -122,12 +136,16 @@ class ScheduleRun {
     await sleep(pull.atMs);
     const { images } = this.#world;
     await this.#pullUntilDone({
-      site: this.#site,
-      registry: this.#world.registry,
+      ...this.#from,
       node: pull.node,
       repository: images.repository(pull.image),
       expected: images.expected(pull.image),
     });
+  }
+
+  get #from() {
+    const { registry, patience } = this.#world;
+    return { site: this.#site, registry, limitMs: PULL_MS * patience };
   }
 
   /** Pulls again, as an engine does, while there is an excuse for its failing. */
@@ -161,13 +179,12 @@ class ScheduleRun {
   }
 
   async #pullThroughTwin(node: number): Promise<void> {
-    const { images, registry } = this.#world;
+    const { images } = this.#world;
     const twin = await this.#site.startTwin(node);
     const image = this.#schedule.pulls[0]!.image;
     const wanted = typeof image === "number" ? image : 0;
     await this.#pullUntilDone({
-      site: this.#site,
-      registry,
+      ...this.#from,
       node,
       proxy: twin.url,
       repository: images.repository(wanted),
@@ -183,13 +200,14 @@ class ScheduleRun {
 
   /** Has all nodes pull something new at once, until the registry sends it about once. */
   async #becomeHealthy(healedMs: number): Promise<void> {
-    const { registry, images } = this.#world;
+    const { registry, images, patience } = this.#world;
+    const limitMs = HEALTHY_MS * patience;
     for (const { repository, image } of images.probes) {
       const startedMs = performance.now();
       const egress = await registry.egress();
       const attempts = await Promise.all(
         this.#site.nodes.map((_, node) =>
-          pullOnce({ site: this.#site, registry, node, repository, expected: image }),
+          pullOnce({ ...this.#from, node, repository, expected: image }),
         ),
       );
       for (const attempt of attempts) this.#count(attempt);
@@ -202,11 +220,9 @@ class ScheduleRun {
         this.outcome.healthyMs = Math.max(0, startedMs - healedMs);
         return;
       }
-      if (startedMs - healedMs > HEALTHY_MS) {
+      if (startedMs - healedMs > limitMs) {
         const sent = `the registry sent a layer ${times.toFixed(1)} times`;
-        return this.violation(
-          `the swarm is not healthy ${HEALTHY_MS} ms after the faults: ${sent}`,
-        );
+        return this.violation(`the swarm is not healthy ${limitMs} ms after the faults: ${sent}`);
       }
       await sleep(300);
     }
@@ -214,7 +230,7 @@ class ScheduleRun {
   }
 
   async #settle(before: ReadonlyMap<Part, Holdings>): Promise<void> {
-    const deadlineMs = performance.now() + SETTLE_MS;
+    const deadlineMs = performance.now() + SETTLE_MS * this.#world.patience;
     for (;;) {
       const leaks: string[] = [];
       for (const [name, had] of before) {
@@ -237,14 +253,15 @@ class ScheduleRun {
 
   async #endInOrder(): Promise<void> {
     this.#lookForCrashes();
+    const limitMs = END_MS * this.#world.patience;
     const ours = [...this.#site.parts.keys()].filter((name) => name !== "registry");
     await Promise.all(
       ours.map(async (name) => {
         const startedMs = performance.now();
-        const { code, signal } = await this.#site.end(name, "SIGTERM");
+        const { code, signal } = await this.#site.end(name, "SIGTERM", 2 * limitMs);
         const tookMs = performance.now() - startedMs;
         if (code !== 0) this.violation(`${name} ended with ${code ?? signal} after SIGTERM`);
-        if (tookMs > END_MS) this.violation(`${name} took ${Math.round(tookMs)} ms to end`);
+        if (tookMs > limitMs) this.violation(`${name} took ${Math.round(tookMs)} ms to end`);
       }),
     );
   }

@@ -11,20 +11,22 @@ import { describeSchedule, scheduleOf } from "./schedule.ts";
 export interface RunnerPlan {
   hosts: Hosts;
   seeds: readonly number[];
+  /** By so much all limits of time are longer. */
+  patience: number;
   /** Takes the logs of failed runs. */
   failures: string;
 }
 
 /** Runs schedules one after the other, from a host of the network. */
 async function main(): Promise<number> {
-  const { hosts, seeds, failures } = JSON.parse(process.argv[2]!) as RunnerPlan;
+  const { hosts, seeds, patience, failures } = JSON.parse(process.argv[2]!) as RunnerPlan;
   let stopped = false;
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => (stopped = true));
   const scratch = await Scratch.open("chaos");
   try {
     const registry = await Registry.start(scratch, { place: hosts.parts.registry });
     const images = await makeImages(scratch, registry);
-    const world = { hosts, registry, images, failures };
+    const world = { hosts, registry, images, patience, failures };
     for (const seed of seeds) {
       if (stopped) break;
       const schedule = scheduleOf(seed);

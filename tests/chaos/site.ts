@@ -150,10 +150,10 @@ export class Site {
     return this.parts.get(name)!;
   }
 
-  /** Ends a part by a signal. */
-  async end(name: Part, signal: NodeJS.Signals): Promise<Exit> {
+  /** Ends a part by a signal; one that has not ended after `graceMs` is killed. */
+  async end(name: Part, signal: NodeJS.Signals, graceMs?: number): Promise<Exit> {
     this.down.add(name);
-    return this.part(name).process.stop(signal);
+    return this.part(name).process.stop(signal, graceMs);
   }
 
   /** Has a part that was ended run again. */
@@ -182,12 +182,12 @@ export class Site {
   async counts(part: SitePart): Promise<Record<string, number>> {
     await rm(part.countsFile!, { force: true });
     part.process.signal("SIGUSR2");
-    for (let tries = 0; tries < 100; tries++) {
-      const text = await readFile(part.countsFile!, "utf8").catch(() => "");
-      if (text !== "") return JSON.parse(text) as Record<string, number>;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    throw new Error(`${part.name} does not answer SIGUSR2`);
+    let text = "";
+    await part.process.until("it has answered SIGUSR2", async () => {
+      text = await readFile(part.countsFile!, "utf8").catch(() => "");
+      return text !== "";
+    });
+    return JSON.parse(text) as Record<string, number>;
   }
 
   /** Puts down what all programs wrote to their standard outputs, beside their own logs. */
