@@ -1,9 +1,12 @@
-import { type Bitmap, lowestBit } from "../../protocol/swarm/bitmap.ts";
+import type { Bitmap } from "../../protocol/swarm/bitmap.ts";
 import type { Load } from "../../protocol/swarm/have_stream.ts";
 import { Flights } from "./flights.ts";
 import { LongestPause } from "./longest_pause.ts";
 import { NeighbourTable, Use } from "./neighbour_table.ts";
+import { rareBlock } from "./rare_block.ts";
+import { fasterHolder, LONGEST_QUEUE_MS, shortestQueue } from "./shortest_queue.ts";
 import { TransferWindow } from "./transfer_window.ts";
+import { WantedBlocks } from "./wanted_blocks.ts";
 
 export interface ChooseOptions {
   /** Blocks of the file. */
@@ -16,19 +19,6 @@ export interface ChooseOptions {
 
 /** Blocks looked at to find a rare one. */
 const SAMPLE = 48;
-/** Requests at a neighbour whose speed is not known yet. */
-const PROBE = 1;
-/** Requests at one neighbour, where its queue is short, however many others there are. */
-const LEAST_EACH = 2;
-/** Together the neighbours may be asked for so many times the window. */
-const ALL_TOGETHER = 1.5;
-/**
- * A neighbour at which a block takes longer is slow, ms: it is asked only for what nobody else has, one
- * block at a time.
- */
-const LONGEST_QUEUE_MS = 150;
-/** … unless this many of its blocks take longer. */
-const LONGEST_QUEUE_BLOCKS = 3;
 /** The part of the window that may be at slow neighbours. */
 const SLOW_PART = 0.25;
 /** A block that takes so many times as long as was expected, and as is usual, is overdue. */
@@ -39,8 +29,6 @@ const OVERDUE_LEAST_MS = 200;
 const LONG_WAIT_MS = 400;
 /** A second request must promise the block in this part of the time that the first still needs. */
 const GAIN = 0.5;
-/** One in another zone must be so many times faster to be preferred. */
-const FAR_FACTOR = 1.5;
 /** How much of a new measurement goes into what is usual. */
 const SMOOTHING = 1 / 16;
 
@@ -65,35 +53,23 @@ export class BlockChooser {
 
   readonly window = new TransferWindow();
   readonly #pauses = new LongestPause();
-  readonly #blocks: number;
-  readonly #words: number;
   readonly #random: () => number;
   readonly #neighbours: NeighbourTable;
   readonly #flights: Flights;
-  readonly #held: Uint32Array;
-  #missing: number;
-  /** Blocks that are neither held nor on their way. */
-  readonly #open: Uint32Array;
-  #openCount: number;
+  readonly #wanted: WantedBlocks;
   /** How long requests have taken of late, ms. */
   #usualMs = 0;
 
   constructor({ blocks, slots, random }: ChooseOptions) {
-    this.#blocks = blocks;
     this.#random = random;
-    this.#words = (blocks + 31) >>> 5;
     this.#neighbours = new NeighbourTable(blocks, slots);
     this.#flights = new Flights(blocks);
-    this.#held = new Uint32Array(this.#words);
-    this.#missing = blocks;
-    this.#open = new Uint32Array(this.#words).fill(0xffffffff);
-    if (blocks % 32 !== 0) this.#open[this.#words - 1] = 2 ** (blocks % 32) - 1;
-    this.#openCount = blocks;
+    this.#wanted = new WantedBlocks(blocks);
   }
 
   /** Blocks not held. */
   get missing(): number {
-    return this.#missing;
+    return this.#wanted.missing;
   }
 
   /** Blocks on their way from neighbours. */
@@ -103,16 +79,16 @@ export class BlockChooser {
 
   /** Whether one more block may be asked for, where a neighbour has one. */
   get hasRoom(): boolean {
-    return this.#openCount > 0 && this.#flights.count < this.window.size;
+    return this.#wanted.openCount > 0 && this.#flights.count < this.window.size;
   }
 
   /** Whether all that is missing is on its way. */
   get atTheEnd(): boolean {
-    return this.#openCount === 0;
+    return this.#wanted.openCount === 0;
   }
 
   holds(block: number): boolean {
-    return ((this.#held[block >>> 5]! >>> (block & 31)) & 1) === 1;
+    return this.#wanted.holds(block);
   }
 
   /** A block is held without having been asked for: it was here before, or came from the source. */
@@ -120,22 +96,19 @@ export class BlockChooser {
     if (this.holds(block)) return;
     const flight = this.#flights.of(block);
     if (flight !== NOBODY) this.#land(flight);
-    this.#close(block);
-    this.#held[block >>> 5]! |= 1 << (block & 31);
-    this.#missing -= 1;
+    this.#wanted.hold(block);
   }
 
   /** A block that was held has turned out wrong: it is missing again. */
   lose(block: number): void {
     if (!this.holds(block)) return;
-    this.#held[block >>> 5]! &= ~(1 << (block & 31));
-    this.#missing += 1;
+    this.#wanted.lose(block);
     this.#reopen(block);
   }
 
   /** A block is fetched from the source: no neighbour is to be asked for it. */
   reserve(block: number): void {
-    this.#close(block);
+    this.#wanted.close(block);
   }
 
   /** A reserved block does not come after all. */
@@ -165,7 +138,7 @@ export class BlockChooser {
   /** A neighbour says that it has a block now. */
   neighbourHas(slot: number, block: number): void {
     if (!this.#neighbours.gets(slot, block)) return;
-    if (this.#neighbours.use(slot) !== Use.some && this.#isOpen(block))
+    if (this.#neighbours.use(slot) !== Use.some && this.#wanted.isOpen(block))
       this.#neighbours.setUse(slot, Use.some);
   }
 
@@ -249,7 +222,7 @@ export class BlockChooser {
           : Math.max(expectedMs - elapsedMs, this.#neighbours.blockMs(first));
       if (leftMs < LONG_WAIT_MS && !atTheEnd) continue;
       const block = flights.block[flight]!;
-      const second = this.#fasterHolder(block, first, leftMs * GAIN);
+      const second = fasterHolder(this.#neighbours, block, first, leftMs * GAIN);
       if (second === NOBODY) continue;
       flights.second[flight] = second;
       this.#neighbours.asked(second);
@@ -310,23 +283,12 @@ export class BlockChooser {
 
   /** The first blocks that are missing, not on their way, and held by no neighbour. */
   starved(most: number): number[] {
-    const starved: number[] = [];
-    for (let index = 0; index < this.#words; index++) {
-      let word = this.#open[index]!;
-      while (word !== 0) {
-        const block = index * 32 + lowestBit(word);
-        word &= word - 1;
-        if (this.#neighbours.holders(block) !== 0) continue;
-        starved.push(block);
-        if (starved.length === most) return starved;
-      }
-    }
-    return starved;
+    return this.#wanted.firstOpen(most, (block) => this.#neighbours.holders(block) === 0);
   }
 
   #ask(slot: number, block: number, nowMs: number, slow: boolean): true {
     const neighbours = this.#neighbours;
-    this.#close(block);
+    this.#wanted.close(block);
     const expectedMs = neighbours.expectedMs(slot);
     this.#flights.begin(block, slot, nowMs, expectedMs, neighbours.extraMs(slot), slow);
     neighbours.asked(slot);
@@ -343,7 +305,7 @@ export class BlockChooser {
       if (neighbours.use(slot) !== Use.some || !neighbours.isUsed(slot)) continue;
       if (neighbours.outstanding(slot) !== 0) continue;
       if (neighbours.expectedMs(slot) < LONGEST_QUEUE_MS) continue;
-      const block = this.#rareBlock(slot, this.#blocks);
+      const block = this.#rareBlock(slot, this.#wanted.size);
       if (block !== NOBODY && neighbours.holders(block) === 1)
         return this.#ask(slot, block, nowMs, true);
       neighbours.setUse(slot, block === NOBODY ? Use.none : Use.shared);
@@ -352,85 +314,13 @@ export class BlockChooser {
   }
 
   #shortestQueue(): number {
-    const neighbours = this.#neighbours;
-    const { slots } = neighbours;
-    let useful = 0;
-    for (let slot = 0; slot < slots; slot++) {
-      if (neighbours.isUsed(slot) && neighbours.use(slot) !== Use.none) useful += 1;
-    }
-    if (useful === 0) return NOBODY;
-    const each = Math.max(LEAST_EACH, Math.ceil((ALL_TOGETHER * this.window.size) / useful));
-    let best = NOBODY;
-    let bestMs = Number.POSITIVE_INFINITY;
-    let slot = Math.floor(this.#random() * slots);
-    for (let count = slots; count > 0; count--) {
-      slot = slot + 1 === slots ? 0 : slot + 1;
-      if (!neighbours.isUsed(slot) || neighbours.use(slot) === Use.none) continue;
-      const outstanding = neighbours.outstanding(slot);
-      const blockMs = neighbours.blockMs(slot);
-      if (outstanding >= (blockMs === 0 ? PROBE : each)) continue;
-      const queueMs = neighbours.queueMs(slot);
-      const tooLong = queueMs > LONGEST_QUEUE_MS && queueMs > LONGEST_QUEUE_BLOCKS * blockMs;
-      // With nothing in flight the longest queue is better than none: nothing else would move us on.
-      if (tooLong && this.#flights.count > 0) continue;
-      if (neighbours.extraMs(slot) > LONGEST_QUEUE_MS && outstanding >= LEAST_EACH) continue;
-      const scoreMs = this.#scoreMs(slot);
-      if (scoreMs < bestMs) {
-        bestMs = scoreMs;
-        best = slot;
-      }
-    }
-    return best;
+    const idle = this.#flights.count === 0;
+    return shortestQueue(this.#neighbours, this.window.size, idle, this.#random);
   }
 
-  #scoreMs(slot: number): number {
-    return this.#neighbours.expectedMs(slot) * (this.#neighbours.isNear(slot) ? 1 : FAR_FACTOR);
-  }
-
-  /** Of some open blocks that a neighbour has, the one that fewest others have. */
   #rareBlock(slot: number, sample: number): number {
-    const neighbours = this.#neighbours;
-    const words = this.#words;
-    const start = Math.floor(this.#random() * this.#blocks);
-    let index = start >>> 5;
-    // The first word's bits below the start come last.
-    let mask = (0xffffffff << (start & 31)) >>> 0;
-    let best = NOBODY;
-    let fewest = 256;
-    let seen = 0;
-    for (let count = words; count >= 0; count--) {
-      let word = this.#open[index]! & neighbours.word(slot, index) & mask;
-      while (word !== 0) {
-        const block = index * 32 + lowestBit(word);
-        word &= word - 1;
-        const having = neighbours.holders(block);
-        if (having < fewest) {
-          fewest = having;
-          best = block;
-        }
-        seen += 1;
-      }
-      if (seen >= sample || fewest === 1) break;
-      index = index + 1 === words ? 0 : index + 1;
-      mask = count === 1 ? ~((0xffffffff << (start & 31)) >>> 0) : 0xffffffff;
-    }
-    return best;
-  }
-
-  #fasterHolder(block: number, than: number, withinMs: number): number {
-    const neighbours = this.#neighbours;
-    let best = NOBODY;
-    let bestMs = withinMs;
-    for (let slot = 0; slot < neighbours.slots; slot++) {
-      if (slot === than || !neighbours.has(slot, block)) continue;
-      if (neighbours.blockMs(slot) === 0 && neighbours.outstanding(slot) >= PROBE) continue;
-      const scoreMs = this.#scoreMs(slot);
-      if (scoreMs < bestMs) {
-        bestMs = scoreMs;
-        best = slot;
-      }
-    }
-    return best;
+    const start = Math.floor(this.#random() * this.#wanted.size);
+    return rareBlock(this.#wanted, this.#neighbours, slot, start, sample);
   }
 
   /** A block is on its way no more: neither of those asked owes it any longer. */
@@ -440,20 +330,8 @@ export class BlockChooser {
     this.#flights.end(flight);
   }
 
-  #isOpen(block: number): boolean {
-    return ((this.#open[block >>> 5]! >>> (block & 31)) & 1) === 1;
-  }
-
-  #close(block: number): void {
-    if (!this.#isOpen(block)) return;
-    this.#open[block >>> 5]! &= ~(1 << (block & 31));
-    this.#openCount -= 1;
-  }
-
   #reopen(block: number): void {
-    if (this.#isOpen(block) || this.holds(block)) return;
-    this.#open[block >>> 5]! |= 1 << (block & 31);
-    this.#openCount += 1;
+    if (!this.#wanted.reopen(block)) return;
     for (let slot = 0; slot < this.#neighbours.slots; slot++) {
       if (this.#neighbours.has(slot, block)) this.#neighbours.setUse(slot, Use.some);
     }
