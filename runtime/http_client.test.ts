@@ -1,4 +1,6 @@
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
+import { type FileHandle, open, readdir, readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -94,15 +96,15 @@ describe("HttpClient", () => {
       `const { parentPort } = require("node:worker_threads");
        const server = require("node:http").createServer((_request, response) => {
          response.write("a");
-         setTimeout(() => response.end("b"), 100);
+         setTimeout(() => response.end("b"), 500);
        });
        server.listen(0, "127.0.0.1", () => parentPort.postMessage(server.address().port));`,
       { eval: true },
     );
     onTestFinished(async () => void (await server.terminate()));
     const [port] = (await once(server, "message")) as [number];
-    const response = await client.request(`http://127.0.0.1:${port}/`, { idleTimeoutMs: 200 });
-    const busyUntil = performance.now() + 500;
+    const response = await client.request(`http://127.0.0.1:${port}/`, { idleTimeoutMs: 1500 });
+    const busyUntil = performance.now() + 2000;
     while (performance.now() < busyUntil);
     expect(new TextDecoder().decode(await readBody(response, 10))).toBe("ab");
   });
@@ -116,9 +118,9 @@ describe("HttpClient", () => {
   it("does not take a reader's pause for silence of the other side", async () => {
     const bytes = 32 * 1024 * 1024;
     const { url } = await listen((_request, response) => response.end(Buffer.alloc(bytes)));
-    const answer = await client.request(url, { idleTimeoutMs: 50 });
+    const answer = await client.request(url, { idleTimeoutMs: 1000 });
     answer.body.pause();
-    await sleep(250);
+    await sleep(1500);
     expect(await readBody(answer, bytes)).toHaveLength(bytes);
   });
 
@@ -130,6 +132,37 @@ describe("HttpClient", () => {
     });
     await expect(client.text(`${url}/long`, {}, 100)).rejects.toThrow(/longer than 100 bytes/);
     await expect(client.text(`${url}/short`)).rejects.toThrow(HttpError);
+  });
+});
+
+describe("a process that has no descriptor left", () => {
+  /** Sets how many this process may open. */
+  const allow = (most: number) =>
+    execFileSync("prlimit", ["--pid", String(process.pid), `--nofile=${most}:`]);
+
+  it("waits for one, as long as for a connection", async () => {
+    const { url } = await listen((_request, response) => response.end("bytes"));
+    const usual = Number(
+      /^Max open files +(\d+)/m.exec(await readFile("/proc/self/limits", "utf8"))![1],
+    );
+    const held: FileHandle[] = [];
+    allow((await readdir("/proc/self/fd")).length + 40);
+    try {
+      const full = async () => {
+        for (;;) held.push(await open("/dev/null"));
+      };
+      await expect(full()).rejects.toMatchObject({ code: "EMFILE" });
+      const hasty = client.request(url, { connectTimeoutMs: 1 });
+      await expect(hasty).rejects.toThrow(/EMFILE|no connection/);
+      const answer = client.request(url, { connectTimeoutMs: 30_000 });
+      await sleep(200);
+      for (const file of held.splice(0)) await file.close();
+      expect((await answer).status).toBe(200);
+      (await answer).body.destroy();
+    } finally {
+      for (const file of held) await file.close();
+      allow(usual);
+    }
   });
 });
 

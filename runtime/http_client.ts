@@ -93,6 +93,8 @@ const CREDENTIALS = ["authorization", "cookie", "proxy-authorization"];
 const MAX_HEADER_BYTES = 64 * 1024;
 /** May be sent again when a kept connection turns out to be closed (RFC 9110 §9.2.1). */
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
+/** Where this process may open no connection more it tries again after so long, ms. */
+const CROWDED_MS = 50;
 
 /**
  * An HTTP client for pieces, sources and the supernode: keep-alive, bounded waiting, and no regard
@@ -134,8 +136,7 @@ export class HttpClient {
       this.#forgetRenewal = this.#proof.onRenewed(() => {
         // What is under way goes on; what comes shows the new certificate.
         this.plain.close();
-        const free = Object.values(this.#own.freeSockets).flatMap((sockets) => sockets ?? []);
-        for (const socket of free) socket.destroy();
+        closeIdle(this.#own);
         this.#own = new https.Agent(agentOptions);
       });
     }
@@ -196,10 +197,15 @@ export class HttpClient {
     this.#https.destroy();
   }
 
+  #closeIdle(): void {
+    for (const agent of [this.#http, this.#https, this.#own]) closeIdle(agent);
+  }
+
   #send(
     target: URL,
     headers: Record<string, string | string[]>,
     init: HttpRequestInit,
+    sinceMs = performance.now(),
   ): Promise<HttpResponse> {
     const mutualTls = init.own && this.#proof?.kind === "tls" ? this.#proof : undefined;
     const secret = init.own && this.#proof?.kind === "secret" ? this.#proof : undefined;
@@ -287,6 +293,14 @@ export class HttpClient {
         else if (error instanceof HttpError || init.signal?.aborted) reject(error);
         else if (wasStale(request, error) && SAFE_METHODS.has(options.method!) && !init.body) {
           resolve(this.#send(target, headers, init));
+        } else if (
+          isCrowded(error) &&
+          !isStream(init.body) &&
+          performance.now() - sinceMs < connectMs
+        ) {
+          // Nothing has been sent. Connections that only wait to be used again are given up for it.
+          this.#closeIdle();
+          setTimeout(() => resolve(this.#send(target, headers, init, sinceMs)), CROWDED_MS);
         } else
           reject(
             new HttpError(`${options.method} ${redactUrl(target.href)}: ${reasonOf(error)}`, {
@@ -356,6 +370,20 @@ function guardedLookup(guard: RequestGuard): LookupFunction {
 /** Whether a kept connection was closed by the other side before it took this request. */
 function wasStale(request: http.ClientRequest, error: NodeJS.ErrnoException): boolean {
   return request.reusedSocket && (error.code === "ECONNRESET" || error.code === "EPIPE");
+}
+
+/** Whether this process, or machine, has no descriptor left for a connection. */
+function isCrowded(error: NodeJS.ErrnoException): boolean {
+  return error.code === "EMFILE" || error.code === "ENFILE";
+}
+
+function isStream(body: HttpRequestInit["body"]): boolean {
+  return body !== undefined && typeof body !== "string" && !(body instanceof Uint8Array);
+}
+
+function closeIdle(agent: http.Agent): void {
+  const idle = Object.values(agent.freeSockets).flatMap((sockets) => sockets ?? []);
+  for (const socket of idle) socket.destroy();
 }
 
 /** A host with several addresses fails with one error for each of them, and no text of its own. */

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -84,6 +84,18 @@ test("an index that could not be written when its download ended is written late
   await catalog.saveIndexes();
   expect(await readIndex(indexPath(path))).toMatchObject({ name: "late", pieces: [0] });
   expect(file.unsaved).toBe(false);
+});
+
+test("an index that another process is about to write is left alone", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "dragonfly-catalog-"));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  const path = join(directory, "new.service");
+  await writeFile(path, "bytes");
+  // A link to nothing: it is not there when it is read, and would be when it is deleted.
+  await symlink(join(directory, "nothing"), indexPath(path));
+  const catalog = new Catalog(directory);
+  await catalog.load();
+  expect((await readdir(directory)).sort()).toEqual(["new.service", "new.service.json"]);
 });
 
 function indexOf(name: string): FileIndex {

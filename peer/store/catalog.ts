@@ -51,8 +51,9 @@ export class Catalog {
       if (!fileName.endsWith(DATA_SUFFIX)) continue;
       const path = join(this.dataDir, fileName);
       const index = await readIndex(indexPath(path));
-      if (!index || index.pieces.length === 0) {
-        // Without it the file is waste, unless another process is at it.
+      // Without it the file is waste, unless another process is at it, and about to write the index.
+      if (!index) continue;
+      if (index === "damaged" || index.pieces.length === 0) {
         await rm(indexPath(path), { force: true }).catch(() => {});
         continue;
       }

@@ -36,12 +36,13 @@ export async function writeIndex(path: string, index: FileIndex): Promise<void> 
   await writeFileAtomically(path, JSON.stringify(index));
 }
 
-/** Reads an index; `undefined` where there is none or it is damaged. */
-export async function readIndex(path: string): Promise<FileIndex | undefined> {
+/** Reads an index; `undefined` where there is none, or it cannot be read now, `damaged` where it makes no sense. */
+export async function readIndex(path: string): Promise<FileIndex | "damaged" | undefined> {
+  const text = await readFile(path, "utf8").catch(() => undefined);
+  if (text === undefined) return undefined;
   try {
-    const parsed = fileIndexSchema.safeParse(JSON.parse(await readFile(path, "utf8")));
-    return parsed.success ? parsed.data : undefined;
+    return fileIndexSchema.safeParse(JSON.parse(text)).data ?? "damaged";
   } catch {
-    return undefined;
+    return "damaged";
   }
 }

@@ -49,6 +49,12 @@ const END_MS = 5000;
 /** Faults in which the clients of a node have no proxy, as nobody can help. */
 const WITHOUT_PROXY: readonly FaultKind[] = ["kill", "term", "read-only cache", "damaged cache"];
 
+/**
+ * What a client says whose connection the runtime has taken and closed at once, which it does with all that
+ * wait where the process may open none: no program of ours has seen it.
+ */
+const REFUSED = /(connection reset by peer|EOF|broken pipe)\W*$/;
+
 /** A time in which a part was away. */
 interface Outage {
   part: Part;
@@ -78,7 +84,8 @@ class ScheduleRun {
   readonly #site: Site;
   readonly #schedule: Schedule;
   readonly #outages: Outage[] = [];
-  readonly #twins: Promise<void>[] = [];
+  /** The last twin so far of each part, until it has ended. */
+  readonly #twins = new Map<Part, Promise<void>>();
   /** The last fault so far of each part, until it is undone. */
   readonly #faults = new Map<Part, Promise<void>>();
 
@@ -104,7 +111,7 @@ class ScheduleRun {
     const pulling = pulls.map((pull) => this.#pull(pull));
     await Promise.all(faults.map((fault) => this.#fault(fault)));
     const healedMs = performance.now();
-    await Promise.all([this.#becomeHealthy(healedMs), ...pulling, ...this.#twins]);
+    await Promise.all([this.#becomeHealthy(healedMs), ...pulling, ...this.#twins.values()]);
     await this.#settle(before);
     await this.#endInOrder();
   }
@@ -123,7 +130,13 @@ class ScheduleRun {
     const outage: Outage = { part, kind, fromMs: performance.now(), toMs: Infinity };
     this.#outages.push(outage);
     if (kind === "twin") {
-      this.#twins.push(this.#pullThroughTwin(Number(part.slice("node".length))));
+      // One at a time, as all of a node have the same port. What else befalls the node does not wait for it.
+      const before = Promise.resolve(this.#twins.get(part));
+      const node = Number(part.slice("node".length));
+      this.#twins.set(
+        part,
+        before.then(() => this.#pullThroughTwin(node)),
+      );
       return;
     }
     const undo = await cause(this.#site, fault);
@@ -170,11 +183,13 @@ class ScheduleRun {
   }
 
   /** Whether a direct pull would have failed as well, or the client had no proxy to ask. */
-  #isExcused(node: number, { startedMs, endedMs }: PullAttempt): boolean {
+  #isExcused(node: number, { startedMs, endedMs, failure = "" }: PullAttempt): boolean {
     return this.#outages.some(({ part, kind, fromMs, toMs }) => {
       if (startedMs > toMs || endedMs < fromMs) return false;
       if (part === "registry") return kind === "kill";
-      return part === `node${node}` && WITHOUT_PROXY.includes(kind);
+      if (part !== `node${node}`) return false;
+      if (kind === "out of descriptors") return REFUSED.test(failure);
+      return WITHOUT_PROXY.includes(kind);
     });
   }
 
