@@ -6,6 +6,7 @@ import { closeLogging, configureLogging, getLogger } from "../runtime/logger.ts"
 import { onReload } from "../runtime/reload.ts";
 import { serviceManager } from "../runtime/service_manager.ts";
 import { onShutdown } from "../runtime/shutdown.ts";
+import { keepHeapSmall } from "../runtime/small_heap.ts";
 import { runtimeName, VERSION } from "../runtime/version.ts";
 import { supernodeCommand } from "./command.ts";
 import { type ConfigSources, formatConfig, loadConfig, withDefaults } from "./config.ts";
@@ -18,6 +19,7 @@ await runMain("supernode", () =>
 );
 
 async function run(sources: ConfigSources): Promise<void> {
+  keepHeapSmall();
   const { config, warnings } = await loadConfig(sources);
   await prepareHome(config);
   await configureLogging({
