@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import type { Hono } from "hono";
 import { filterUrl } from "../protocol/filter_url.ts";
-import { HttpClient, type TlsTrust } from "../runtime/http_client.ts";
+import { HttpClient } from "../runtime/http_client.ts";
 import { RateLimiter } from "../runtime/rate_limiter.ts";
 import type { ConnectionEnv } from "../runtime/serve.ts";
 import { SupernodeViews } from "./control/views.ts";
 import { SILENT, type SupernodeObserver } from "./observer.ts";
+import type { Prefetch } from "./preheat/file.ts";
 import { filePortRoutes } from "./routes/file_port.ts";
 import { legacyRoutes } from "./routes/legacy.ts";
 import { swarmRoutes } from "./routes/swarm.ts";
@@ -14,6 +15,12 @@ import { SeedCache } from "./seed/cache.ts";
 import { PathPass } from "./seed/path_pass.ts";
 import { Seeder } from "./seed/seeder.ts";
 import { sourceGuard } from "./seed/source_guard.ts";
+import type { Ledger } from "./shared/ledger.ts";
+import { OtherSupernodes } from "./shared/other_supernodes.ts";
+import type { OwnerClient } from "./shared/owner_client.ts";
+import { Ownership } from "./shared/ownership.ts";
+import { prefetchElsewhere } from "./shared/preheat_elsewhere.ts";
+import { keyOfTask } from "./shared/task_key.ts";
 import { type MemberState, SwarmDesk, type SwarmLoad } from "./swarm/swarm_desk.ts";
 import { ClientDesk, type PieceErrorReport } from "./tasks/client_desk.ts";
 import { type RegisterOptions, Registry } from "./tasks/register.ts";
@@ -63,17 +70,8 @@ export interface SupernodeOptions {
   now?: () => number;
   /** Uniform in [0, 1). */
   random?: () => number;
-}
-
-/** A file to fetch before anyone asks for it. */
-export interface PrefetchFile {
-  url: string;
-  /** Sent to the source. */
-  headers: Readonly<Record<string, string>>;
-  /** Query parameters that do not tell one file from another. */
-  filter: readonly string[];
-  identifier: string;
-  tls?: TlsTrust | undefined;
+  /** Other supernodes, and what they know together with this one; absent: it is for itself. */
+  shared?: { ledger: Ledger; owners: OwnerClient; self: () => string } | undefined;
 }
 
 type App = Hono<{ Bindings: Partial<ConnectionEnv> }>;
@@ -93,7 +91,9 @@ export interface Supernode {
   /** Says on which ports the routes are served, where the configuration left them open. */
   listening(ports: { listenPort?: number; downloadPort: number }): void;
   /** Resolves when our copy of a file is complete; rejects with the reason where it cannot be had. */
-  prefetch(file: PrefetchFile): Promise<void>;
+  prefetch: Prefetch;
+  /** Which tasks are ours, where several supernodes share them. */
+  readonly ownership: Ownership | undefined;
   /** For those who look on: how a member of a swarm is doing; `undefined` for a v1 client. */
   member(taskId: string, cid: string): MemberState | undefined;
   /** What v1's schedule knows of a client. */
@@ -114,7 +114,7 @@ export interface Supernode {
 
 /** Puts the parts of a supernode together. */
 export function createSupernode(options: SupernodeOptions): Supernode {
-  const { config, observer = SILENT, now = Date.now, random = Math.random } = options;
+  const { config, observer = SILENT, now = Date.now, random = Math.random, shared } = options;
   let { downloadPort } = config;
   const store = new TaskStore(now);
   const schedules = new Map<string, TaskSchedule>();
@@ -139,9 +139,11 @@ export function createSupernode(options: SupernodeOptions): Supernode {
     random,
     observer,
     passes,
+    begunElsewhere: (task) => ownership?.begunElsewhere(keyOfTask(task)) ?? false,
     advertiseIp: config.advertiseIp,
     downloadPort: () => downloadPort,
   });
+  const ownership = shared && ownershipOf(shared, store, swarms);
   store.onRemoval({
     clientRemoved: ({ taskId, cid }) => {
       swarms.leave(taskId, cid);
@@ -181,27 +183,39 @@ export function createSupernode(options: SupernodeOptions): Supernode {
     advertiseIp: config.advertiseIp,
     downloadPort: () => downloadPort,
   });
+  const others =
+    shared && ownership
+      ? new OtherSupernodes({
+          ownership,
+          owners: shared.owners,
+          local: registry,
+          now: () => performance.now(),
+        })
+      : undefined;
+  const prefetch: Prefetch = async (file) => {
+    const { task, schedule } = await registry.task({
+      rawUrl: file.url,
+      taskUrl: filterUrl(file.url, file.filter),
+      md5: "",
+      identifier: file.identifier,
+      access: new SourceAccess(file.headers, file.tls),
+    });
+    await seeder.seed(task, schedule);
+  };
   swarms.start();
   return {
+    ownership,
     store,
     cache,
     views: new SupernodeViews({ store, schedules, swarms }),
-    legacy: legacyRoutes({ registry, desk, observer }),
-    swarm: swarmRoutes(swarms),
+    legacy: legacyRoutes({ registry, desk, observer, others }),
+    swarm: swarmRoutes(swarms, others),
     filePort: filePortRoutes({ cache, passes, observer }),
     listening(ports) {
       downloadPort = ports.downloadPort;
     },
-    async prefetch(file) {
-      const { task, schedule } = await registry.task({
-        rawUrl: file.url,
-        taskUrl: filterUrl(file.url, file.filter),
-        md5: "",
-        identifier: file.identifier,
-        access: new SourceAccess(file.headers, file.tls),
-      });
-      await seeder.seed(task, schedule);
-    },
+    prefetch:
+      shared && ownership ? prefetchElsewhere(prefetch, ownership, shared.owners) : prefetch,
     member: (taskId, cid) => swarms.look(taskId, cid),
     holdings: (taskId, cid) => schedules.get(taskId)?.holdings(cid),
     downloads: () => seeder.load,
@@ -222,6 +236,24 @@ export function createSupernode(options: SupernodeOptions): Supernode {
       http.close();
     },
   };
+}
+
+/** Which of the tasks in a store are ours, of those that other supernodes have, too. */
+function ownershipOf(
+  { ledger, owners, self }: NonNullable<SupernodeOptions["shared"]>,
+  store: TaskStore,
+  swarms: SwarmDesk,
+): Ownership {
+  return new Ownership({
+    ledger,
+    self,
+    keys: () => [...store.tasks()].map(keyOfTask),
+    lost: (key) => {
+      for (const task of store.tasks()) if (keyOfTask(task) === key) swarms.letGo(task.id);
+    },
+    answers: (owner) => owners.answers(owner),
+    now: () => performance.now(),
+  });
 }
 
 /** Bytes a second of all downloads from sources together; 0: no limit. */

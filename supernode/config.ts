@@ -12,6 +12,7 @@ import { type LogConfig, logConfigSchema } from "../runtime/logger.ts";
 import { changedKeys } from "../runtime/reload.ts";
 import { type ConsoleConfig, consoleConfigSchema } from "./console/access.ts";
 import { parseSourcePattern } from "./seed/source_guard.ts";
+import { stateUrlSchema, withoutPassword } from "./shared/state_url.ts";
 
 /** Where the configuration lies unless `--config` says otherwise (protocol §6). */
 export const DEFAULT_CONFIG_FILE = "/etc/dragonfly/supernode.yml";
@@ -265,6 +266,14 @@ const SETTINGS = {
     "",
     undefined,
     { ours: true, type: "path" },
+  ),
+  state: setting(
+    "state",
+    "`redis://[user:password@]host[:port][/database]` of a Redis or Valkey (`rediss://`: by TLS) in which several supernodes note who has which task",
+    stateUrlSchema,
+    "",
+    withoutPassword,
+    { ours: true, type: "URL", default: "none: each is for itself" },
   ),
 };
 

@@ -7,6 +7,7 @@ import { goArchitecture, runtimeName, VERSION } from "../runtime/version.ts";
 import type { Supernode } from "./app.ts";
 import { httpMetrics } from "./http_metrics.ts";
 import type { ByteOrigin, SupernodeObserver } from "./observer.ts";
+import type { Sharing } from "./shared/ownership.ts";
 import { type ClientState, shownCdnStatus } from "./tasks/task.ts";
 
 const PREFIX = "dragonfly_supernode_";
@@ -167,6 +168,20 @@ export class SupernodeMetrics implements SupernodeObserver {
         gauge.inc({ callsystem: this.#callSystem(callSystem), status: state });
       }
     });
+  }
+
+  /** Shows whether tasks are shared with other supernodes, where that is configured. */
+  watchSharing(read: () => Sharing | undefined): void {
+    this.#gauge(
+      "state_shared",
+      "Whether tasks are shared with other supernodes: 0 while the shared state does not answer; no series without one",
+      [],
+      (gauge) => {
+        const sharing = read();
+        if (sharing) gauge.set(sharing.state === "shared" ? 1 : 0);
+        else gauge.remove();
+      },
+    );
   }
 
   /**

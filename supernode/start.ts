@@ -34,6 +34,9 @@ import { controlRoutes } from "./routes/control.ts";
 import { preheatRoutes } from "./routes/preheat.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { sourceGuard } from "./seed/source_guard.ts";
+import { OwnerClient } from "./shared/owner_client.ts";
+import type { Sharing } from "./shared/ownership.ts";
+import { openRedisLedger } from "./shared/redis_ledger.ts";
 import { swarmKey } from "./swarm/swarm.ts";
 
 /** Bytes of any body at most; each route has its own, smaller limit. */
@@ -108,8 +111,18 @@ export async function startSupernode(
     guard: sourceGuard(config.allowedSources),
   });
   const recorder = new Recorder(Date.now);
-  const core = createSupernode({ config, observer: observers(metrics, recorder) });
+  // No guard, and no aliases: it asks nobody but who has asked, and other supernodes.
+  const caller = new HttpClient({ links });
+  let apiPort = config.listenPort;
+  const self = () => `${config.advertiseIp}:${apiPort}`;
+  const ledger = config.state && (await openRedisLedger(config.state, config.cdnPattern));
+  const core = createSupernode({
+    config,
+    observer: observers(metrics, recorder),
+    shared: ledger ? { ledger, owners: new OwnerClient(caller, self), self } : undefined,
+  });
   metrics.watch(core);
+  metrics.watchSharing(() => core.ownership?.sharing);
   metrics.watchCertificates(() => (links?.proof.kind === "tls" ? links.proof.certificates : {}));
   const jobs = new PreheatJobs({ prefetch: core.prefetch, client, now: Date.now });
   const feed = new Feed({
@@ -137,13 +150,12 @@ export async function startSupernode(
   let notReady: string | undefined;
   let draining = false;
   const startedMs = performance.now();
-  // No guard, and no aliases: it asks nobody but who has asked.
-  const caller = new HttpClient({ links });
   const callBack = new CallBack(caller);
 
   const system = systemRoutes({
     metrics: { contentType: metrics.registry.contentType, text: () => metrics.registry.metrics() },
     notReady: () => notReady ?? (draining ? "draining" : undefined),
+    remark: () => aloneRemark(core.ownership?.sharing),
     profiler: config.enableProfiler || config.debug,
   });
   const api = new Hono<Env>();
@@ -165,6 +177,8 @@ export async function startSupernode(
       drain(on) {
         draining = on;
         core.drain(on);
+        // Others take over what it has.
+        void core.ownership?.leave(on);
         log.info(on ? "draining: no new work is taken" : "draining has ended");
       },
       reach: (address, port) => callBack.reach(address, port),
@@ -203,6 +217,7 @@ export async function startSupernode(
     collector.stop();
     recorder.stop();
     feed.close();
+    await core.ownership?.stop();
     await Promise.all(servers.map((server) => server.close(graceMs)));
     await core.close();
     client.close();
@@ -236,7 +251,9 @@ export async function startSupernode(
   try {
     const listenPort = await listen(api, config.listenPort);
     const downloadPort = oneServer ? listenPort : await listen(files, config.downloadPort);
+    apiPort = listenPort;
     core.listening({ downloadPort });
+    await core.ownership?.start();
     collector.start();
     if (config.console.enabled) recorder.start();
     const { listenIp, advertiseIp } = config;
@@ -245,4 +262,10 @@ export async function startSupernode(
     await close(0);
     throw error;
   }
+}
+
+/** What who asks whether the supernode is ready is to know besides: work may be sent here all the same. */
+function aloneRemark(sharing: Sharing | undefined): string | undefined {
+  if (sharing?.state !== "alone") return undefined;
+  return `alone: the shared state does not answer (${sharing.reason})`;
 }

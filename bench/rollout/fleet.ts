@@ -45,22 +45,18 @@ export class Fleet {
   readonly registry: Program;
   readonly supernode: Program;
   readonly nodes: readonly FleetNode[];
-  /** Where the registry is. */
-  readonly place: RegistryStarted;
-  /** `host:port` of the supernode. */
-  readonly supernodeNode: string;
+  readonly #place: RegistryStarted;
   readonly #ca: AuthorityFiles;
 
   private constructor(
-    parts: { registry: Program; supernode: Program; supernodeNode: string; nodes: FleetNode[] },
+    parts: { registry: Program; supernode: Program; nodes: FleetNode[] },
     place: RegistryStarted,
     ca: AuthorityFiles,
   ) {
     this.registry = parts.registry;
     this.supernode = parts.supernode;
     this.nodes = parts.nodes;
-    this.place = place;
-    this.supernodeNode = parts.supernodeNode;
+    this.#place = place;
     this.#ca = ca;
   }
 
@@ -118,13 +114,12 @@ export class Fleet {
         await answers(dfdaemon, client, url(address, PORT.proxy, "/metrics"), context);
       }),
     );
-    const supernodeNode = `${tracker.address}:${PORT.supernode}`;
-    return new Fleet({ registry, supernode, supernodeNode, nodes }, place, ca);
+    return new Fleet({ registry, supernode, nodes }, place, ca);
   }
 
   /** Has a node pull an image, by its dfdaemon or straight from the registry. */
   pull({ address, client }: FleetNode, repository: string, way: "direct" | "p2p"): Promise<Pulled> {
-    const { port, hostname, caCert } = this.place;
+    const { port, hostname, caCert } = this.#place;
     const common = {
       registry: { host: REGISTRY_HOST, port },
       repository,

@@ -45,8 +45,12 @@ function rowOf(status: StatusView & { supernode: string }): string[] {
   ];
 }
 
-/** Whether work is taken, and whether a supernode that takes none has done what it had. */
-export function stateOf({ draining, active }: Pick<StatusView, "draining" | "active">): string {
-  if (!draining) return "ready";
+/** Whether work is taken, together with the other supernodes or not, and whether a supernode that takes none has done what it had. */
+export function stateOf({
+  draining,
+  active,
+  sharing,
+}: Pick<StatusView, "draining" | "active" | "sharing">): string {
+  if (!draining) return sharing === "alone" ? "alone" : "ready";
   return active.clients + active.seeds + active.preheats > 0 ? "draining" : "drained";
 }

@@ -1,8 +1,8 @@
 import { Code } from "../../protocol/codes.ts";
 import { MAX_PIECE_SIZE } from "../../protocol/piece_size.ts";
 import { Bitmap } from "../../protocol/swarm/bitmap.ts";
-import { BLOCK_BYTES, blockCount } from "../../protocol/swarm/blocks.ts";
-import { type JoinRequest, SWARM_VERSION } from "../../protocol/swarm/messages.ts";
+import { BLOCK_BYTES, type BlockRun, blockCount } from "../../protocol/swarm/blocks.ts";
+import { type JoinRequest, MAX_FETCHING, SWARM_VERSION } from "../../protocol/swarm/messages.ts";
 import type { RegisterData } from "../../protocol/v1/register.ts";
 import { headersToWire } from "../../protocol/wire_headers.ts";
 import { VERSION } from "../../runtime/version.ts";
@@ -25,9 +25,14 @@ export type Registered =
  * Registers a client with the first supernode that takes it in (protocol §1, POST /peer/registry).
  *
  * @param file what is here already, for our own swarm
+ * @param fetching what is being fetched from the source, where this node is in the swarm and lost its supernode
  * @throws the signal's reason
  */
-export async function registerClient(options: SwarmOptions, file?: TaskFile): Promise<Registered> {
+export async function registerClient(
+  options: SwarmOptions,
+  file?: TaskFile,
+  fetching?: readonly BlockRun[],
+): Promise<Registered> {
   const { identity, source } = options;
   let error = "no supernode answers";
   let needAuth = false;
@@ -51,7 +56,7 @@ export async function registerClient(options: SwarmOptions, file?: TaskFile): Pr
           insecure: source.tls?.insecure || undefined,
           rootCAs: source.tls?.ca?.map((pem) => Buffer.from(pem).toString("base64")),
           pattern: identity.pattern,
-          swarm: options.swarms && joinRequest(options.zone, file),
+          swarm: options.swarms && joinRequest(options.zone, file, fetching),
         },
         REGISTER_MS,
         options.signal,
@@ -63,7 +68,9 @@ export async function registerClient(options: SwarmOptions, file?: TaskFile): Pr
           `a piece size of ${data.pieceSize} bytes`,
         );
       }
-      return { data, supernode };
+      const { at } = data.swarm ?? {};
+      const owner = at && options.supernodes.follow(at, performance.now());
+      return { data, supernode: owner || supernode };
     } catch (failure) {
       options.signal.throwIfAborted();
       if (failure instanceof SupernodeLostError)
@@ -76,12 +83,17 @@ export async function registerClient(options: SwarmOptions, file?: TaskFile): Pr
   return { error, needAuth };
 }
 
-function joinRequest(zone = "", file?: TaskFile): JoinRequest {
+function joinRequest(zone = "", file?: TaskFile, fetching?: readonly BlockRun[]): JoinRequest {
+  const common = {
+    version: SWARM_VERSION,
+    zone,
+    ...(fetching ? { fetching: fetching.slice(0, MAX_FETCHING) } : {}),
+  };
   const layout = file?.layout;
   // A file in v1's pieces is of no use to a swarm.
   const fits = layout && layout.length > 0 && layout.pieceSize === BLOCK_BYTES && !layout.framed;
-  if (!fits || file.held.size === 0) return { version: SWARM_VERSION, zone, held: 0 };
+  if (!fits || file.held.size === 0) return { ...common, held: 0 };
   const holds = new Bitmap(blockCount(layout.length));
   for (const block of file.held) holds.add(block);
-  return { version: SWARM_VERSION, zone, held: holds.count, holds: holds.toBase64() };
+  return { ...common, held: holds.count, holds: holds.toBase64() };
 }

@@ -4,6 +4,8 @@ import { SupernodeClient } from "./supernode_client.ts";
 
 /** Milliseconds for which a supernode that did not answer is left alone, unless it answers a ping. */
 const REST_MS = 10_000;
+/** Supernodes outside the list that are remembered at most. */
+const MAX_OTHERS = 32;
 /** Milliseconds between pings meanwhile, in the mean. */
 const PING_MS = 1000;
 
@@ -34,6 +36,8 @@ export class SupernodeList {
   /** By `performance.now()`: a clock that is set must not keep a supernode from us. */
   readonly #restUntil = new Map<SupernodeClient, number>();
   readonly #pinging = new Set<SupernodeClient>();
+  /** Those outside the list that others of it have named, the one named the longest ago first. */
+  readonly #others = new Map<string, SupernodeClient>();
 
   constructor(addresses: readonly SupernodeAddress[], http: HttpClient) {
     this.#http = http;
@@ -88,6 +92,25 @@ export class SupernodeList {
     this.#restUntil.delete(client);
   }
 
+  /**
+   * The supernode that another one says to go on with, in the list or not.
+   *
+   * @param name `address:port`
+   * @param nowMs `performance.now()`
+   * @returns `undefined` where it did not answer of late
+   */
+  follow(name: string, nowMs: number): SupernodeClient | undefined {
+    const client = this.named(name, this.#http);
+    if (!client || (this.#restUntil.get(client) ?? 0) > nowMs) return undefined;
+    if (!this.#clients.includes(client)) {
+      this.#others.delete(name);
+      this.#others.set(name, client);
+      const [oldest] = this.#others.keys();
+      if (this.#others.size > MAX_OTHERS) this.#others.delete(oldest!);
+    }
+    return client;
+  }
+
   /** Nodes that lost it together do not ask together. */
   #pingSoon(client: SupernodeClient): void {
     const timer = setTimeout(
@@ -103,7 +126,7 @@ export class SupernodeList {
 
   /** The supernode of that `host:port`, or one outside the list that a client named. */
   named(name: string, http: HttpClient): SupernodeClient | undefined {
-    const known = this.#clients.find((client) => client.name === name);
+    const known = this.#clients.find((client) => client.name === name) ?? this.#others.get(name);
     if (known) return known;
     const match = /^(.+):(\d+)$/.exec(name);
     if (!match) return undefined;

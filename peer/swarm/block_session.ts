@@ -38,8 +38,6 @@ import type { SwarmSessions } from "./swarm_sessions.ts";
 
 /** A block from the source should be sealed soon: only then neighbours hand it on, ms. */
 const SEAL_MS = 150;
-/** Whom this node has dropped may be telling the supernode itself that it has gone, ms. */
-const PARTED_MS = 100;
 /** Milliseconds between looks at what is overdue, silent or stalled. */
 const TICK_MS = 100;
 /** Milliseconds between two looks after which this process was too busy to have heard everybody. */
@@ -116,11 +114,12 @@ export class BlockSession implements Reporter {
       chooser: this.#chooser,
       onMessage: (slot, message) => this.#hear(slot, message),
       onForgotten: (slot) => this.#cutOff(slot),
-      onDropped: () => this.#parted(),
+      onDropped: () => this.#pump(),
     });
     this.#rejoining = new Rejoining({
       swarm: options,
       file,
+      fetching: () => this.#runner.fetching,
       isDownloading: () => !this.#fetching.signal.aborted,
       onRejoined: (registered) => this.#rejoined(registered),
       onGivenUp: () => this.leave(),
@@ -154,6 +153,7 @@ export class BlockSession implements Reporter {
       http: options.http,
       limiters: options.limiters,
       signal: this.#fetching.signal,
+      holds: (block) => file.has(block),
       onReserve: (block, reserved) => {
         if (reserved) this.#chooser.reserve(block);
         else this.#chooser.unreserve(block);
@@ -275,7 +275,7 @@ export class BlockSession implements Reporter {
     this.digests.trust(answer.sealKey);
     this.#sessions.heartbeats.add(this.#member.supernode, this, answer.heartbeatMs);
     for (const neighbour of answer.neighbours) this.meet(neighbour);
-    this.#runner.grant(answer.leases);
+    this.#runner.grantAfresh(answer.leases);
   }
 
   #hear(slot: number, message: HaveMessage): void {
@@ -293,14 +293,6 @@ export class BlockSession implements Reporter {
       this.#pumpsSoon = false;
       this.#pump();
     });
-  }
-
-  /** A neighbour was dropped: the supernode has to say where the blocks are that it alone had. */
-  #parted(): void {
-    this.#pump();
-    const alone = this.#neighbours.size === 0;
-    if (alone || this.#chooser.starved(1).length > 0)
-      this.#sessions.heartbeats.hurry(this, PARTED_MS);
   }
 
   /** What a neighbour was asked for does not come any more. */

@@ -1,3 +1,4 @@
+import type { BlockRun } from "../../protocol/swarm/blocks.ts";
 import { type Registered, registerClient } from "../download/register_client.ts";
 import type { SwarmOptions } from "../download/swarm_types.ts";
 import type { TaskFile } from "../store/task_file.ts";
@@ -13,6 +14,8 @@ export type Rejoined = Exclude<Registered, { error: string }>;
 export interface RejoiningOptions {
   swarm: SwarmOptions;
   file: TaskFile;
+  /** What is being fetched from the source meanwhile. */
+  fetching(): readonly BlockRun[];
   /** Whether the download runs: then {@link Rejoining.tick} is called, else a timer does it. */
   isDownloading(): boolean;
   onRejoined(registered: Rejoined): void;
@@ -77,9 +80,9 @@ export class Rejoining {
   }
 
   async #try(): Promise<void> {
-    const { swarm, file, onRejoined, onGivenUp } = this.#options;
+    const { swarm, file, fetching, onRejoined, onGivenUp } = this.#options;
     this.#dueMs = performance.now() + REJOIN_MS;
-    const registered = await registerClient(swarm, file).catch(() => undefined);
+    const registered = await registerClient(swarm, file, fetching()).catch(() => undefined);
     if (!registered || this.#stopped) return;
     if ("error" in registered) {
       // Nobody vouches for us any more: whoever pulls here next will.

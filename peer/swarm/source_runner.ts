@@ -13,6 +13,8 @@ export interface SourceRunnerOptions extends FetchSourceOptions {
   /** Bytes of a piece as v1 clients have them. */
   pieceSize: number;
   signal: AbortSignal;
+  /** Whether a block is here already. */
+  holds(block: number): boolean;
   /** A block will come from the source, or will not after all: neighbours need not, or must, be asked. */
   onReserve(block: number, reserved: boolean): void;
   /** Keeps a block; resolves with its sha256. */
@@ -22,7 +24,8 @@ export interface SourceRunnerOptions extends FetchSourceOptions {
 }
 
 interface Held {
-  readonly id: number;
+  /** Another supernode may call it by another number. */
+  id: number;
   /** Absent: the source. */
   readonly from: LeaseOrigin | undefined;
   run: BlockRun;
@@ -64,6 +67,39 @@ export class SourceRunner {
   /** How many more leases it could work on. */
   get wants(): number {
     return this.#unfit ? 0 : Math.max(0, WANTED - this.#leases.size);
+  }
+
+  /** The leases that are worked on, or before it, at the source. */
+  get fetching(): BlockRun[] {
+    return [...this.#leases.values()]
+      .filter(({ from, failed, done, run }) => !from && !failed && done < run.count)
+      .map(({ run }) => run);
+  }
+
+  /** Another supernode says which leases this node holds: of the same blocks it is the same one. */
+  grantAfresh(granted: readonly LeaseGrant[]): void {
+    const kept = new Map<number, Held>();
+    for (const lease of [...this.#leases.values()]) {
+      const { first, count } = lease.run;
+      const same = granted.find((one) => !one.from && one.first === first && one.count === count);
+      if (same && !lease.from) kept.set(same.id, lease);
+      else this.#drop(lease);
+    }
+    this.#leases.clear();
+    for (const [id, lease] of kept) {
+      lease.id = id;
+      this.#leases.set(id, lease);
+    }
+    this.grant(granted);
+    // What came while the supernode changed has been told as held, and need not come again.
+    for (const lease of this.#leases.values()) {
+      const { first, count } = lease.run;
+      const blocks = Array.from({ length: count }, (_, index) => first + index);
+      if (!blocks.every((block) => this.#options.holds(block))) continue;
+      lease.request?.abort.abort();
+      lease.done = count;
+      this.#options.onNews();
+    }
   }
 
   /** The supernode says which leases this node holds from now on. */

@@ -68,6 +68,7 @@ describe("SourceRunner", () => {
       pieceSize: 4 * BLOCK_BYTES,
       http,
       signal: stop.signal,
+      holds: (block) => got.has(block),
       onReserve: (block, mine) => void (mine ? reserved.add(block) : reserved.delete(block)),
       onBlock: async (block, content) => {
         got.set(block, content);
@@ -130,6 +131,39 @@ describe("SourceRunner", () => {
     expect(reserved.size).toBe(0);
     expect(self.busy).toBe(false);
     expect(got.size).toBe(0);
+  });
+
+  it("goes on with what another supernode grants it again, and lets go of the rest", async () => {
+    let requests = 0;
+    const { self, reserved } = await runner((_request, response) => {
+      requests += 1;
+      response.writeHead(206, { "content-range": `bytes 0-${2 * BLOCK_BYTES - 1}/${LENGTH}` });
+      response.write(bytes.subarray(0, 1000));
+    });
+    self.grant([
+      { id: 1, first: 0, count: 2 },
+      { id: 2, first: 4, count: 2 },
+    ]);
+    await until(() => (self.report()[0]?.partBytes ?? 0) > 0);
+    expect(self.fetching).toEqual([
+      { first: 0, count: 2 },
+      { first: 4, count: 2 },
+    ]);
+    self.grantAfresh([{ id: 2, first: 0, count: 2 }]);
+    expect(self.report()).toMatchObject([{ id: 2, done: 0, partBytes: 1000 }]);
+    expect([...reserved]).toEqual([0, 1]);
+    expect(requests).toBe(1);
+  });
+
+  it("fetches no lease again that it was granted for what came meanwhile", async () => {
+    ranges.length = 0;
+    const { self, news } = await runner(source);
+    self.grant([{ id: 1, first: 0, count: 2 }]);
+    await until(() => news() === 1);
+    self.report();
+    self.grantAfresh([{ id: 7, first: 0, count: 2 }]);
+    expect(self.report()).toMatchObject([{ id: 7, done: 2, failed: false }]);
+    expect(ranges).toHaveLength(1);
   });
 
   it("says that a source does not do what is needed, and asks for no more leases", async () => {

@@ -29,6 +29,8 @@ export const statusViewSchema = z.object({
   cdnPattern: z.enum(["local", "source"]),
   /** Takes no new work. */
   draining: z.boolean(),
+  /** Whether it shares tasks with other supernodes, where it is to: `alone` while it cannot. */
+  sharing: z.enum(["shared", "alone", "left"]).optional(),
   tasks: count,
   peers: count,
   clients: clientCountsSchema,

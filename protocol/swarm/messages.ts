@@ -22,6 +22,9 @@ export const MAX_HEARTBEAT_TASKS = 256;
 export const MAX_WRONG = 64;
 export const MAX_DIGESTS_ASKED = 1024;
 
+/** Leases that a node says it works on at most. */
+export const MAX_FETCHING = 8;
+
 const count = z.number().int().nonnegative();
 
 /** Consecutive blocks. */
@@ -36,6 +39,11 @@ export const joinRequestSchema = z.object({
   held: count.default(0),
   /** Which: a bitmap in base64 (`bitmap.ts`). These are not fetched from the source again. */
   holds: z.string().max(MAX_BITMAP).optional(),
+  /**
+   * Of a node that was in this swarm until now, and had another supernode: the leases that it works on at the
+   * source. It goes on with those that it is granted again.
+   */
+  fetching: z.array(blockRunSchema).max(MAX_FETCHING).optional(),
 });
 export type JoinRequest = z.infer<typeof joinRequestSchema>;
 
@@ -81,6 +89,11 @@ export const joinAnswerSchema = z.object({
   heartbeatMs: z.number().positive(),
   /** The key by which the supernode's seals are told from others; absent: it seals nothing. */
   sealKey: z.string().max(64).optional(),
+  /** The supernode that has the task, `address:port`: to go on with, where it can be reached. */
+  at: z
+    .string()
+    .regex(/^[\d.]{7,15}:\d{1,5}$/)
+    .optional(),
 });
 export type JoinAnswer = z.infer<typeof joinAnswerSchema>;
 

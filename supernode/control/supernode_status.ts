@@ -25,6 +25,7 @@ export async function supernodeStatus(of: {
     uptimeMs: Math.round(performance.now() - startedMs),
     cdnPattern: config.cdnPattern,
     draining,
+    sharing: core.ownership?.sharing.state,
     tasks: [...core.store.tasks()].length,
     peers: [...core.store.peers()].length,
     clients: core.views.clients(),

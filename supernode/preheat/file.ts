@@ -13,6 +13,8 @@ export interface PrefetchRequest {
   identifier: string;
   /** How to trust the source. */
   tls?: TlsTrust | undefined;
+  /** Another supernode asks: it is for this one to fetch it. */
+  handedOn?: boolean | undefined;
 }
 
 /** Resolves when our copy of the file is complete; rejects when it cannot be had. */

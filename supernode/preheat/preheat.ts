@@ -60,11 +60,12 @@ export class PreheatJobs {
    * Starts a job and returns its id. The same request again joins a job under way, and repeats one
    * that has ended: our copy may be gone since.
    *
+   * @param handedOn whether another supernode asks
    * @throws {PreheatError} while too many are under way
    */
-  create(request: PreheatRequest): string {
+  create(request: PreheatRequest, handedOn = false): string {
     this.#forgetOld();
-    const file = fileToPrefetch(request);
+    const file = { ...fileToPrefetch(request), handedOn };
     // The same image for another platform is another job.
     const platform = request.type === "image" ? request.platform : undefined;
     const identifier = [request.identifier, platform].filter(Boolean).join(" ");

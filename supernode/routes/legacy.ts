@@ -1,4 +1,5 @@
 import { type Context, Hono } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { z } from "zod";
 import { Code } from "../../protocol/codes.ts";
 import { pullRequestSchema } from "../../protocol/v1/pull_piece.ts";
@@ -12,6 +13,8 @@ import {
 import { getLogger } from "../../runtime/logger.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
 import type { SupernodeObserver } from "../observer.ts";
+import type { OtherSupernodes } from "../shared/other_supernodes.ts";
+import { HANDED_ON } from "../shared/owner_client.ts";
 import { RegisterError } from "../tasks/admission.ts";
 import { type ClientDesk, UnknownClientError } from "../tasks/client_desk.ts";
 import type { Registry } from "../tasks/register.ts";
@@ -21,12 +24,16 @@ export interface LegacyOptions {
   registry: Registry;
   desk: ClientDesk;
   observer: SupernodeObserver;
+  /** Absent: this supernode is the only one, or each is for itself. */
+  others?: OtherSupernodes | undefined;
 }
 
 type Env = { Bindings: Partial<ConnectionEnv> };
 
 /** Longest body taken, bytes: a registration may carry a bundle of certificates. */
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
+
+const JSON_TYPE = { "content-type": "application/json" };
 
 const log = getLogger("supernode");
 
@@ -35,8 +42,17 @@ const log = getLogger("supernode");
  * like. An error outside the envelope is HTTP 500 with `{"code": 500, "message": …}`, as in v1, where a
  * client of v1 may cause it.
  */
-export function legacyRoutes({ registry, desk, observer }: LegacyOptions): Hono<Env> {
+export function legacyRoutes({ registry, desk, observer, others }: LegacyOptions): Hono<Env> {
   const app = new Hono<Env>();
+  /** What another supernode answers to a client that is there; `wait`: it was there until now. */
+  const pass = async (c: Context<Env>, taskId: string, cid: string) => {
+    if (!others || isHandedOn(c)) return undefined;
+    const { pathname, search } = new URL(c.req.url);
+    const path = pathname.replace(/^\/v[0-9.]+(?=\/)/, "") + search;
+    const answer = await others.pass(path, taskId, cid, addressOf(c));
+    if (answer === undefined || answer === "wait") return answer;
+    return c.body(answer.text, answer.status as ContentfulStatusCode, JSON_TYPE);
+  };
 
   app.post("/peer/registry", async (c) => {
     let fields: unknown;
@@ -49,7 +65,8 @@ export function legacyRoutes({ registry, desk, observer }: LegacyOptions): Hono<
     const request = registerRequestSchema.safeParse(fields);
     if (!request.success) return fail(c, `failed to register: ${complaints(request.error)}`);
     try {
-      const data = await registry.register(request.data, addressOf(c));
+      const desk = !others || isHandedOn(c) ? registry : others;
+      const data = await desk.register(request.data, addressOf(c));
       return c.json({ code: Code.success, msg: "success", data });
     } catch (error) {
       if (!(error instanceof RegisterError)) throw error;
@@ -59,31 +76,41 @@ export function legacyRoutes({ registry, desk, observer }: LegacyOptions): Hono<
     }
   });
 
-  app.get("/peer/task", (c) => {
+  app.get("/peer/task", async (c) => {
     const request = pullRequestSchema.safeParse(c.req.query());
     if (!request.success)
       return c.json({ code: Code.badParameter, msg: complaints(request.error) });
+    const passed = await pass(c, request.data.taskId, request.data.srcCid);
+    if (passed === "wait")
+      return c.json({ code: Code.wait, msg: "another supernode has the task now, ask again" });
+    if (passed) return passed;
     return c.json(desk.pull(request.data, addressOf(c)));
   });
 
-  app.get("/peer/piece/suc", (c) => {
+  app.get("/peer/piece/suc", async (c) => {
     const request = pieceSuccessSchema.safeParse(c.req.query());
     if (!request.success) return refuse(c, complaints(request.error));
     const { taskId, cid, pieceRange } = request.data;
+    const passed = await pass(c, taskId, cid);
+    if (passed && passed !== "wait") return passed;
     const from = addressOf(c);
     return reported(c, Code.pieceReported, () => desk.pieceStored(taskId, cid, pieceRange, from));
   });
 
-  app.get("/peer/service/down", (c) => {
+  app.get("/peer/service/down", async (c) => {
     const request = serviceDownSchema.safeParse(c.req.query());
     if (!request.success) return refuse(c, complaints(request.error));
     const { taskId, cid } = request.data;
+    const passed = await pass(c, taskId, cid);
+    if (passed && passed !== "wait") return passed;
     const from = addressOf(c);
     return reported(c, Code.serviceDownReported, () => desk.serviceDown(taskId, cid, from));
   });
 
-  app.get("/peer/piece/error", (c) => {
-    desk.pieceError(pieceErrorSchema.parse(c.req.query()));
+  app.get("/peer/piece/error", async (c) => {
+    const report = pieceErrorSchema.parse(c.req.query());
+    const passed = await pass(c, report.taskId, report.srcCid);
+    if (passed === undefined) desk.pieceError(report);
     return c.body(null, 200, { "content-length": "0" });
   });
 
@@ -104,6 +131,11 @@ export function legacyRoutes({ registry, desk, observer }: LegacyOptions): Hono<
     throw error;
   });
   return app;
+}
+
+/** Whether another supernode asks in the name of a client of its own. */
+function isHandedOn(c: Context): boolean {
+  return c.req.header(HANDED_ON) !== undefined;
 }
 
 function addressOf(c: Context<Env>): string | undefined {

@@ -4,6 +4,7 @@ import { preheatRequestSchema } from "../../protocol/v1/preheat.ts";
 import { parseImageUrl } from "../preheat/image.ts";
 import type { PreheatJob, PreheatJobs } from "../preheat/preheat.ts";
 import { PreheatError } from "../preheat/preheat_error.ts";
+import { HANDED_ON } from "../shared/owner_client.ts";
 import { BodyError, readJson } from "./request_body.ts";
 
 /** Requests hold a URL and a few headers; this is more than any needs. */
@@ -31,7 +32,7 @@ export function preheatRoutes(jobs: PreheatJobs, isDraining = () => false): Hono
       );
     }
     try {
-      return c.json({ ID: jobs.create(request.data) }, 201);
+      return c.json({ ID: jobs.create(request.data, c.req.header(HANDED_ON) !== undefined) }, 201);
     } catch (error) {
       if (!(error instanceof PreheatError)) throw error;
       return refuse(c, 429, error.message);

@@ -6,6 +6,8 @@ export interface SystemOptions {
   metrics: { contentType: string; text(): Promise<string> };
   /** Why no work should be sent here now; `undefined`: it may be. */
   notReady(): string | undefined;
+  /** What to say beside that it is ready. */
+  remark?(): string | undefined;
   /** Whether `/debug/pprof` answers (v1: only with `enableProfiler` or `debug`). */
   profiler: boolean;
 }
@@ -41,7 +43,9 @@ export function systemRoutes(options: SystemOptions): Hono {
 
   app.get("/readyz", (c) => {
     const reason = options.notReady();
-    return reason === undefined ? c.text("OK") : c.text(`${reason}\n`, 503);
+    if (reason !== undefined) return c.text(`${reason}\n`, 503);
+    const remark = options.remark?.();
+    return c.text(remark === undefined ? "OK" : `OK\n${remark}\n`);
   });
 
   if (options.profiler) {

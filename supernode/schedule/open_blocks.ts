@@ -105,6 +105,20 @@ export class OpenBlocks {
     return { first, count: end - first, origin: this.#origin };
   }
 
+  /**
+   * Takes a certain run out, where nobody has been given any of it.
+   *
+   * @param isHere whether somebody has a block already
+   * @returns whether it could be
+   */
+  takeOut({ first, count }: BlockRun, isHere: (block: number) => boolean): boolean {
+    if (first < this.#frontier || first + count > this.#blocks) return false;
+    for (let block = first; block < first + count; block++)
+      if (this.#passed.has(block) && !isHere(block)) return false;
+    for (let block = first; block < first + count; block++) this.#passed.add(block);
+    return true;
+  }
+
   /** A run that was given out is open again. */
   back({ first, count }: BlockRun, origin: BlockOrigin = this.#origin): void {
     if (count <= 0) return;

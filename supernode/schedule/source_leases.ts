@@ -143,6 +143,14 @@ export class SourceLeases<Holder> {
     return run && this.#give(holder, run, nowMs);
   }
 
+  /** Grants a node again what it is fetching from the source by another supernode's leases. */
+  adopt(holder: Holder, run: BlockRun, nowMs: number): void {
+    if (this.of(holder).length >= this.#limits.perRunner || run.count > this.#limits.mostBlocks)
+      return;
+    if (!this.open.takeOut(run, (block) => this.#fetchers[block] !== undefined)) return;
+    this.#give(holder, { ...run, origin: { kind: "source" } }, nowMs);
+  }
+
   /**
    * Grants a node a lease of one block that has been fetched before, since there is doubt about it.
    *

@@ -58,6 +58,27 @@ describe("a swarm's task", () => {
     expect(blocks.length).toBeGreaterThan(0);
   });
 
+  it("lets those who have lost their supernode go on, and leases nothing before they are together", () => {
+    const task = swarm(20);
+    const back = (id: string, holds: number[], fetching: { first: number; count: number }[]) =>
+      task
+        .join({ id, zone: "", subnet: "", serves: true, held: holds.length, holds, fetching }, 0)
+        .leases.map(({ first, count }) => ({ first, count }));
+    const run = { first: 4, count: 4 };
+    expect(back("a", [0, 1, 4], [run])).toEqual([run]);
+    // What another fetches, or has, is not its own.
+    expect(back("b", [2, 3], [{ first: 6, count: 4 }])).toEqual([]);
+    // It has the first of them by now.
+    expect(back("c", [8], [{ first: 8, count: 2 }])).toEqual([{ first: 8, count: 2 }]);
+    expect(join(task, "new", 0).leases).toEqual([]);
+    const later = task.report("new", { ...NOTHING, wantsLeases: 2 }, 2000)!;
+    const leased = later.leases.flatMap(({ first, count }) =>
+      Array.from({ length: count }, (_, index) => first + index),
+    );
+    expect(leased.length).toBeGreaterThan(0);
+    expect(Math.min(...leased)).toBe(10);
+  });
+
   it("wants to hear often of those who fetch, and seldom of those who are done", () => {
     const task = swarm();
     expect(join(task, "runner", 0).heartbeatMs).toBe(500);

@@ -49,6 +49,8 @@ export interface Newcomer {
   held: number;
   /** Which, where it says so. */
   holds?: Iterable<number> | undefined;
+  /** Of one whose supernode was another until now: what it is fetching from the source. */
+  fetching?: readonly BlockRun[] | undefined;
 }
 
 /** What a member says; see `taskReportSchema` (protocol/swarm/messages.ts), where each is explained. */
@@ -122,6 +124,8 @@ const LATENESS_FACTOR = 4;
 /** How much of a new measurement goes into that mean, and the most that one may count for, ms. */
 const LATENESS_SMOOTHING = 0.2;
 const MOST_LATENESS_MS = 1500;
+/** Milliseconds in which a swarm that has lost its supernode gathers at another one. */
+const GATHER_MS = 1500;
 /** Heartbeats that may fail to come before a member counts as gone. */
 const MISSED = 3;
 /** A block that was fetched so recently is still on its way to the others, ms. */
@@ -143,6 +147,8 @@ export class SwarmTask {
   readonly #leases: SourceLeases<Member>;
   /** How long the supernode has been too busy to hear anybody, in all, ms. */
   #deafMs = 0;
+  /** Until when nothing is leased, since who holds what is still being told, ms. */
+  #gathersUntilMs = 0;
   /** How much later than they should reports come of late, ms. */
   #latenessMs = 0;
   #seedRefusals = 0;
@@ -251,7 +257,10 @@ export class SwarmTask {
       refused: new Set(),
       doubters: new Map(),
     };
+    // Those who have lost their supernode together come within a second, and together hold the most.
+    if (newcomer.fetching && this.#members.size === 0) this.#gathersUntilMs = nowMs + GATHER_MS;
     this.#members.set(id, member);
+    if (serves) for (const run of newcomer.fetching ?? []) this.#leases.adopt(member, run, nowMs);
     for (const block of newcomer.holds ?? []) {
       const fetched = this.#leases.fetched(block);
       if (serves && (!fetched || fetched.by.gone)) this.#leases.hold(block, member, nowMs);
@@ -344,7 +353,7 @@ export class SwarmTask {
   }
 
   #advise(member: Member, given: readonly Member[], wantsLeases: number, nowMs: number) {
-    if (member.held < this.#blocks) {
+    if (member.held < this.#blocks && nowMs >= this.#gathersUntilMs) {
       for (let wanted = wantsLeases; wanted > 0; wanted--) {
         const contested = () => this.#digests.contestedFor(member.node, nowMs);
         if (this.#leases.grantAgain(member, nowMs, contested)) continue;

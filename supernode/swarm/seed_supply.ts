@@ -16,11 +16,13 @@ export class SeedSupply {
   readonly #swarm: SwarmTask;
   #taskId: string | undefined;
   /** Begun anew, a copy would ask the source for what the members are fetching there. */
-  #given = false;
+  #given: boolean;
 
-  constructor(store: TaskStore, swarm: SwarmTask) {
+  /** @param isHeld members hold much of the file already: a copy would ask the source for all of it again */
+  constructor(store: TaskStore, swarm: SwarmTask, isHeld = false) {
     this.#store = store;
     this.#swarm = swarm;
+    this.#given = isHeld;
   }
 
   /** The task whose copy it is. */

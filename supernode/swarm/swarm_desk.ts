@@ -38,6 +38,8 @@ export interface SwarmDeskOptions {
   random: () => number;
   observer?: SupernodeObserver;
   passes: PathPass;
+  /** Whether another supernode had a task until a moment ago. Default: never. */
+  begunElsewhere?: (task: Task) => boolean;
   /** Our own address, for nodes that do not say how they see us. */
   advertiseIp: string;
   /** The port of our copies. */
@@ -139,6 +141,7 @@ export class SwarmDesk {
         subnet: subnetOf(client.ip),
         serves: true,
         held: request.held,
+        fetching: request.fetching,
         holds: request.holds === undefined ? undefined : readPieces(request.holds, swarm.blocks),
       },
       this.#options.now(),
@@ -244,6 +247,14 @@ export class SwarmDesk {
     this.#membership.delete(memberKey(taskId, cid));
     swarm.remove(cid);
     if (swarm.members.size === 0) this.#swarms.delete(swarm.key);
+  }
+
+  /** Another supernode has a task: its members are to go there. */
+  letGo(taskId: string): void {
+    for (const { members } of [...this.#swarms.values()]) {
+      for (const { client } of [...members.values()])
+        if (client.taskId === taskId) this.leave(taskId, client.cid);
+    }
   }
 
   /** Begins to look after those who fall silent. */
@@ -390,7 +401,7 @@ export class SwarmDesk {
       const swarmTask = new SwarmTask({
         ...{ blocks, budget, random, onLiar, onGivenUp, onFetched },
       });
-      const seed = new SeedSupply(store, swarmTask);
+      const seed = new SeedSupply(store, swarmTask, this.#options.begunElsewhere?.(task));
       const aside = new SetAside({ store, schedules, now, swarm: swarmTask });
       swarm = new Swarm({ key, length, task: swarmTask, seed, aside, schedules });
       this.#swarms.set(key, swarm);

@@ -22,6 +22,7 @@ const PACKAGES = {
   mmdebstrap: "mmdebstrap",
   "systemd-analyze": "systemd",
   chromium: "chromium",
+  "redis-server": "redis-server",
 } as const;
 
 export type OutsideProgram = keyof typeof PACKAGES;

@@ -1,0 +1,168 @@
+import { getLogger } from "../../runtime/logger.ts";
+import { ALIVE_MS, type Ledger, RENEW_MS, TASK_MS } from "./ledger.ts";
+
+export interface OwnershipOptions {
+  ledger: Ledger;
+  /** This supernode, `address:port` as the others reach it; known once it listens. */
+  self: () => string;
+  /** The tasks that are known here. */
+  keys(): Iterable<string>;
+  /** A task of ours turns out to be another supernode's, which can be reached. */
+  lost(key: string): void;
+  /** Whether another supernode answers us. */
+  answers(owner: string): Promise<boolean>;
+  /** A clock that never goes back, ms. */
+  now: () => number;
+}
+
+/** How the sharing of tasks with other supernodes is. */
+export interface Sharing {
+  /** `alone`: the ledger does not answer; `left`: this supernode is to be stopped. */
+  state: "shared" | "alone" | "left";
+  /** Why it is alone. */
+  reason: string;
+}
+
+/** Milliseconds between claims of all that is ours: well before they run out. */
+const CLAIM_ALL_MS = TASK_MS / 3;
+/** Claims sent together. */
+const CLAIMS_AT_ONCE = 500;
+/** So long after a task has been taken over it is remembered that another had begun it, ms. */
+const TAKEN_OVER_MS = 30_000;
+
+const log = getLogger("supernode");
+
+/**
+ * Which tasks are this supernode's, of several that share a ledger. Where the ledger does not answer every task
+ * is: two may then have the same one, and at worst its file is fetched twice. When it is back whoever
+ * claims first has the task, and the others let theirs go.
+ */
+export class Ownership {
+  readonly #options: OwnershipOptions;
+  readonly #takenOver = new Map<string, number>();
+  #state: Sharing["state"] = "shared";
+  #reason = "";
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+  #renewedMs: number;
+  #claimedMs: number;
+
+  constructor(options: OwnershipOptions) {
+    this.#options = options;
+    this.#renewedMs = this.#claimedMs = options.now();
+  }
+
+  get sharing(): Sharing {
+    return { state: this.#state, reason: this.#reason };
+  }
+
+  /** Says that we are there, from now on; resolves when that has been tried for the first time. */
+  async start(): Promise<void> {
+    await this.#renew();
+  }
+
+  /** Takes no more tasks, and frees those we have, or comes back. */
+  async leave(leaving: boolean): Promise<void> {
+    if (leaving) {
+      this.#state = "left";
+      await this.#options.ledger.leave(this.#options.self()).catch(() => {});
+    } else if (this.#state === "left") {
+      this.#state = "shared";
+      await this.#renew();
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.leave(true);
+    this.#options.ledger.close();
+  }
+
+  /**
+   * Whose a task is; it becomes ours where it is nobody's.
+   *
+   * @param gone a supernode that refuses connections: what is still its own is free
+   * @returns the other supernode, `address:port`; `undefined`: it is ours
+   */
+  async ownerOf(key: string, gone?: string): Promise<string | undefined> {
+    const { ledger } = this.#options;
+    if (this.#state !== "shared") return undefined;
+    try {
+      const self = this.#options.self();
+      const [claim] = await ledger.claim([key], self, gone);
+      if (!claim || claim.owner !== self) return claim?.owner;
+      if (claim.before) this.#tookOver(key, claim.before);
+    } catch (error) {
+      this.#goAlone(error as Error);
+    }
+    return undefined;
+  }
+
+  /** Whether a task was another supernode's until a moment ago: nodes hold parts of its file then. */
+  begunElsewhere(key: string): boolean {
+    const atMs = this.#takenOver.get(key);
+    return atMs !== undefined && this.#options.now() - atMs < TAKEN_OVER_MS;
+  }
+
+  #tookOver(key: string, before: string): void {
+    log.info("task {key} is ours now: supernode {before}, which had it, is gone", { key, before });
+    const nowMs = this.#options.now();
+    for (const [old, atMs] of this.#takenOver)
+      if (nowMs - atMs > TAKEN_OVER_MS) this.#takenOver.delete(old);
+    this.#takenOver.set(key, nowMs);
+  }
+
+  #goAlone(error: Error): void {
+    if (this.#state !== "shared") return;
+    this.#state = "alone";
+    this.#reason = error.message;
+    log.warn("on its own from now on: the shared state does not answer ({reason})", {
+      reason: this.#reason,
+    });
+  }
+
+  async #renew(): Promise<void> {
+    const { ledger, self, now } = this.#options;
+    clearTimeout(this.#timer);
+    try {
+      if (this.#state !== "left") {
+        const wasThere = await ledger.renew(self());
+        const nowMs = now();
+        const wasAlone = this.#state === "alone";
+        if (wasAlone) {
+          this.#state = "shared";
+          this.#reason = "";
+          log.info("the shared state answers again: tasks are shared from now on");
+        }
+        const lapsed = wasAlone || !wasThere || nowMs - this.#renewedMs > ALIVE_MS;
+        this.#renewedMs = nowMs;
+        if (lapsed || nowMs - this.#claimedMs > CLAIM_ALL_MS) await this.#claimAll(nowMs);
+      }
+    } catch (error) {
+      this.#goAlone(error as Error);
+    }
+    if (this.#stopped) return;
+    this.#timer = setTimeout(() => void this.#renew(), RENEW_MS);
+    this.#timer.unref();
+  }
+
+  /** Claims what is here again, and lets go of what has another owner by now. */
+  async #claimAll(nowMs: number): Promise<void> {
+    const { ledger, keys, lost, answers } = this.#options;
+    const self = this.#options.self();
+    this.#claimedMs = nowMs;
+    const all = [...new Set(keys())];
+    const reached = new Map<string, Promise<boolean>>();
+    for (let from = 0; from < all.length; from += CLAIMS_AT_ONCE) {
+      const some = all.slice(from, from + CLAIMS_AT_ONCE);
+      const claims = await ledger.claim(some, self);
+      for (const [index, { owner }] of claims.entries()) {
+        if (owner === self) continue;
+        if (!reached.has(owner)) reached.set(owner, answers(owner));
+        // A node that is let go of must find the other one, or come back here.
+        if (await reached.get(owner)) lost(some[index]!);
+      }
+    }
+  }
+}
