@@ -45,18 +45,22 @@ export class Fleet {
   readonly registry: Program;
   readonly supernode: Program;
   readonly nodes: readonly FleetNode[];
-  readonly #place: RegistryStarted;
+  /** Where the registry is. */
+  readonly place: RegistryStarted;
+  /** `host:port` of the supernode. */
+  readonly supernodeNode: string;
   readonly #ca: AuthorityFiles;
 
   private constructor(
-    parts: { registry: Program; supernode: Program; nodes: FleetNode[] },
+    parts: { registry: Program; supernode: Program; supernodeNode: string; nodes: FleetNode[] },
     place: RegistryStarted,
     ca: AuthorityFiles,
   ) {
     this.registry = parts.registry;
     this.supernode = parts.supernode;
     this.nodes = parts.nodes;
-    this.#place = place;
+    this.place = place;
+    this.supernodeNode = parts.supernodeNode;
     this.#ca = ca;
   }
 
@@ -114,12 +118,13 @@ export class Fleet {
         await answers(dfdaemon, client, url(address, PORT.proxy, "/metrics"), context);
       }),
     );
-    return new Fleet({ registry, supernode, nodes }, place, ca);
+    const supernodeNode = `${tracker.address}:${PORT.supernode}`;
+    return new Fleet({ registry, supernode, supernodeNode, nodes }, place, ca);
   }
 
   /** Has a node pull an image, by its dfdaemon or straight from the registry. */
   pull({ address, client }: FleetNode, repository: string, way: "direct" | "p2p"): Promise<Pulled> {
-    const { port, hostname, caCert } = this.#place;
+    const { port, hostname, caCert } = this.place;
     const common = {
       registry: { host: REGISTRY_HOST, port },
       repository,

@@ -4,7 +4,7 @@ import { getLogger } from "../../runtime/logger.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
 import { logUnforeseen } from "../../runtime/unforeseen_error.ts";
 import { answerUnknownPaths } from "../../runtime/unknown_paths.ts";
-import type { Catalog } from "../store/catalog.ts";
+import type { Catalog, CatalogEntry } from "../store/catalog.ts";
 import type { SwarmSessions } from "../swarm/swarm_sessions.ts";
 import { haveRoutes } from "./have_routes.ts";
 import { type HostLimit, localControl } from "./local_control.ts";
@@ -18,6 +18,8 @@ export interface PeerServerOptions {
   limit: HostLimit;
   /** Told of each request, for the idle clock. */
   onRequest?: () => void;
+  /** Told of a file that was found to be not on disk what it was: nobody must be given more of it. */
+  onDamaged?: ((entry: CatalogEntry) => void) | undefined;
   /** Told of bytes handed to other peers. */
   onServed?: ((bytes: number) => void) | undefined;
   /** Our own swarms; absent: v1's routes only. */
@@ -52,7 +54,9 @@ export function peerServerApp(options: PeerServerOptions): Hono<Env> {
     const { incoming, outgoing } = c.env;
     if (!incoming || !outgoing) return plainText(500, "no connection to answer on");
     v1Version.heard(incoming.headers["user-agent"]);
-    const sent = await sendPiece(catalog, entry, incoming.headers, outgoing);
+    const sent = await sendPiece(catalog, entry, incoming.headers, outgoing, () =>
+      options.onDamaged?.(entry),
+    );
     if (typeof sent !== "number") return sent;
     options.onServed?.(sent);
     if (entry.file) entry.file.servedBytes += sent;

@@ -3,7 +3,7 @@ import type { Links } from "../../runtime/links/links.ts";
 import { ListenError } from "../../runtime/listen_error.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import { type FetchHandler, type RunningServer, serve } from "../../runtime/serve.ts";
-import type { Catalog } from "../store/catalog.ts";
+import type { Catalog, CatalogEntry } from "../store/catalog.ts";
 import { EXPIRE_MS, expired } from "../store/expiry.ts";
 import type { SupernodeList } from "../supernode/supernode_list.ts";
 import type { SwarmSessions } from "../swarm/swarm_sessions.ts";
@@ -60,6 +60,7 @@ export async function startPeerServer(settings: PeerServerSettings): Promise<Pee
   let lastRequestMs = Date.now();
   const app = peerServerApp({
     catalog,
+    onDamaged: ({ name }) => dropDamaged(name),
     limit: settings.limit,
     onRequest: () => {
       lastRequestMs = Date.now();
@@ -69,17 +70,30 @@ export async function startPeerServer(settings: PeerServerSettings): Promise<Pee
   });
   const server = await listen(settings, app.fetch);
 
+  const tellSupernode = async ({ name, taskId, cid, supernode: of }: CatalogEntry) => {
+    if (!taskId || !cid || !of) return;
+    const supernode = settings.supernodes.named(of, settings.http);
+    await supernode?.reportServiceDown(taskId, cid).catch((error: Error) => {
+      log.info("{name}: {error}", { name, error: error.message });
+    });
+  };
   const withdraw = async (name: string) => {
     const entry = catalog.get(name);
     if (!entry) return;
     settings.swarms?.leave(name);
-    if (entry.taskId && entry.cid && entry.supernode) {
-      const supernode = settings.supernodes.named(entry.supernode, settings.http);
-      await supernode?.reportServiceDown(entry.taskId, entry.cid).catch((error: Error) => {
-        log.info("{name}: {error}", { name, error: error.message });
-      });
-    }
+    await tellSupernode(entry);
     await catalog.remove(entry);
+  };
+  /** Others must not wait for it to be told, and those who listen to what is here hear that it has ended. */
+  const dropDamaged = (name: string) => {
+    const entry = catalog.get(name);
+    if (!entry) return;
+    log.warn("{name} is damaged on disk; dropping it", { name });
+    settings.swarms?.leave(name);
+    const dropping = [catalog.remove(entry), tellSupernode(entry)];
+    for (const step of dropping) {
+      step.catch((error: Error) => log.warn("{name}: {error}", { name, error: error.message }));
+    }
   };
 
   let sweeping = false;
@@ -103,10 +117,7 @@ export async function startPeerServer(settings: PeerServerSettings): Promise<Pee
       }
       for (const { name, file } of [...catalog.entries()]) {
         if (!file || file.closed || !(await file.isTamperedWith())) continue;
-        log.warn("{name} was changed on disk; dropping it", { name });
-        await withdraw(name).catch((error: Error) => {
-          log.warn("{name}: {error}", { name, error: error.message });
-        });
+        dropDamaged(name);
       }
       await catalog.saveIndexes();
       await catalog.removeWaste(Date.now() - Math.max(settings.expireMs, EXPIRE_MS));

@@ -33,6 +33,7 @@ const CHUNK_BYTES = BLOCK_BYTES;
  * Hot path: each byte is read from disk into a buffer that is used again, and sent from there.
  *
  * @param outgoing the answer on its connection
+ * @param onDamaged told where this process's own file is not on disk what it was
  * @returns the bytes that are on their way, or the refusal, which is still to be sent
  */
 export async function sendPiece(
@@ -40,6 +41,7 @@ export async function sendPiece(
   entry: CatalogEntry,
   headers: IncomingHttpHeaders,
   outgoing: ServerResponse,
+  onDamaged: () => void,
 ): Promise<number | Response> {
   const request = parsePieceRequest(headers);
   if (typeof request === "string") return plainText(400, request);
@@ -84,10 +86,13 @@ export async function sendPiece(
   try {
     first = await read(0);
   } catch {
+    if (file && !file.closed) onDamaged();
     return plainText(404, "the file cannot be read any more");
   }
-  if (file && !file.closed && (await file.isTamperedWith()))
+  if (file && !file.closed && (await file.isTamperedWith())) {
+    onDamaged();
     return plainText(404, "the file was changed on disk");
+  }
   outgoing.writeHead(206, {
     "content-type": "application/octet-stream",
     "content-length": bytes,
@@ -97,6 +102,7 @@ export async function sendPiece(
   sendChunks(outgoing, first, bytes, read).catch(() => {
     // The head is out: only a broken connection says that the piece is not whole.
     outgoing.destroy();
+    if (file && !file.closed) onDamaged();
   });
   return bytes;
 }

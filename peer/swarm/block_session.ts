@@ -38,6 +38,8 @@ import type { SwarmSessions } from "./swarm_sessions.ts";
 
 /** A block from the source should be sealed soon: only then neighbours hand it on, ms. */
 const SEAL_MS = 150;
+/** Whom this node has dropped may be telling the supernode itself that it has gone, ms. */
+const PARTED_MS = 100;
 /** Milliseconds between looks at what is overdue, silent or stalled. */
 const TICK_MS = 100;
 /** Milliseconds between two looks after which this process was too busy to have heard everybody. */
@@ -114,7 +116,7 @@ export class BlockSession implements Reporter {
       chooser: this.#chooser,
       onMessage: (slot, message) => this.#hear(slot, message),
       onForgotten: (slot) => this.#cutOff(slot),
-      onDropped: () => this.#pump(),
+      onDropped: () => this.#parted(),
     });
     this.#rejoining = new Rejoining({
       swarm: options,
@@ -293,6 +295,14 @@ export class BlockSession implements Reporter {
       this.#pumpsSoon = false;
       this.#pump();
     });
+  }
+
+  /** A neighbour was dropped: the supernode has to say where the blocks are that it alone had. */
+  #parted(): void {
+    this.#pump();
+    const alone = this.#neighbours.size === 0;
+    if (alone || this.#chooser.starved(1).length > 0)
+      this.#sessions.heartbeats.hurry(this, PARTED_MS);
   }
 
   /** What a neighbour was asked for does not come any more. */

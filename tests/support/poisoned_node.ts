@@ -44,6 +44,17 @@ export const POISONS = {
 } satisfies Record<string, (bytes: Buffer, response: ServerResponse) => void>;
 export type Poison = keyof typeof POISONS;
 
+export interface PoisonedNodeOptions {
+  /** `host:port`. */
+  supernode: string;
+  file: Pick<SourceUrl, "url" | "size" | "content">;
+  poison: Poison;
+  /** Where it listens; default: a loopback address of its own. */
+  place?: { address: string; port: number };
+  /** PEM of the authority that the file's source has its certificate from, where the system does not know it. */
+  authority?: string;
+}
+
 /**
  * A node that takes part in a swarm as ours do, but that says it has all of a file, and sends wrong bytes.
  * The file's real bytes are never sent whole.
@@ -53,34 +64,40 @@ export class PoisonedNode {
   readonly port: number;
   /** Blocks it was asked for, by whoever asked. */
   readonly asked = new Map<string, number>();
-  readonly #file: SourceUrl;
+  /** Answers that were sent to their end, by whoever took them. */
+  readonly taken = new Map<string, number>();
+  readonly #file: PoisonedNodeOptions["file"];
   readonly #supernode: string;
+  readonly #authority: string | undefined;
   readonly #cid: string;
   readonly #path: string;
   #taskId = "";
   #timer: NodeJS.Timeout | undefined;
 
-  private constructor(address: string, port: number, file: SourceUrl, supernode: string) {
+  private constructor(
+    { address, port }: { address: string; port: number },
+    options: PoisonedNodeOptions,
+  ) {
     this.address = address;
     this.port = port;
-    this.#file = file;
-    this.#supernode = `http://${supernode}`;
+    this.#file = options.file;
+    this.#supernode = `http://${options.supernode}`;
+    this.#authority = options.authority;
     this.#cid = `${address}-1-1795513266.001`;
     this.#path = `/peer/file/poison-${port}`;
   }
 
   /** Registers with a supernode and waits for others. */
   static async start(
-    scratch: Scratch,
-    { supernode, file, poison }: { supernode: string; file: SourceUrl; poison: Poison },
+    scratch: Pick<Scratch, "defer">,
+    options: PoisonedNodeOptions,
   ): Promise<PoisonedNode> {
-    const address = freshAddress();
-    const node = new PoisonedNode(address, await freePort(address), file, supernode);
+    const node = new PoisonedNode(options.place ?? (await freshPlace()), options);
     const server = createServer((request, response) => {
       if (request.url?.startsWith("/peer/swarm/")) node.#boast(response);
-      else node.#send(request, response, POISONS[poison]);
+      else node.#send(request, response, POISONS[options.poison]);
     });
-    await new Promise<void>((resolve) => server.listen(node.port, address, resolve));
+    await new Promise<void>((resolve) => server.listen(node.port, node.address, resolve));
     scratch.defer(() => {
       clearInterval(node.#timer);
       server.close();
@@ -94,6 +111,11 @@ export class PoisonedNode {
   /** Blocks that the one who asked most was asking for. */
   get mostAsked(): number {
     return Math.max(0, ...this.asked.values());
+  }
+
+  /** Wrong blocks that the one took who took most. */
+  get mostTaken(): number {
+    return Math.max(0, ...this.taken.values());
   }
 
   /** Registers anew, and says what the supernode answers. */
@@ -110,6 +132,7 @@ export class PoisonedNode {
         path: this.#path,
         hostName: "poisoned",
         superNodeIp: "127.0.0.1",
+        ...(this.#authority ? { rootCAs: [Buffer.from(this.#authority).toString("base64")] } : {}),
         swarm: { version: 1, zone: "", held: this.#blocks },
       }),
     });
@@ -158,6 +181,12 @@ export class PoisonedNode {
     const from = request.socket.remoteAddress ?? "";
     this.asked.set(from, (this.asked.get(from) ?? 0) + 1);
     response.statusCode = 206;
+    response.once("finish", () => this.taken.set(from, (this.taken.get(from) ?? 0) + 1));
     poison(this.#file.content.subarray(range.start, range.end + 1), response);
   }
+}
+
+async function freshPlace(): Promise<{ address: string; port: number }> {
+  const address = freshAddress();
+  return { address, port: await freePort(address) };
 }

@@ -1,0 +1,2 @@
+// The rollout's own, bundled for this benchmark, too.
+import "../rollout/registry_program.ts";
