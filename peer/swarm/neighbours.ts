@@ -50,6 +50,8 @@ export class Neighbours {
   readonly #links = new Map<number, NeighbourLink>();
   readonly #known = new Set<string>();
   readonly #dropped: string[] = [];
+  /** Who was dropped for wrong blocks: nobody is to bring it back. */
+  readonly #liars = new Set<string>();
 
   constructor(options: NeighboursOptions) {
     this.#options = options;
@@ -74,6 +76,7 @@ export class Neighbours {
     const { swarm, chooser, fileLength, onMessage } = this.#options;
     const { ip, port, path, cid } = swarm.identity;
     if (neighbour.id === cid || this.#known.has(neighbour.id)) return;
+    if (this.#liars.has(neighbour.id)) return;
     const slot = chooser.addNeighbour(neighbour.near, performance.now());
     if (slot < 0) return;
     this.#known.add(neighbour.id);
@@ -126,7 +129,9 @@ export class Neighbours {
   /** A neighbour has sent a wrong block; whether it should be dropped for that. */
   wrong(link: NeighbourLink): boolean {
     link.wrong += 1;
-    return link.wrong >= MAX_WRONG_BLOCKS;
+    if (link.wrong < MAX_WRONG_BLOCKS) return false;
+    this.#liars.add(link.neighbour.id);
+    return true;
   }
 
   /** Where hosts are short of processor time most neighbours are late together: that is no death. */

@@ -1,0 +1,37 @@
+import { expect, it, onTestFinished } from "vitest";
+import { HttpClient } from "../../runtime/http_client.ts";
+import { BlockChooser } from "./choose_blocks.ts";
+import { Neighbours } from "./neighbours.ts";
+
+it("do not come back who were dropped for wrong blocks, those who were slow do", () => {
+  const http = new HttpClient();
+  onTestFinished(() => http.close());
+  const identity = {
+    cid: "self",
+    ip: "127.0.0.1",
+    hostName: "self",
+    port: 1,
+    path: "/peer/file/x",
+  };
+  const neighbours = new Neighbours({
+    swarm: { http, identity },
+    fileLength: 1,
+    chooser: new BlockChooser({ blocks: 1, slots: 4, random: () => 0 }),
+    onMessage: () => {},
+    onForgotten: () => {},
+    onDropped: () => {},
+  });
+  onTestFinished(() => neighbours.forgetAll());
+  const meet = (id: string) =>
+    neighbours.meet({ id, ip: "127.0.0.1", port: 9, path: "/peer/file/x", near: true });
+  meet("liar");
+  meet("slow");
+  const liar = neighbours.find("liar")!;
+  expect([1, 2, 3].map(() => neighbours.wrong(liar.link))).toEqual([false, false, true]);
+  neighbours.drop(liar.slot, "it sends wrong blocks");
+  neighbours.drop(neighbours.find("slow")!.slot, "it is too slow");
+  meet("liar");
+  meet("slow");
+  expect(neighbours.find("liar")).toBeUndefined();
+  expect(neighbours.find("slow")).toBeDefined();
+});
