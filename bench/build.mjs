@@ -21,6 +21,8 @@ await build({
   platform: "node",
   format: "esm",
   target: "node20.19",
+  // What is left out of a package that comes as ES modules, as OpenTelemetry does, need not be read at each start.
+  mainFields: ["module", "main"],
   sourcemap: "linked",
   legalComments: "none",
   // See supernode/console/page_files.ts.

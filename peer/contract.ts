@@ -3,6 +3,7 @@ import type { ByteRange } from "../protocol/piece_range.ts";
 import type { TlsTrust } from "../runtime/http_client.ts";
 import type { Links } from "../runtime/links/links.ts";
 import type { LinkSettings } from "../runtime/links/settings.ts";
+import type { Span } from "../runtime/tracing/tracing.ts";
 
 /** Where bytes came from. */
 export type Origin = "peer" | "supernode" | "registry" | "cache";
@@ -55,6 +56,15 @@ export interface OpenRequest {
   digest?: Digest | undefined;
   /** Bytes, where the caller has already asked the source. */
   length?: number | undefined;
+  /** What the file is wanted for, in a trace. */
+  span?: Span | undefined;
+}
+
+/** Bytes by where they came from, as attributes of a span. */
+export function byOrigin(bytes: Readonly<Record<Origin, number>>): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(bytes).map(([origin, count]) => [`dragonfly.bytes.${origin}`, count]),
+  );
 }
 
 /** How a download went. */

@@ -23,7 +23,7 @@ export type {
   PeerStatus,
   SupernodeAddress,
 } from "./contract.ts";
-export { DownloadError, WrongDigestError } from "./contract.ts";
+export { byOrigin, DownloadError, WrongDigestError } from "./contract.ts";
 export { type DfgetSettings, readDfgetSettings } from "./dfget/settings.ts";
 export { parseSupernode } from "./supernode/parse_supernode.ts";
 

@@ -220,6 +220,7 @@ export class NodePeer implements Peer {
         http: this.#http,
         supernodes: this.#supernodes,
         swarms: this.#swarms,
+        span: request.span,
         zone: this.#options.zone,
         limiters: [limiter, this.#totalLimiter],
         onBytes: this.#options.onBytes,

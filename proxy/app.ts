@@ -1,13 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { blobDigest } from "../protocol/digest.ts";
 import { redactUrl } from "../runtime/redact_url.ts";
-import { type BlobOptions, serveBlob } from "./blob.ts";
+import type { BlobOptions } from "./blob.ts";
 import type { HijackedConnections } from "./connect.ts";
 import { isOwnEndpoint } from "./endpoints.ts";
 import { forward } from "./forward.ts";
 import { answerText } from "./headers.ts";
 import { mirrorUpstream } from "./mirror.ts";
 import { type Decision, decideMirrored, decideProxied, type Rules } from "./rules.ts";
+import { tracedPull } from "./traced_pull.ts";
 
 export interface DispatchOptions extends BlobOptions {
   rules: Rules;
@@ -66,7 +67,7 @@ function handle(
   outgoing: ServerResponse,
   decision: Decision,
 ): Promise<void> {
-  if (decision.way === "p2p") return serveBlob(options, incoming, outgoing, decision);
+  if (decision.way === "p2p") return tracedPull(options, incoming, outgoing, decision);
   const isBlob = incoming.method === "GET" && blobDigest(decision.url) !== undefined;
   const onBytes = (bytes: number) => options.metrics.countBytes("registry", bytes);
   return forward(options.client, incoming, outgoing, {

@@ -1,10 +1,17 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { DownloadError, type Peer, WrongDigestError } from "../peer/mod.ts";
+import {
+  byOrigin,
+  DownloadError,
+  type OpenFile,
+  type Peer,
+  WrongDigestError,
+} from "../peer/mod.ts";
 import type { ByteRange } from "../protocol/piece_range.ts";
 import type { HttpClient } from "../runtime/http_client.ts";
 import { parseRangeHeader, type RangeRequest } from "../runtime/http_range.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { redactUrl } from "../runtime/redact_url.ts";
+import { inSpan, NO_SPAN, type Span } from "../runtime/tracing/tracing.ts";
 import { askSource, type SourceFile, type SourceRequest } from "./ask_source.ts";
 import { forward } from "./forward.ts";
 import { answerText, blobRequestHeaders, hasBody } from "./headers.ts";
@@ -35,12 +42,14 @@ export async function serveBlob(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   decision: Decision,
+  span: Span = NO_SPAN,
 ): Promise<void> {
   const { client, peer, metrics, log } = options;
   const startMs = performance.now();
   const url = redactUrl(decision.url);
   const straight = (reason: FallbackReason, detail = "") => {
     metrics.countFallback(reason);
+    span.set({ "dragonfly.outcome": `straight: ${reason}` });
     log.info("{url}: straight to the source, {reason} {detail}", { url, reason, detail });
     return forward(client, incoming, outgoing, {
       ...decision,
@@ -55,7 +64,9 @@ export async function serveBlob(
   outgoing.once("close", () => gone.abort());
   const headers = blobRequestHeaders(incoming);
   const request: SourceRequest = { ...decision, headers, signal: gone.signal };
-  const source = await askSource(client, request);
+  const source = await inSpan("ask registry", { kind: "client", parent: span }, () =>
+    askSource(client, request),
+  );
   if (gone.signal.aborted) return;
   if (typeof source === "string") return straight(source);
 
@@ -64,7 +75,8 @@ export async function serveBlob(
     outgoing.setHeader("Content-Range", `bytes */${source.length}`);
     return answerText(outgoing, 416, "the range lies beyond the end of the file");
   }
-  const file = await openInTime(peer, request, source.length, options.openTimeoutMs ?? 5000).catch(
+  const openTimeoutMs = options.openTimeoutMs ?? 5000;
+  const file = await openInTime(peer, request, source.length, openTimeoutMs, span).catch(
     (error: Error) => error,
   );
   if (file instanceof Error) {
@@ -76,6 +88,7 @@ export async function serveBlob(
     return straight("length_differs");
   }
 
+  const origins = traceOrigins(file, span);
   const range = wanted.kind === "part" ? wanted : { start: 0, end: source.length - 1 };
   writeHead(outgoing, source, range, wanted.kind === "part");
   let reached = range.start;
@@ -97,15 +110,18 @@ export async function serveBlob(
   };
   try {
     await send(readChunks(file.stream(range), gone.signal, options.stallTimeoutMs ?? 60_000));
+    span.set({ "dragonfly.outcome": gone.signal.aborted ? CLIENT_GONE : "p2p" });
   } catch (error) {
-    if (gone.signal.aborted) return;
+    if (gone.signal.aborted) return span.set({ "dragonfly.outcome": CLIENT_GONE });
     if (error instanceof WrongDigestError) {
       metrics.countVerificationFailure();
+      span.set({ "dragonfly.outcome": "cut: wrong digest" });
       // The client has some of the wrong bytes already: it must not take them for a whole.
       log.error("{url}: connection cut: {error}", { url, error: error.message });
       return void outgoing.destroy();
     }
     metrics.countFallback("stream_failed");
+    span.set({ "dragonfly.outcome": "p2p, the rest straight: stream_failed" });
     const about = { url, reached, error: message(error) };
     log.warn("{url}: p2p failed at byte {reached}, on from the source: {error}", about);
     try {
@@ -114,12 +130,28 @@ export async function serveBlob(
     } catch (failure) {
       if (gone.signal.aborted) return;
       metrics.countFailure("broken_off");
+      span.set({ "dragonfly.outcome": "cut: broken_off" });
       const about = { url, reached, error: message(failure) };
       log.error("{url}: connection cut at byte {reached}: {error}", about);
       return void outgoing.destroy();
     }
+    outgoing.end();
+    return;
   }
   outgoing.end();
+  // All is here, or the last bytes would not have been handed out; of a part nobody knows when that is so.
+  if (wanted.kind === "whole" && !gone.signal.aborted) await origins;
+}
+
+/** What a pull's span says of one whose client hung up. */
+const CLIENT_GONE = "the client hung up";
+
+/** Tells where the file's bytes have come from, once all are here. */
+function traceOrigins(file: OpenFile, span: Span): Promise<void> {
+  return file.done.then(
+    ({ bytes }) => span.set(byOrigin(bytes)),
+    () => {},
+  );
 }
 
 /** Resolves when bytes have been handed to the system: their memory is free again. */

@@ -12,6 +12,7 @@ import { documented } from "../runtime/key_notes.ts";
 import { tlsSchema } from "../runtime/links/settings.ts";
 import { logConfigSchema } from "../runtime/logger.ts";
 import { changedKeys } from "../runtime/reload.ts";
+import { shownTracing, tracingSchema } from "../runtime/tracing/settings.ts";
 import { compileGoRegexp } from "./go_regexp.ts";
 
 /** Where the configuration lies unless `--config` says otherwise (protocol §5). */
@@ -184,6 +185,9 @@ const SHAPE = {
     type: "path",
     default: "as dfget.yml says",
   }).default(""),
+  tracing: documented(tracingSchema, "where to send OpenTelemetry traces", { ours: true })
+    .nullable()
+    .default(null),
 };
 
 /** dfdaemon.yml: v1's keys and defaults (protocol §5), and some of our own. */
@@ -277,6 +281,7 @@ const FOR_RESTART = [
   "hostAliases",
   "localIP",
   "peerPort",
+  "tracing",
 ] as const;
 
 /** The keys that differ and wait for a restart. */
@@ -341,5 +346,6 @@ export function formatConfig(config: ProxyConfig): string {
     ...config,
     localrepo: localRepo(config),
     ratelimit: formatRate(config.ratelimit),
+    tracing: shownTracing(config.tracing),
   });
 }

@@ -6,6 +6,7 @@ import { onReload } from "../runtime/reload.ts";
 import { serviceManager } from "../runtime/service_manager.ts";
 import { onShutdown } from "../runtime/shutdown.ts";
 import { keepHeapSmall } from "../runtime/small_heap.ts";
+import { closeTracing, startTracing } from "../runtime/tracing/tracing.ts";
 import { dfdaemonCommand } from "./command.ts";
 import { type ConfigSources, defaultConfig, formatConfig, loadConfig } from "./config.ts";
 import { loadReferences } from "./credentials.ts";
@@ -40,12 +41,14 @@ async function run(sources: ConfigSources): Promise<void> {
   const manager = serviceManager(process.env, (reason) =>
     log.warn("cannot speak to systemd: {reason}", { reason }),
   );
+  await startTracing("dfdaemon", config.tracing, log);
   const starting = startProxy({ config, peerOptions });
   // It may be told to reload, or to end, as soon as it listens.
   onReload(log, async () => (await starting).reload(await loadConfig(sources)));
   onShutdown(async () => {
     void manager.stopping();
     await (await starting).close();
+    await closeTracing();
   });
   await starting;
   await manager.ready();

@@ -1,4 +1,5 @@
 import { DownloadError, type OpenFile, type Peer } from "../peer/mod.ts";
+import type { Span } from "../runtime/tracing/tracing.ts";
 import type { SourceRequest } from "./ask_source.ts";
 
 /** The peer has not opened a file in time. */
@@ -9,6 +10,7 @@ export class OpenTimeout extends Error {
 /**
  * Opens a file by the peer, for `limitMs` at most.
  *
+ * @param span the pull that it is for
  * @throws {OpenTimeout}, or what the peer throws
  */
 export async function openInTime(
@@ -16,12 +18,14 @@ export async function openInTime(
   request: SourceRequest,
   length: number,
   limitMs: number,
+  span?: Span,
 ): Promise<OpenFile> {
   const opening = peer.open({
     url: request.url,
     headers: request.headers,
     tls: request.trust,
     length,
+    span,
   });
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {

@@ -10,6 +10,7 @@ import { documented, type KeyNotes } from "../runtime/key_notes.ts";
 import { type TlsSettings, tlsSchema } from "../runtime/links/settings.ts";
 import { type LogConfig, logConfigSchema } from "../runtime/logger.ts";
 import { changedKeys } from "../runtime/reload.ts";
+import { shownTracing, type TracingSettings, tracingSchema } from "../runtime/tracing/settings.ts";
 import { type ConsoleConfig, consoleConfigSchema } from "./console/access.ts";
 import { parseSourcePattern } from "./seed/source_guard.ts";
 import { stateUrlSchema, withoutPassword } from "./shared/state_url.ts";
@@ -274,6 +275,14 @@ const SETTINGS = {
     "",
     withoutPassword,
     { ours: true, type: "URL", default: "none: each is for itself" },
+  ),
+  tracing: setting<TracingSettings | null>(
+    "tracing",
+    "where to send OpenTelemetry traces",
+    tracingSchema,
+    null,
+    shownTracing,
+    { ours: true },
   ),
 };
 

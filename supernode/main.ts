@@ -7,6 +7,7 @@ import { onReload } from "../runtime/reload.ts";
 import { serviceManager } from "../runtime/service_manager.ts";
 import { onShutdown } from "../runtime/shutdown.ts";
 import { keepHeapSmall } from "../runtime/small_heap.ts";
+import { closeTracing, startTracing } from "../runtime/tracing/tracing.ts";
 import { runtimeName, VERSION } from "../runtime/version.ts";
 import { supernodeCommand } from "./command.ts";
 import { type ConfigSources, formatConfig, loadConfig, withDefaults } from "./config.ts";
@@ -31,6 +32,7 @@ async function run(sources: ConfigSources): Promise<void> {
   const manager = serviceManager(process.env, (reason) =>
     log.warn("cannot speak to systemd: {reason}", { reason }),
   );
+  await startTracing("supernode", config.tracing, log);
   const starting = startSupernode(config);
   // It may be told to reload, or to end, as soon as it listens.
   onReload(log, async () => {
@@ -42,6 +44,7 @@ async function run(sources: ConfigSources): Promise<void> {
     log.info("stopping");
     void manager.stopping();
     await (await starting).close();
+    await closeTracing();
     await closeLogging();
   });
   const supernode = await starting;

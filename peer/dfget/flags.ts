@@ -32,6 +32,7 @@ export interface DfgetFlags {
   alivetime?: string;
   zone?: string;
   hostAlias?: string[];
+  tracing?: string;
   config?: string;
 }
 
@@ -92,6 +93,10 @@ export function createDfgetCommand(name: string): Command {
       "--host-alias <name=address>",
       "use this address for that host name (repeatable)",
       collect,
+    )
+    .option(
+      "--tracing <url>",
+      "collector to send OpenTelemetry traces to, by OTLP over HTTP (default: none)",
     )
     .option("--config <path>", "configuration file (default: /etc/dragonfly/dfget.yml)");
 }

@@ -4,14 +4,17 @@ import { dirname, join, resolve } from "node:path";
 import { durationSchema } from "../../protocol/duration.ts";
 import { clientSign } from "../../protocol/names.ts";
 import { BacksourceReason } from "../../protocol/v1/report.ts";
-import { configureLogging } from "../../runtime/logger.ts";
+import { configureLogging, getLogger } from "../../runtime/logger.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
+import { closeTracing, startTracing } from "../../runtime/tracing/tracing.ts";
 import { VERSION } from "../../runtime/version.ts";
 import { DfgetJob } from "./dfget_job.ts";
 import { ExitCode } from "./exit_code.ts";
 import type { DfgetFlags } from "./flags.ts";
 import { type DownloadRequest, readRequest } from "./request.ts";
 import { mergeSettings, parseFlag } from "./settings.ts";
+
+const log = getLogger("dfclient");
 
 /**
  * Downloads one file as `dfget` does, and prints what v1 prints.
@@ -48,8 +51,11 @@ export async function runDownload(flags: DfgetFlags): Promise<number> {
     );
     return ExitCode.prepare;
   }
+  await startTracing("dfget", settings.tracing, log);
   const job = await DfgetJob.create(request, settings, home, sign, say);
-  return job.run(startedMs, timeoutMs);
+  const exitCode = await job.run(startedMs, timeoutMs);
+  await closeTracing();
+  return exitCode;
 }
 
 /** Makes sure that there is a place to write to; a text says what is wrong. */

@@ -6,12 +6,13 @@ import { HttpClient } from "../../runtime/http_client.ts";
 import { openLinks } from "../../runtime/links/links.ts";
 import { firstAddress } from "../../runtime/local_address.ts";
 import { closeLogging, configureLogging, getLogger } from "../../runtime/logger.ts";
+import { closeTracing, startTracing } from "../../runtime/tracing/tracing.ts";
 import { startPeerServer } from "../serve/peer_server.ts";
 import { Catalog } from "../store/catalog.ts";
 import { ALIVE_MS, EXPIRE_MS } from "../store/expiry.ts";
 import { SupernodeList } from "../supernode/supernode_list.ts";
 import type { ServerFlags } from "./server_command.ts";
-import { parseAliases, parseFlag, parseIp, parsePort, readLinkSettings } from "./settings.ts";
+import { parseAliases, parseFlag, parseIp, parsePort, readServerSettings } from "./settings.ts";
 
 const log = getLogger("dfserver");
 
@@ -30,7 +31,9 @@ export async function runServer(flags: ServerFlags): Promise<void> {
     files: { dfserver: join(home, "logs", "dfserver.log") },
     verbose: flags.verbose ?? false,
   });
-  const links = await openLinks(await readLinkSettings(flags.config), log);
+  const settings = await readServerSettings(flags.config, flags.tracing);
+  await startTracing("dfget server", settings.tracing, log);
+  const links = await openLinks(settings.links, log);
   const http = new HttpClient({ hostAliases: parseAliases(flags.hostAlias ?? []), links });
   const catalog = new Catalog(flags.data ? resolve(flags.data) : join(home, "data"));
   await catalog.load();
@@ -65,5 +68,6 @@ export async function runServer(flags: ServerFlags): Promise<void> {
   await server.close();
   http.close();
   links?.close();
+  await closeTracing();
   await closeLogging();
 }

@@ -11,6 +11,7 @@ export interface ServerFlags {
   expiretime?: string;
   alivetime?: string;
   hostAlias?: string[];
+  tracing?: string;
   config?: string;
   verbose?: boolean;
 }
@@ -32,8 +33,12 @@ export function createServerCommand(onEnd: (exitCode: number) => Promise<void>):
       collect,
     )
     .option(
+      "--tracing <url>",
+      "collector to send OpenTelemetry traces to, by OTLP over HTTP (default: none)",
+    )
+    .option(
       "--config <path>",
-      "configuration file, for tls and secretFile (default: /etc/dragonfly/dfget.yml)",
+      "configuration file, for tls, secretFile and tracing (default: /etc/dragonfly/dfget.yml)",
     )
     .option("--verbose", "log more")
     .action(async (flags: ServerFlags, command: Command) => {

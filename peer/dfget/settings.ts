@@ -8,6 +8,8 @@ import { ConfigError } from "../../runtime/config_error.ts";
 import { isMissing, readConfigFile } from "../../runtime/config_file.ts";
 import { documented } from "../../runtime/key_notes.ts";
 import { type LinkSettings, tlsSchema } from "../../runtime/links/settings.ts";
+import { redactUrl } from "../../runtime/redact_url.ts";
+import { type TracingSettings, tracingSchema } from "../../runtime/tracing/settings.ts";
 import type { SupernodeAddress } from "../contract.ts";
 import { MIN_RATE } from "../download/fetch_piece.ts";
 import { parseSupernode } from "../supernode/parse_supernode.ts";
@@ -37,6 +39,8 @@ export interface DfgetSettings {
   hostAliases?: Record<string, string> | undefined;
   /** How this node proves itself to supernodes and peers. */
   links?: LinkSettings | undefined;
+  /** Where to send traces. */
+  tracing?: TracingSettings | undefined;
   /** The file that says some of this, where it is not the usual one. */
   configFile?: string | undefined;
 }
@@ -94,6 +98,11 @@ export const dfgetConfigSchema = z.strictObject({
     "the same by secrets that they share, one a line",
     { ours: true, type: "path" },
   ).optional(),
+  tracing: documented(
+    tracingSchema,
+    "where dfget and its peer server send OpenTelemetry traces; dfdaemon.yml has a `tracing` of its own",
+    { ours: true },
+  ).nullish(),
 });
 
 /**
@@ -136,13 +145,31 @@ export async function mergeSettings(
     zone: parseFlag("--zone", z.string().max(MAX_ZONE), flags.zone) ?? file.zone,
     hostAliases: { ...file.hostAliases, ...parseAliases(flags.hostAlias ?? []) },
     links: linksIn(file),
+    tracing: tracingIn(file, flags.tracing),
     configFile,
   };
 }
 
-/** How the peer server of a host proves itself: what the file says of it. */
-export async function readLinkSettings(configFile?: string): Promise<LinkSettings | undefined> {
-  return linksIn(await readFile(configFile));
+/** What the peer server of a host takes from the file: how it proves itself, and where to send traces. */
+export async function readServerSettings(
+  configFile?: string,
+  tracing?: string,
+): Promise<Pick<DfgetSettings, "links" | "tracing">> {
+  const file = await readFile(configFile);
+  return { links: linksIn(file), tracing: tracingIn(file, tracing) };
+}
+
+/** @param endpoint the value of `--tracing` */
+function tracingIn(
+  { tracing }: Pick<z.output<typeof dfgetConfigSchema>, "tracing">,
+  endpoint: string | undefined,
+): TracingSettings | undefined {
+  if (endpoint === undefined) return tracing ?? undefined;
+  const settings = tracingSchema.safeParse({ ...tracing, endpoint });
+  if (settings.success) return settings.data;
+  throw new UsageError(
+    `invalid value "${redactUrl(endpoint)}" for --tracing: ${settings.error.issues[0]!.message}`,
+  );
 }
 
 function linksIn({ tls, secretFile }: LinkSettings): LinkSettings | undefined {

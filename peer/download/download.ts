@@ -5,7 +5,10 @@ import { freeBytes, isDiskFull } from "../../runtime/files.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import type { RateLimiter } from "../../runtime/rate_limiter.ts";
+import { redactUrl } from "../../runtime/redact_url.ts";
+import { inSpan, type Span, startSpan } from "../../runtime/tracing/tracing.ts";
 import {
+  byOrigin,
   DownloadError,
   type DownloadSummary,
   NeedAuthError,
@@ -62,6 +65,8 @@ export interface DownloadTools {
   /** Pieces in the works at once. Default: 6. */
   maxInFlight?: number | undefined;
   onBytes?: ((origin: Origin, bytes: number) => void) | undefined;
+  /** What the download is for, in a trace. */
+  span?: Span | undefined;
 }
 
 /** Added to the reason where the user forbids the source that it calls for, as v1 does. */
@@ -93,6 +98,7 @@ export class Download {
   /** Whether any byte has been given to a reader: from then on a wrong piece cannot be taken back. */
   handedOut = false;
   readonly #tools: DownloadTools;
+  readonly #span: Span;
   readonly #abort = new AbortController();
   readonly #opened: Promise<TaskFile>;
   #openedWith!: (file: TaskFile) => void;
@@ -106,6 +112,14 @@ export class Download {
   constructor(plan: DownloadPlan, tools: DownloadTools, resumed?: TaskFile) {
     this.plan = plan;
     this.#tools = tools;
+    this.#span = startSpan("download", {
+      parent: tools.span,
+      attributes: {
+        "url.full": redactUrl(plan.taskUrl),
+        "dragonfly.task": plan.taskId,
+        "dragonfly.digest": plan.digest && formatDigest(plan.digest),
+      },
+    });
     this.#file = resumed;
     this.#opened = new Promise((resolve, reject) => {
       this.#openedWith = resolve;
@@ -141,7 +155,7 @@ export class Download {
       await this.#bring();
       // Before the digests, so that a change after them is seen.
       await this.#file?.seal();
-      await this.#verify();
+      await inSpan("verify", { parent: this.#span }, () => this.#verify());
       this.state = "complete";
       const file = this.#file!;
       file.annotate({ verified: true });
@@ -161,6 +175,8 @@ export class Download {
       this.#neverOpened(this.error);
       throw this.error;
     } finally {
+      this.#span.set({ "dragonfly.backsource_reason": this.reason, ...byOrigin(this.bytes) });
+      this.#span.end(this.error);
       this.#notify();
     }
   }
@@ -199,6 +215,7 @@ export class Download {
       maxInFlight: this.#tools.maxInFlight ?? CLIENT_QUEUE,
       resumed: this.#file,
       signal: this.#abort.signal,
+      span: this.#span,
       openFile: async (layout, taskId) => {
         if (this.#file) {
           const had = this.#file.layout;
@@ -243,14 +260,18 @@ export class Download {
     } else {
       this.#openedWith(this.#file);
     }
-    await fetchAllFromSource({
-      source: this.plan.source,
-      file: this.#file!,
-      http: this.#tools.http,
-      limiters: this.#tools.limiters,
-      signal: this.#abort.signal,
-      onPiece: (piece, content) => this.#keep(piece, content, "registry"),
-    });
+    const { url } = this.plan.source;
+    const attributes = { "server.address": new URL(url).host };
+    await inSpan("rest from the source", { kind: "client", parent: this.#span, attributes }, () =>
+      fetchAllFromSource({
+        source: this.plan.source,
+        file: this.#file!,
+        http: this.#tools.http,
+        limiters: this.#tools.limiters,
+        signal: this.#abort.signal,
+        onPiece: (piece, content) => this.#keep(piece, content, "registry"),
+      }),
+    );
   }
 
   async #create(

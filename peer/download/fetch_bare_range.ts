@@ -1,5 +1,6 @@
 import type { ByteRange } from "../../protocol/piece_range.ts";
 import { type HttpClient, HttpError, type HttpResponse } from "../../runtime/http_client.ts";
+import type { Span } from "../../runtime/tracing/tracing.ts";
 import { PEER_PATIENCE, pieceHeaders } from "./piece_question.ts";
 
 export interface BareRangeOptions {
@@ -7,6 +8,8 @@ export interface BareRangeOptions {
   /** Bytes of a piece as v1 clients have them. */
   pieceSize: number;
   signal: AbortSignal;
+  /** What it is for, in a trace. */
+  span?: Span;
 }
 
 /**
@@ -22,12 +25,10 @@ export async function fetchBareRange(
 ): Promise<HttpResponse> {
   const { http, pieceSize, signal } = options;
   const response = await http.request(`http://${from.ip}:${from.port}${from.path}`, {
-    headers: pieceHeaders({
-      range,
-      piece: Math.floor(range.start / pieceSize),
-      pieceSize,
-      framed: false,
-    }),
+    headers: pieceHeaders(
+      { range, piece: Math.floor(range.start / pieceSize), pieceSize, framed: false },
+      options.span,
+    ),
     ...PEER_PATIENCE,
     own: true,
     signal,

@@ -4,6 +4,7 @@ import { contentSize, type PieceLayout, pieceContent } from "../../protocol/piec
 import { type PieceTask, parsePieceMd5 } from "../../protocol/v1/pull_piece.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import type { RateLimiter } from "../../runtime/rate_limiter.ts";
+import type { Span } from "../../runtime/tracing/tracing.ts";
 import { BadLengthError, FixedBody } from "./fixed_body.ts";
 import { pauseFor } from "./pause_for.ts";
 import { PEER_PATIENCE, pieceHeaders } from "./piece_question.ts";
@@ -31,6 +32,8 @@ export interface FetchPieceOptions {
   /** Bytes a second below which a peer is given up. */
   minRate: number;
   signal?: AbortSignal;
+  /** What the piece is for, in a trace. */
+  span?: Span;
 }
 
 /** v1's default of `--minrate`, bytes a second. */
@@ -59,12 +62,15 @@ export async function fetchPiece(task: PieceTask, options: FetchPieceOptions): P
       { host: task.peerIp, port: task.peerPort },
       {
         path: task.path,
-        headers: pieceHeaders({
-          range: { start, end },
-          piece: task.pieceNum,
-          pieceSize: layout.pieceSize,
-          framed: layout.framed,
-        }),
+        headers: pieceHeaders(
+          {
+            range: { start, end },
+            piece: task.pieceNum,
+            pieceSize: layout.pieceSize,
+            framed: layout.framed,
+          },
+          options.span,
+        ),
         ...PEER_PATIENCE,
         signal: deadline.signal,
         onHead: ({ status, length: announced }) => {

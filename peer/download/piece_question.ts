@@ -1,4 +1,5 @@
 import type { ByteRange } from "../../protocol/piece_range.ts";
+import { type Span, traceHeaders } from "../../runtime/tracing/tracing.ts";
 import { VERSION } from "../../runtime/version.ts";
 
 /** How long to wait for a peer, or for the supernode's copy: they are near, and there are others. */
@@ -19,7 +20,7 @@ export interface PieceQuestion {
 }
 
 /** The headers by which peers ask each other for a piece (protocol §2). */
-export function pieceHeaders(question: PieceQuestion): Record<string, string> {
+export function pieceHeaders(question: PieceQuestion, span?: Span): Record<string, string> {
   const { range, piece, pieceSize, framed } = question;
   return {
     range: `bytes=${range.start}-${range.end}`,
@@ -27,5 +28,6 @@ export function pieceHeaders(question: PieceQuestion): Record<string, string> {
     pieceSize: String(pieceSize),
     "user-agent": `dfget/${VERSION}`,
     ...(framed ? {} : { cdnSource: "source" }),
+    ...traceHeaders(span),
   };
 }

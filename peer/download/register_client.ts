@@ -5,6 +5,7 @@ import { BLOCK_BYTES, type BlockRun, blockCount } from "../../protocol/swarm/blo
 import { type JoinRequest, MAX_FETCHING, SWARM_VERSION } from "../../protocol/swarm/messages.ts";
 import type { RegisterData } from "../../protocol/v1/register.ts";
 import { headersToWire } from "../../protocol/wire_headers.ts";
+import { startSpan } from "../../runtime/tracing/tracing.ts";
 import { VERSION } from "../../runtime/version.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import {
@@ -37,6 +38,11 @@ export async function registerClient(
   let error = "no supernode answers";
   let needAuth = false;
   for (const supernode of options.supernodes.candidates(performance.now(), Math.random)) {
+    const span = startSpan("register", {
+      kind: "client",
+      parent: options.span,
+      attributes: { "server.address": supernode.name },
+    });
     try {
       const data = await supernode.register(
         {
@@ -60,7 +66,9 @@ export async function registerClient(
         },
         REGISTER_MS,
         options.signal,
+        span,
       );
+      span.end();
       options.supernodes.answered(supernode);
       if (data.pieceSize > MAX_PIECE_SIZE) {
         throw new RegisterRefusedError(
@@ -72,6 +80,7 @@ export async function registerClient(
       const owner = at && options.supernodes.follow(at, performance.now());
       return { data, supernode: owner || supernode };
     } catch (failure) {
+      span.end(failure);
       options.signal.throwIfAborted();
       if (failure instanceof SupernodeLostError)
         options.supernodes.lost(supernode, performance.now());

@@ -2,6 +2,7 @@ import type { PieceLayout } from "../../protocol/piece_range.ts";
 import type { RegisterData } from "../../protocol/v1/register.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import type { RateLimiter } from "../../runtime/rate_limiter.ts";
+import type { Span } from "../../runtime/tracing/tracing.ts";
 import type { Origin } from "../contract.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import type { SupernodeClient } from "../supernode/supernode_client.ts";
@@ -53,6 +54,8 @@ export interface SwarmOptions {
   /** What an earlier download left of the file. */
   resumed?: TaskFile | undefined;
   signal: AbortSignal;
+  /** The download, in a trace. */
+  span: Span;
   /** Gives the file to fill once the layout is known; it may hold pieces already. */
   openFile(layout: PieceLayout, taskId: string): Promise<TaskFile>;
   onMember(membership: Membership): void;

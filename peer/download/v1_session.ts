@@ -6,6 +6,7 @@ import { type FinishedData, type PieceTask, parsePieceMd5 } from "../../protocol
 import { BacksourceReason, PieceErrorType } from "../../protocol/v1/report.ts";
 import { isWriteFailure } from "../../runtime/files.ts";
 import { getLogger } from "../../runtime/logger.ts";
+import { type Span, startSpan } from "../../runtime/tracing/tracing.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import {
   type PieceOutcome,
@@ -44,11 +45,14 @@ export class V1Session {
   #failures = 0;
   #progressMs = Date.now();
   #registrations = 1;
+  /** All pieces: who gave them is said by the spans of those who did. */
+  readonly #span: Span;
 
   constructor(options: SwarmOptions, file: TaskFile, member: Membership) {
     this.#options = options;
     this.#file = file;
     this.#member = member;
+    this.#span = startSpan("pieces by v1's schedule", { kind: "client", parent: options.span });
     options.signal.addEventListener("abort", () => this.#fetches.abort(options.signal.reason), {
       once: true,
       signal: this.#fetches.signal,
@@ -57,7 +61,12 @@ export class V1Session {
 
   async run(): Promise<SwarmOutcome> {
     try {
-      return await this.#loop();
+      const outcome = await this.#loop();
+      this.#span.end();
+      return outcome;
+    } catch (error) {
+      this.#span.end(error);
+      throw error;
     } finally {
       this.#fetches.abort();
       await Promise.allSettled(this.#inFlight.values());
@@ -225,6 +234,7 @@ export class V1Session {
       minRate,
       layout: this.#file.layout,
       signal: this.#fetches.signal,
+      span: this.#span,
     });
   }
 

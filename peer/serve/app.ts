@@ -2,6 +2,7 @@ import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { Hono } from "hono";
 import { getLogger } from "../../runtime/logger.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
+import { traceparentOf } from "../../runtime/tracing/tracing.ts";
 import { logUnforeseen } from "../../runtime/unforeseen_error.ts";
 import { answerUnknownPaths } from "../../runtime/unknown_paths.ts";
 import type { Catalog, CatalogEntry } from "../store/catalog.ts";
@@ -10,6 +11,7 @@ import { haveRoutes } from "./have_routes.ts";
 import { type HostLimit, localControl } from "./local_control.ts";
 import { plainText } from "./plain_text.ts";
 import { sendPiece } from "./send_piece.ts";
+import { TracedServing } from "./traced_serving.ts";
 import { Uplink } from "./uplink.ts";
 import { V1Version } from "./v1_version.ts";
 
@@ -38,6 +40,7 @@ export function peerServerApp(options: PeerServerOptions): Hono<Env> {
   const app = new Hono<Env>();
   const v1Version = new V1Version();
   const uplink = new Uplink(() => performance.now());
+  const traced = new TracedServing();
   app.use(async (_c, next) => {
     options.onRequest?.();
     await next();
@@ -60,11 +63,13 @@ export function peerServerApp(options: PeerServerOptions): Hono<Env> {
     if (typeof sent !== "number") return sent;
     options.onServed?.(sent);
     if (entry.file) entry.file.servedBytes += sent;
+    const about = { "dragonfly.task": entry.taskId };
+    traced.serves(traceparentOf(incoming.headers), outgoing, sent, about);
     // One who has hung up meanwhile is not waited for.
     if (!outgoing.closed) outgoing.once("close", uplink.begin(sent));
     return RESPONSE_ALREADY_SENT;
   });
-  if (swarms) app.route("/", haveRoutes(catalog, swarms, uplink));
+  if (swarms) app.route("/", haveRoutes(catalog, swarms, uplink, traced));
 
   app.route("/", localControl(catalog, options.limit, v1Version));
   answerUnknownPaths(app);

@@ -20,6 +20,7 @@ import {
 import { type RegisterData, registerDataSchema } from "../../protocol/v1/register.ts";
 import type { PieceErrorType, TaskMetrics } from "../../protocol/v1/report.ts";
 import { type HttpClient, HttpError } from "../../runtime/http_client.ts";
+import { type Span, traceHeaders } from "../../runtime/tracing/tracing.ts";
 import type { SupernodeAddress } from "../contract.ts";
 import { InTurn } from "./in_turn.ts";
 
@@ -120,19 +121,21 @@ export class SupernodeClient {
    * to do in half the time.
    *
    * @param answerMs milliseconds to wait for the answer, in which the supernode asks the source
+   * @param span the registration, in a trace
    * @throws {SupernodeLostError | RegisterRefusedError}
    */
   async register(
     registration: Registration,
     answerMs: number,
     signal?: AbortSignal,
+    span?: Span,
   ): Promise<RegisterData> {
     const body = { superNodeIp: this.address.host, ...registration };
     const askedMs = performance.now();
     const answer = await this.#registrations.run(async () => {
       // Another has found out meanwhile.
       if (this.#lost && this.#lost.atMs >= askedMs) throw this.#lost.error;
-      return this.#call("/peer/registry", { body, answerMs, signal });
+      return this.#call("/peer/registry", { body, answerMs, signal, span });
     });
     const {
       code,
@@ -236,7 +239,12 @@ export class SupernodeClient {
 
   async #call(
     path: string,
-    options: { body?: unknown; answerMs?: number; signal?: AbortSignal | undefined } = {},
+    options: {
+      body?: unknown;
+      answerMs?: number;
+      signal?: AbortSignal | undefined;
+      span?: Span | undefined;
+    } = {},
   ): Promise<{ status: number; text: string }> {
     const deadline = AbortSignal.timeout((options.answerMs ?? ANSWER_MS) + CONNECT_MS);
     const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
@@ -246,7 +254,10 @@ export class SupernodeClient {
           ? {}
           : {
               method: "POST",
-              headers: { "content-type": "application/json;charset=utf-8" },
+              headers: {
+                "content-type": "application/json;charset=utf-8",
+                ...traceHeaders(options.span),
+              },
               body: JSON.stringify(options.body),
             }),
         connectTimeoutMs: CONNECT_MS,

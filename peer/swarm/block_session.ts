@@ -156,6 +156,7 @@ export class BlockSession implements Reporter {
       limiters: options.limiters,
       signal: this.#fetching.signal,
       holds: (block) => file.has(block),
+      span: options.span,
       onReserve: (block, reserved) => {
         if (reserved) this.#chooser.reserve(block);
         else this.#chooser.unreserve(block);
@@ -366,7 +367,8 @@ export class BlockSession implements Reporter {
       path,
       downLink: 0,
     };
-    const content = await fetchPiece(task, { http, limiters, minRate, layout, signal });
+    const { span } = link;
+    const content = await fetchPiece(task, { http, limiters, minRate, layout, signal, span });
     if (content.byteLength !== blockLength(block, layout.length)) throw new Error("a short block");
     const digest = await hashBlock(content);
     if (this.#proofs.contradicts(block, digest)) {
@@ -375,6 +377,8 @@ export class BlockSession implements Reporter {
     }
     link.failures = 0;
     link.late = 0;
+    link.blocks += 1;
+    link.bytes += content.byteLength;
     if (this.digests.knows(block)) link.right += 1;
     const isNews = !this.#chooser.holds(block);
     const isNeighbour = this.#neighbours.at(slot) === link;

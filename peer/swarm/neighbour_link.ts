@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { HaveDecoder, type HaveMessage } from "../../protocol/swarm/have_stream.ts";
 import type { Neighbour } from "../../protocol/swarm/messages.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
+import { type Span, startSpan, traceHeaders } from "../../runtime/tracing/tracing.ts";
 
 /** Milliseconds for a connection to a neighbour. */
 const CONNECT_MS = 1500;
@@ -21,6 +22,8 @@ export interface LinkOptions {
   self: Omit<Neighbour, "near">;
   /** Blocks of the file. */
   blocks: number;
+  /** The download, in a trace. */
+  parent: Span;
   onMessage(message: HaveMessage): void;
   /** The neighbour is gone, or makes no sense. Told once, and not after {@link NeighbourLink.close}. */
   onEnd(reason: string): void;
@@ -39,10 +42,24 @@ export class NeighbourLink {
   wrong = 0;
   /** Blocks that came from others while it was at them, since one last came from it. */
   late = 0;
+  /** Blocks that came from it, wanted or not, and their bytes. */
+  blocks = 0;
+  bytes = 0;
+  /** The conversation with it: blocks are too many for spans of their own. */
+  readonly span: Span;
   readonly #abort = new AbortController();
 
   constructor(options: LinkOptions) {
-    this.neighbour = options.neighbour;
+    const { neighbour, parent } = options;
+    this.neighbour = neighbour;
+    this.span = startSpan("blocks from neighbour", {
+      kind: "client",
+      parent,
+      attributes: {
+        "server.address": `${neighbour.ip}:${neighbour.port}`,
+        "dragonfly.neighbour.near": neighbour.near,
+      },
+    });
     this.#listen(options).then(
       () => this.#end(options, "it has ended"),
       (error: Error) => this.#end(options, error.message),
@@ -51,12 +68,21 @@ export class NeighbourLink {
 
   close(): void {
     this.#abort.abort();
+    this.#endSpan();
   }
 
   #end(options: LinkOptions, reason: string): void {
     if (this.#abort.signal.aborted) return;
     this.#abort.abort();
+    this.#endSpan(reason);
     options.onEnd(reason);
+  }
+
+  #endSpan(reason?: string): void {
+    const { blocks, bytes } = this;
+    this.span.set({ "dragonfly.blocks": blocks, "dragonfly.bytes.peer": bytes });
+    if (reason) this.span.set({ "dragonfly.ended": reason });
+    this.span.end();
   }
 
   async #listen({ http, neighbour, self, blocks, onMessage }: LinkOptions): Promise<void> {
@@ -73,6 +99,7 @@ export class NeighbourLink {
         { host: neighbour.ip, port: neighbour.port },
         {
           path: `${HAVE_PREFIX}${name}?${query}`,
+          headers: traceHeaders(this.span),
           signal: this.#abort.signal,
           connectTimeoutMs: CONNECT_MS,
           idleTimeoutMs: IDLE_MS,

@@ -1,5 +1,6 @@
 import { expect, it, onTestFinished } from "vitest";
 import { HttpClient } from "../../runtime/http_client.ts";
+import { NO_SPAN } from "../../runtime/tracing/tracing.ts";
 import { BlockChooser } from "./choose_blocks.ts";
 import { Neighbours } from "./neighbours.ts";
 
@@ -14,7 +15,7 @@ it("do not come back who were dropped for wrong blocks, those who were slow do",
     path: "/peer/file/x",
   };
   const neighbours = new Neighbours({
-    swarm: { http, identity },
+    swarm: { http, identity, span: NO_SPAN },
     fileLength: 1,
     chooser: new BlockChooser({ blocks: 1, slots: 4, random: () => 0 }),
     onMessage: () => {},

@@ -30,7 +30,7 @@ export interface Met {
 }
 
 export interface NeighboursOptions {
-  swarm: Pick<SwarmOptions, "http" | "identity">;
+  swarm: Pick<SwarmOptions, "http" | "identity" | "span">;
   /** Bytes of the file. */
   fileLength: number;
   chooser: BlockChooser;
@@ -85,6 +85,7 @@ export class Neighbours {
       neighbour,
       self: { id: cid, ip, port, path },
       blocks: blockCount(fileLength),
+      parent: swarm.span,
       onMessage: (message) => onMessage(slot, message),
       onEnd: (reason) => this.drop(slot, reason),
     });

@@ -1,6 +1,7 @@
 import { type BlockRun, blockLength, runRange } from "../../protocol/swarm/blocks.ts";
 import type { LeaseGrant, LeaseOrigin, LeaseProgress } from "../../protocol/swarm/messages.ts";
 import { getLogger } from "../../runtime/logger.ts";
+import { type Span, startSpan } from "../../runtime/tracing/tracing.ts";
 import type { Origin } from "../contract.ts";
 import { fetchBareRange } from "../download/fetch_bare_range.ts";
 import { type FetchSourceOptions, openSourceRange, type Source } from "../download/fetch_source.ts";
@@ -15,6 +16,8 @@ export interface SourceRunnerOptions extends FetchSourceOptions {
   signal: AbortSignal;
   /** Whether a block is here already. */
   holds(block: number): boolean;
+  /** The download, in a trace. */
+  span: Span;
   /** A block will come from the source, or will not after all: neighbours need not, or must, be asked. */
   onReserve(block: number, reserved: boolean): void;
   /** Keeps a block; resolves with its sha256. */
@@ -169,7 +172,7 @@ export class SourceRunner {
     const request = { abort, lastBlockComes: false };
     lease.request = request;
     this.#running.add(request);
-    this.#fetch(lease, AbortSignal.any([abort.signal, this.#options.signal]))
+    this.#traced(lease, AbortSignal.any([abort.signal, this.#options.signal]))
       .catch((error: Error) => {
         if (abort.signal.aborted || this.#options.signal.aborted) return;
         if (lease.done >= lease.run.count) return;
@@ -193,11 +196,36 @@ export class SourceRunner {
       });
   }
 
-  async #fetch(lease: Held, signal: AbortSignal): Promise<void> {
+  /** One span a lease: blocks are too many. */
+  async #traced(lease: Held, signal: AbortSignal): Promise<void> {
+    const { from, run } = lease;
+    const span = startSpan(`blocks from ${placeOf(from)}`, {
+      kind: "client",
+      parent: this.#options.span,
+      attributes: {
+        "server.address": from ? `${from.ip}:${from.port}` : new URL(this.#options.source.url).host,
+        "dragonfly.block.first": run.first,
+        "dragonfly.block.count": run.count,
+      },
+    });
+    let failure: unknown;
+    try {
+      await this.#fetch(lease, signal, span);
+    } catch (error) {
+      // What was taken back is cut off on purpose.
+      if (!signal.aborted && lease.done < lease.run.count) failure = error;
+      throw error;
+    } finally {
+      span.set({ "dragonfly.blocks": lease.done });
+      span.end(failure);
+    }
+  }
+
+  async #fetch(lease: Held, signal: AbortSignal, span: Span): Promise<void> {
     const { source, fileLength, onBlock } = this.#options;
     const { first, count } = lease.run;
     const range = runRange(lease.run, fileLength);
-    const options = { ...this.#options, signal };
+    const options = { ...this.#options, signal, span };
     const response = lease.from
       ? await fetchBareRange(lease.from, range, options)
       : await openSourceRange(source, range, options);
@@ -233,7 +261,10 @@ function originOf(from: LeaseOrigin | undefined): Origin {
 }
 
 function nameOf(from: LeaseOrigin | undefined): string {
+  return from ? `${placeOf(from)} ${from.ip}:${from.port}` : placeOf(from);
+}
+
+function placeOf(from: LeaseOrigin | undefined): string {
   if (!from) return "the source";
-  const place = from.kind === "seed" ? "the supernode" : "peer";
-  return `${place} ${from.ip}:${from.port}`;
+  return from.kind === "seed" ? "the supernode" : "peer";
 }

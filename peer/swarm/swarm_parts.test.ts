@@ -11,6 +11,7 @@ import type { HeartbeatRequest, TaskAdvice, TaskReport } from "../../protocol/sw
 import { HttpClient } from "../../runtime/http_client.ts";
 import { parseRangeHeader } from "../../runtime/http_range.ts";
 import { serve } from "../../runtime/serve.ts";
+import { NO_SPAN } from "../../runtime/tracing/tracing.ts";
 import { peerServerApp } from "../serve/app.ts";
 import { Uplink } from "../serve/uplink.ts";
 import { Catalog } from "../store/catalog.ts";
@@ -69,6 +70,7 @@ describe("SourceRunner", () => {
       http,
       signal: stop.signal,
       holds: (block) => got.has(block),
+      span: NO_SPAN,
       onReserve: (block, mine) => void (mine ? reserved.add(block) : reserved.delete(block)),
       onBlock: async (block, content) => {
         got.set(block, content);
@@ -230,6 +232,7 @@ describe("what a node holds", () => {
           neighbour,
           self,
           blocks: BLOCKS,
+          parent: NO_SPAN,
           onMessage: (message) => heard.push(message),
           onEnd: resolve,
         });

@@ -5,6 +5,7 @@ import { MAX_PIECE_SIZE } from "../../protocol/piece_size.ts";
 import { isMissing } from "../../runtime/config_file.ts";
 import { parseRangeHeader } from "../../runtime/http_range.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
+import { startSpan } from "../../runtime/tracing/tracing.ts";
 import type { SupernodeObserver } from "../observer.ts";
 import type { SeedCache } from "../seed/cache.ts";
 import type { PathPass } from "../seed/path_pass.ts";
@@ -31,6 +32,7 @@ export function filePortRoutes({ cache, passes, observer }: FilePortOptions): Ho
   app.get("/download/:prefix{[0-9a-f]{3}}/:taskId{[0-9a-f]{64}}/:pass", async (c) => {
     const { prefix, taskId, pass } = c.req.param();
     if (!taskId.startsWith(prefix) || !passes.accepts(taskId, pass)) return c.notFound();
+    traceAnswer(c.req.header("traceparent"), c.env?.outgoing, taskId);
     let file: FileHandle;
     try {
       file = await cache.open(taskId);
@@ -84,4 +86,19 @@ export function filePortRoutes({ cache, passes, observer }: FilePortOptions): Ho
     }
   });
   return app;
+}
+
+/** The copy's part in the trace of whoever asks for a stretch of it. */
+function traceAnswer(
+  traceparent: string | undefined,
+  outgoing: ConnectionEnv["outgoing"] | undefined,
+  taskId: string,
+): void {
+  if (traceparent === undefined || !outgoing) return;
+  const attributes = { "dragonfly.task": taskId };
+  const span = startSpan("serve copy", { kind: "server", parent: traceparent, attributes });
+  outgoing.once("close", () => {
+    span.set({ "http.response.status_code": outgoing.statusCode });
+    span.end();
+  });
 }

@@ -12,6 +12,7 @@ import {
 } from "../../protocol/v1/report.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
+import { inSpan } from "../../runtime/tracing/tracing.ts";
 import type { SupernodeObserver } from "../observer.ts";
 import type { OtherSupernodes } from "../shared/other_supernodes.ts";
 import { HANDED_ON } from "../shared/owner_client.ts";
@@ -66,7 +67,19 @@ export function legacyRoutes({ registry, desk, observer, others }: LegacyOptions
     if (!request.success) return fail(c, `failed to register: ${complaints(request.error)}`);
     try {
       const desk = !others || isHandedOn(c) ? registry : others;
-      const data = await desk.register(request.data, addressOf(c));
+      const data = await inSpan(
+        "take in client",
+        {
+          kind: "server",
+          parent: c.req.header("traceparent"),
+          attributes: { "client.address": request.data.IP },
+        },
+        async (span) => {
+          const answer = await desk.register(request.data, addressOf(c), span);
+          span.set({ "dragonfly.task": answer.taskId, "dragonfly.swarm": !!answer.swarm });
+          return answer;
+        },
+      );
       return c.json({ code: Code.success, msg: "success", data });
     } catch (error) {
       if (!(error instanceof RegisterError)) throw error;

@@ -6,6 +6,7 @@ import type { HttpClient } from "../../runtime/http_client.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import type { RateLimiter } from "../../runtime/rate_limiter.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
+import { inSpan, type Span } from "../../runtime/tracing/tracing.ts";
 import type { SupernodeObserver } from "../observer.ts";
 import type { TaskSchedule } from "../schedule/v1_scheduler.ts";
 import { type Task, taskLayout } from "../tasks/task.ts";
@@ -57,16 +58,17 @@ export class Seeder {
   /**
    * Resolves when the own copy of a task is complete, beginning to make it where nobody has.
    *
+   * @param span who began it, in a trace
    * @throws {SourceError | WrongContentError | Error} why it cannot be had
    */
-  seed(task: Task, schedule: TaskSchedule): Promise<void> {
+  seed(task: Task, schedule: TaskSchedule, span?: Span): Promise<void> {
     if (task.cdnStatus === "SUCCESS") return this.#options.cache.touch(task.id);
     const running = this.#jobs.get(task.id);
     if (running?.kind === "make" && !running.abort.signal.aborted) return running.done;
     this.#options.observer.cdnTriggered();
     return this.#begin("make", task.id, running, async (signal) => {
       if (task.cdnStatus === "SUCCESS") return;
-      await this.#make(task, schedule, signal);
+      await this.#make(task, schedule, signal, span);
     });
   }
 
@@ -150,7 +152,12 @@ export class Seeder {
     return job.done;
   }
 
-  async #make(task: Task, schedule: TaskSchedule, signal: AbortSignal): Promise<void> {
+  async #make(
+    task: Task,
+    schedule: TaskSchedule,
+    signal: AbortSignal,
+    span: Span | undefined,
+  ): Promise<void> {
     const { observer, cache } = this.#options;
     task.cdnStatus = "RUNNING";
     task.pieceMd5s = [];
@@ -164,7 +171,13 @@ export class Seeder {
       await this.#turnstile.pass(signal, async () => {
         fetching = true;
         observer.cdnDownload();
-        await this.#fetch(task, schedule, saved, signal);
+        const attributes = {
+          "url.full": redactUrl(task.rawUrl),
+          "dragonfly.task": task.id,
+        };
+        await inSpan("copy from the source", { kind: "client", parent: span, attributes }, () =>
+          this.#fetch(task, schedule, saved, signal),
+        );
       });
       log.info("the copy of {url} is complete: task {task}, {length} bytes", {
         url: redactUrl(task.rawUrl),

@@ -13,6 +13,7 @@ import {
   registerDataSchema,
 } from "../../protocol/v1/register.ts";
 import { getLogger } from "../../runtime/logger.ts";
+import type { Span } from "../../runtime/tracing/tracing.ts";
 import { RegisterError } from "../tasks/admission.ts";
 import { type ClientElsewhere, ClientsElsewhere } from "./clients_elsewhere.ts";
 import { type OwnerAnswer, type OwnerClient, OwnerLostError, REGISTER_MS } from "./owner_client.ts";
@@ -21,7 +22,7 @@ import { taskKey } from "./task_key.ts";
 
 /** Takes clients in where the task is ours. */
 export interface LocalRegistry {
-  register(request: RegisterRequest, from?: string): Promise<RegisterData>;
+  register(request: RegisterRequest, from?: string, span?: Span): Promise<RegisterData>;
 }
 
 export interface OtherSupernodesOptions {
@@ -69,7 +70,7 @@ export class OtherSupernodes implements LocalRegistry {
    *
    * @throws {RegisterError}
    */
-  async register(request: RegisterRequest, from?: string): Promise<RegisterData> {
+  async register(request: RegisterRequest, from?: string, span?: Span): Promise<RegisterData> {
     const { ownership, local } = this.#options;
     const taskUrl = request.taskURL || request.rawURL;
     const key = taskKey({ ...request, taskUrl });
@@ -85,7 +86,7 @@ export class OtherSupernodes implements LocalRegistry {
         gone = owner;
       }
     }
-    const data = await local.register(request, from);
+    const data = await local.register(request, from, span);
     this.#clients.remove(data.taskId, request.cID);
     return data;
   }

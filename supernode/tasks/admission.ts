@@ -3,6 +3,7 @@ import { Code } from "../../protocol/codes.ts";
 import type { CdnSource } from "../../protocol/v1/register.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
+import { inSpan, type Span } from "../../runtime/tracing/tracing.ts";
 import { type Probe, probeSource } from "../seed/probe_source.ts";
 import { hasFailed, type SourceAccess, type Task } from "./task.ts";
 
@@ -23,6 +24,8 @@ export interface TaskRequest {
   md5: string;
   identifier: string;
   access: SourceAccess;
+  /** The registration, in a trace. */
+  span?: Span | undefined;
 }
 
 export interface AdmissionOptions {
@@ -97,9 +100,11 @@ export class Admission {
     if (!probe) {
       const { headers, tls } = request.access;
       const needRanges = cdnSource === "source";
-      probe = probeSource(http, { url: request.rawUrl, headers, tls, needRanges }).finally(() =>
-        this.#probes.delete(key),
-      );
+      const attributes = { "url.full": redactUrl(request.rawUrl) };
+      const traced = { kind: "client", parent: request.span, attributes } as const;
+      probe = inSpan("ask source", traced, () =>
+        probeSource(http, { url: request.rawUrl, headers, tls, needRanges }),
+      ).finally(() => this.#probes.delete(key));
       this.#probes.set(key, probe);
     }
     try {

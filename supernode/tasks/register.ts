@@ -10,6 +10,7 @@ import type { HttpClient } from "../../runtime/http_client.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
 import { hasSecretWord } from "../../runtime/secret_word.ts";
+import type { Span } from "../../runtime/tracing/tracing.ts";
 import type { SupernodeObserver } from "../observer.ts";
 import { type ScheduleLimits, TaskSchedule } from "../schedule/v1_scheduler.ts";
 import type { Probe } from "../seed/probe_source.ts";
@@ -64,9 +65,10 @@ export class Registry {
    * Registers a client and its task.
    *
    * @param from the address that the request came from
+   * @param span the registration, in a trace
    * @throws {RegisterError}
    */
-  async register(request: RegisterRequest, from?: string): Promise<RegisterData> {
+  async register(request: RegisterRequest, from?: string, span?: Span): Promise<RegisterData> {
     const { store, now, observer, swarms } = this.#options;
     if (this.#options.draining)
       throw new RegisterError(Code.systemError, "this supernode is draining: use another one");
@@ -77,6 +79,7 @@ export class Registry {
       taskUrl: request.taskURL || request.rawURL,
       md5: request.md5,
       identifier: request.identifier,
+      span,
       access: new SourceAccess(headersFromWire(request.headers), {
         insecure: request.insecure,
         ca: request.rootCAs.map((base64) => Buffer.from(base64, "base64").toString("utf8")),
@@ -116,7 +119,7 @@ export class Registry {
     const swarm = swarms.join(client, task, request.swarm);
     if (task.cdnSource === "supernode" && (!swarm || swarms.wantsSeed(task))) {
       // Its outcome reaches the clients by the schedule, and by the task's status.
-      this.#options.seeder.seed(task, schedule).catch(() => {});
+      this.#options.seeder.seed(task, schedule, span).catch(() => {});
     }
     return {
       taskId: task.id,

@@ -5,13 +5,14 @@ import type { Scratch } from "./scratch.ts";
 import { type CdnPattern, type Supernode, startSupernode } from "./supernode.ts";
 
 export interface ClusterOptions
-  extends Omit<DfdaemonOptions, "supernodes" | "registry" | "authority" | "keys"> {
+  extends Omit<DfdaemonOptions, "supernodes" | "registry" | "authority" | "keys" | "env"> {
   nodes: number;
   cdnPattern: CdnPattern;
   registry: Registry;
   authority: Authority;
   /** Of the supernode. */
   env?: Readonly<Record<string, string>>;
+  nodeEnv?: Readonly<Record<string, string>>;
   /** Further keys of every program's configuration, asked for once each. */
   keys?: () => Promise<Record<string, unknown>>;
 }
@@ -24,12 +25,14 @@ export interface Cluster {
 }
 
 export async function startCluster(scratch: Scratch, options: ClusterOptions): Promise<Cluster> {
-  const { nodes: count, cdnPattern, registry, env = {}, ...rest } = options;
+  const { nodes: count, cdnPattern, registry, env = {}, nodeEnv = {}, ...rest } = options;
   const base = (await rest.keys?.()) ?? {};
   const supernode = await startSupernode(scratch, { cdnPattern, registry, env, base });
   const supernodes = [supernode.node];
   const nodes = await Promise.all(
-    Array.from({ length: count }, () => Dfdaemon.start(scratch, { ...rest, registry, supernodes })),
+    Array.from({ length: count }, () =>
+      Dfdaemon.start(scratch, { ...rest, env: nodeEnv, registry, supernodes }),
+    ),
   );
   return {
     supernode,
