@@ -1,10 +1,14 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Hono } from "hono";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { taskId } from "../../protocol/task_id.ts";
 import { HttpClient } from "../../runtime/http_client.ts";
+import { type Links, openLinks } from "../../runtime/links/links.ts";
+import { getLogger } from "../../runtime/logger.ts";
 import { type RunningServer, serve } from "../../runtime/serve.ts";
 import { createSupernode } from "../app.ts";
 import { withDefaults } from "../config.ts";
@@ -20,6 +24,7 @@ let home: string;
 let source: SourceServer;
 let ledger: MemoryLedger;
 let http: HttpClient;
+let links: Links | undefined;
 const open: (() => Promise<unknown>)[] = [];
 
 beforeEach(async () => {
@@ -27,11 +32,13 @@ beforeEach(async () => {
   source = await SourceServer.start();
   source.files.set("/three", { bytes: THREE, etag: '"v1"' });
   ledger = new MemoryLedger();
+  links = undefined;
   http = new HttpClient();
 });
 afterEach(async () => {
   for (const close of open.splice(0).reverse()) await close();
   http.close();
+  links?.close();
   await source.close();
   await rm(home, { recursive: true });
 });
@@ -53,6 +60,7 @@ async function start(name: string) {
     fetch: app.fetch as Parameters<typeof serve>[0]["fetch"],
     hostname: "127.0.0.1",
     port: 0,
+    links,
   });
   address = `127.0.0.1:${server.port}`;
   core.listening({ downloadPort: server.port });
@@ -83,6 +91,7 @@ async function post(supernode: Running, path: string, body: object, headers = {}
     method: "POST",
     headers: { "content-type": "application/json", ...headers },
     body: JSON.stringify(body),
+    own: true,
   });
   return JSON.parse(text);
 }
@@ -174,6 +183,36 @@ it("speaks for a v1 client only to the address that registered it", async () => 
   });
   const { text } = await http.text(`${b.api}/peer/task?${query}`, { localAddress: "127.0.0.2" });
   expect(JSON.parse(text)).toMatchObject({ code: 502 });
+});
+
+it("takes a task over from one that says nothing, once it lives no more", async () => {
+  const silent = createServer(() => {});
+  await new Promise<void>((listening) => silent.listen(0, "127.0.0.1", listening));
+  open.push(async () => silent.close());
+  const frozen = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  ledger.owners.set(report("one").taskId, frozen);
+  ledger.alive.add(frozen);
+  const b = await start("b");
+  const connected = once(silent, "connection");
+  const registered = post(b, "/peer/registry", node("one"));
+  const [socket] = (await connected) as [Socket];
+  expect(membersAt(b)).toBe(0);
+  ledger.alive.delete(frozen);
+  expect((await registered).data.swarm.at).toBeUndefined();
+  expect(membersAt(b)).toBe(1);
+  socket.destroy();
+});
+
+it("asks the others as one of ours, where our programs share a secret", async () => {
+  const secretFile = join(home, "secret");
+  await writeFile(secretFile, "a secret of more than 32 characters\n");
+  links = await openLinks({ secretFile }, getLogger("supernode"));
+  http = new HttpClient({ links });
+  const [a, b] = [await start("a"), await start("b")];
+  await post(a, "/peer/registry", node("one"));
+  const { data } = await post(b, "/peer/registry", node("two"));
+  expect(data.swarm.at).toBe(a.address);
+  expect([membersAt(a), membersAt(b)]).toEqual([2, 0]);
 });
 
 it("has a file fetched by the one that has its task", async () => {
