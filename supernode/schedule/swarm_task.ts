@@ -125,7 +125,7 @@ const LATENESS_FACTOR = 4;
 const LATENESS_SMOOTHING = 0.2;
 const MOST_LATENESS_MS = 1500;
 /** Milliseconds in which a swarm that has lost its supernode gathers at another one. */
-const GATHER_MS = 1500;
+const GATHER_MS = 2000;
 /** Heartbeats that may fail to come before a member counts as gone. */
 const MISSED = 3;
 /** A block that was fetched so recently is still on its way to the others, ms. */

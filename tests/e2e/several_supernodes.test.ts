@@ -110,11 +110,11 @@ describeWithPrograms(
       async (pattern) => {
         const supernodes = await startTwo(pattern);
         const nodes = await startNodes(supernodes, 4, "15M");
-        const { image, repository } = await pushImage(60 * MB);
+        const { image, repository } = await pushImage(pattern === "source" ? 100 * MB : 60 * MB);
         const [layer] = image.layers;
         const egress = await registry.egress();
         const pulls = startPulls(nodes, repository);
-        await halfway(pulls, 20 * MB);
+        await halfway(pulls, 25 * MB);
         const owner = await ownerOf(supernodes, layer!.digest);
         const other = supernodes.find((supernode) => supernode !== owner)!;
         await owner.process.stop("SIGKILL");
@@ -224,6 +224,12 @@ describeWithPrograms(
         config,
       ]);
       expect(printed.output).toContain(`state: rediss://:…@127.0.0.1:${secured.port}`);
+      secured.process.signal("SIGSTOP");
+      await until("it does not wait for one that is frozen", async () =>
+        (await ask(supernode, "/readyz")).includes("no answer within 300 ms"),
+      );
+      secured.process.signal("SIGCONT");
+      await until("it shares again", async () => (await ask(supernode, "/readyz")) === "OK");
       await secured.process.stop();
       await until("it is alone", async () => (await ask(supernode, "/readyz")).includes("alone"));
       const log = await readFile(join(supernode.home, "logs", "app.log"), "utf8");
