@@ -3,6 +3,7 @@ import { contentSize, pieceContent } from "../../protocol/piece_range.ts";
 import { isDiskFull } from "../../runtime/files.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import type { RateLimiter } from "../../runtime/rate_limiter.ts";
+import { contentBuffers } from "../store/content_buffers.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import {
   fetchSourceRange,
@@ -62,7 +63,11 @@ async function byRanges(options: BackToSourceOptions): Promise<void> {
     const content = await retry(options, () =>
       fetchSourceRange(options.source, range, { ...options, signal }),
     );
-    await options.onPiece(piece, content);
+    try {
+      await options.onPiece(piece, content);
+    } finally {
+      contentBuffers.give(content);
+    }
   };
   // The first alone: it shows whether the source does ranges at all.
   const first = missing.shift();

@@ -6,7 +6,7 @@ import type { HttpClient } from "../../runtime/http_client.ts";
 import type { RateLimiter } from "../../runtime/rate_limiter.ts";
 import type { Span } from "../../runtime/tracing/tracing.ts";
 import { BadLengthError, FixedBody } from "./fixed_body.ts";
-import { pauseFor } from "./pause_for.ts";
+import { biteOf, pauseFor } from "./pause_for.ts";
 import { PEER_PATIENCE, pieceHeaders } from "./piece_question.ts";
 
 /** Why a peer gave no good piece. */
@@ -56,6 +56,7 @@ export async function fetchPiece(task: PieceTask, options: FetchPieceOptions): P
     connectTimeoutMs + idleTimeoutMs + (layout.pieceSize / options.minRate) * 1000,
     options.signal,
   );
+  const bite = biteOf(options.limiters);
   let into: FixedBody | undefined;
   try {
     await options.http.plain.get(
@@ -87,6 +88,7 @@ export async function fetchPiece(task: PieceTask, options: FetchPieceOptions): P
           }
           into = new FixedBody(wireBytes);
         },
+        target: () => into?.rest.subarray(0, bite),
         onBody: (chunk) => {
           into!.add(chunk);
           const pauseMs = pauseFor(chunk.byteLength, options.limiters);

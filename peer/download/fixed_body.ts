@@ -1,17 +1,17 @@
-import { blockBuffers } from "../store/block_buffers.ts";
+import { contentBuffers } from "../store/content_buffers.ts";
 
 /** A body that is longer or shorter than it should be. */
 export class BadLengthError extends Error {
   override name = "BadLengthError";
 }
 
-/** A body of known length, gathered in one buffer. Hot path: one copy a chunk. */
+/** A body of known length, gathered in one buffer. Hot path: one copy a chunk, or none: see {@link FixedBody.rest}. */
 export class FixedBody {
   readonly #target: Buffer;
   #filled = 0;
 
   constructor(length: number) {
-    this.#target = blockBuffers.take(length);
+    this.#target = contentBuffers.take(length);
   }
 
   /** Bytes that have come. */
@@ -19,7 +19,12 @@ export class FixedBody {
     return this.#filled;
   }
 
-  /** One of {@link blockBuffers} where it is of that size. */
+  /** Where the next bytes belong: who reads them to there spares a copy. */
+  get rest(): Uint8Array {
+    return this.#target.subarray(this.#filled);
+  }
+
+  /** One of {@link contentBuffers}. */
   get bytes(): Uint8Array {
     return this.#target;
   }
@@ -30,7 +35,10 @@ export class FixedBody {
     if (this.#filled + chunk.byteLength > length) {
       throw new BadLengthError(`more than the ${length} bytes that should come`);
     }
-    this.#target.set(chunk, this.#filled);
+    const isThere =
+      chunk.buffer === this.#target.buffer &&
+      chunk.byteOffset === this.#target.byteOffset + this.#filled;
+    if (!isThere) this.#target.set(chunk, this.#filled);
     this.#filled += chunk.byteLength;
   }
 
@@ -48,6 +56,6 @@ export class FixedBody {
 
   /** It is of no use: its buffer is free for others. */
   drop(): void {
-    blockBuffers.give(this.#target);
+    contentBuffers.give(this.#target);
   }
 }

@@ -7,7 +7,7 @@ import { pauseFor } from "./pause_for.ts";
  * Reads a body of known length into one buffer. Hot path: one copy a chunk, and no promise a chunk
  * unless a rate limit asks for a pause.
  *
- * @returns one of the block buffers where it is of that size
+ * @returns one of the content buffers
  * @throws {BadLengthError} when the body has another length
  */
 export function readExactly(

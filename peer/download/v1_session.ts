@@ -7,6 +7,7 @@ import { BacksourceReason, PieceErrorType } from "../../protocol/v1/report.ts";
 import { isWriteFailure } from "../../runtime/files.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import { type Span, startSpan } from "../../runtime/tracing/tracing.ts";
+import { contentBuffers } from "../store/content_buffers.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import {
   type PieceOutcome,
@@ -201,7 +202,11 @@ export class V1Session {
         : task.cid.startsWith("cdnnode:")
           ? "supernode"
           : "peer";
-      await this.#options.onPiece(task.pieceNum, content, origin);
+      try {
+        await this.#options.onPiece(task.pieceNum, content, origin);
+      } finally {
+        contentBuffers.give(content);
+      }
       log.debug("piece {piece}: {bytes} bytes from {origin} {cid}", {
         piece: task.pieceNum,
         bytes: content.byteLength,

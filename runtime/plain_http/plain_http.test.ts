@@ -97,6 +97,36 @@ describe("PlainHttp", () => {
     expect(connections).toBe(8);
   });
 
+  it("reads to where the reader wants it, one answer after the other, and nothing beyond", async () => {
+    const bodies = [3_000_000, 10, 0, 2_000_000].map((bytes) => randomBytes(bytes));
+    const { place } = await listenHttp(({ url }, response) => {
+      response.end(bodies[Number(url!.slice(1))]);
+    });
+    const http = client();
+    let spared = 0;
+    for (const [index, body] of bodies.entries()) {
+      // A guard behind it would show what is read too far.
+      const target = Buffer.alloc(body.byteLength + 100_000, 7);
+      let filled = 0;
+      const { request } = gathering({
+        path: `/${index}`,
+        target: () => target.subarray(filled, filled + 300_000),
+        onBody: (chunk) => {
+          if (chunk.buffer === target.buffer && chunk.byteOffset === target.byteOffset + filled)
+            spared += chunk.byteLength;
+          else target.set(chunk, filled);
+          filled += chunk.byteLength;
+          return undefined;
+        },
+      });
+      await http.get(place, request);
+      expect(filled).toBe(body.byteLength);
+      expect(target.subarray(0, filled).equals(body)).toBe(true);
+      expect(target.subarray(filled).every((byte) => byte === 7)).toBe(true);
+    }
+    expect(spared, "only what comes with the heads is copied").toBeGreaterThan(4_500_000);
+  });
+
   it("asks again where the server had closed the kept connection", async () => {
     const server = createServer((_request, response) => response.end("ok"));
     server.keepAliveTimeout = 20;

@@ -60,6 +60,11 @@ export class ResponseParser {
     return this.#state === "done" && this.#keepAlive;
   }
 
+  /** Bytes that are sure to be of the body, and next to come; 0 where that is not known. */
+  get left(): number {
+    return this.#state === "counted" ? this.#left : 0;
+  }
+
   /** Whether the answer is whole. */
   get done(): boolean {
     return this.#state === "done";

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { loopbackNetwork } from "../../demo/loopback.ts";
 import { REGISTRY_HOST } from "../../demo/registry.ts";
 import { processUsage } from "../../process_usage.ts";
+import { warmMemory } from "../../warm_memory.ts";
 import type { ClientsAnswer, ClientsQuestion } from "../blob_client_program.ts";
 import { closing, compare } from "../compare.ts";
 import type { Measure } from "../measure.ts";
@@ -37,6 +38,7 @@ export const many: Measure = {
     });
     const port = Number(registry.host.split(":")[1]);
     const all = async (node: RunningDfdaemon | undefined) => {
+      await warmMemory(bench.directory, image.size);
       const { seconds, bytes } = await clients.ask<ClientsAnswer>({
         blobs: Array.from({ length: CLIENTS }, (_, client) => ({
           host: REGISTRY_HOST,

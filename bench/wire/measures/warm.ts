@@ -1,6 +1,8 @@
 import { loopbackNetwork } from "../../demo/loopback.ts";
+import { warmMemory } from "../../warm_memory.ts";
 import { sample } from "../command.ts";
 import { closing, compare } from "../compare.ts";
+import { GiB } from "../file_of.ts";
 import type { Measure } from "../measure.ts";
 import { Site } from "../site.ts";
 import { skopeoPull } from "../skopeo.ts";
@@ -19,8 +21,10 @@ export const warm: Measure = {
     const [node] = await site.cold();
     const proxy = { url: node!.url, trust: site.trust };
     await skopeoPull(bench, { registry, repository: REPOSITORY, proxy });
-    const pull = async (by?: typeof proxy) =>
-      sample(await skopeoPull(bench, { registry, repository: REPOSITORY, proxy: by }));
+    const pull = async (by?: typeof proxy) => {
+      await warmMemory(bench.directory, GiB);
+      return sample(await skopeoPull(bench, { registry, repository: REPOSITORY, proxy: by }));
+    };
     const result = await compare(bench, {
       unit: "s",
       ours: () => pull(proxy),
