@@ -12,13 +12,13 @@ const SOURCES = {
 } as const;
 
 /**
- * The command line that starts one of our programs: the bundle on Node, or, with
- * `DRAGONFLY_RUNTIME=deno`, the source on Deno.
+ * The command line that starts one of our programs: the bundle on Node (this one, or the one that
+ * `DRAGONFLY_NODE` names), or, with `DRAGONFLY_RUNTIME=deno`, the source on Deno.
  */
 export function ourProgram(name: keyof typeof SOURCES): string[] {
   if (process.env.DRAGONFLY_RUNTIME === "deno") {
     const deno = join(ROOT, "node_modules/.bin/deno");
     return [deno, "run", "-A", "--config", join(ROOT, "deno.json"), join(ROOT, SOURCES[name])];
   }
-  return [process.execPath, join(ROOT, `dist/${name}.js`)];
+  return [process.env.DRAGONFLY_NODE || process.execPath, join(ROOT, `dist/${name}.js`)];
 }
