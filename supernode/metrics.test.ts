@@ -208,3 +208,20 @@ test("the cache, and the queue of downloads from sources", async () => {
     'dragonfly_supernode_source_downloads{state="waiting"} 3',
   ]);
 });
+
+test("counts the swarms up once a scrape", async () => {
+  const metrics = new SupernodeMetrics();
+  const has = having(new TaskStore(() => 0));
+  let counted = 0;
+  metrics.watch({
+    ...has,
+    swarmLoad: () => {
+      counted += 1;
+      return has.swarmLoad();
+    },
+  });
+  await metrics.registry.metrics();
+  expect(counted).toBe(1);
+  await metrics.registry.metrics();
+  expect(counted).toBe(2);
+});

@@ -8,6 +8,7 @@ import type { Supernode } from "./app.ts";
 import { httpMetrics } from "./http_metrics.ts";
 import type { ByteOrigin, SupernodeObserver } from "./observer.ts";
 import type { Sharing } from "./shared/ownership.ts";
+import type { SwarmLoad } from "./swarm/swarm_desk.ts";
 import { type ClientState, shownCdnStatus } from "./tasks/task.ts";
 
 const PREFIX = "dragonfly_supernode_";
@@ -110,7 +111,18 @@ export class SupernodeMetrics implements SupernodeObserver {
 
   /** Adds the gauges of what a supernode has; read whenever the metrics are. */
   watch(of: Pick<Supernode, "store" | "cache" | "downloads" | "swarmLoad">): void {
-    const { store, cache, downloads, swarmLoad } = of;
+    const { store, cache, downloads } = of;
+    // All gauges are read in one turn: the swarms need not be counted up for each.
+    let counted: SwarmLoad | undefined;
+    const swarmLoad = () => {
+      if (!counted) {
+        counted = of.swarmLoad();
+        queueMicrotask(() => {
+          counted = undefined;
+        });
+      }
+      return counted;
+    };
     this.#gauge("swarm_members", "Members of swarms, by state", ["state"], (gauge) => {
       const { downloading, complete } = swarmLoad();
       gauge.set({ state: "downloading" }, downloading);

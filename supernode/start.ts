@@ -130,7 +130,9 @@ export async function startSupernode(
     history: recorder.history,
     now: Date.now,
   });
+  let draining = false;
   const builder = new ViewBuilder({
+    isDraining: () => draining,
     facts: {
       version: VERSION,
       runtime: runtimeName(),
@@ -148,7 +150,6 @@ export async function startSupernode(
     now: Date.now,
   });
   let notReady: string | undefined;
-  let draining = false;
   const startedMs = performance.now();
   const callBack = new CallBack(caller);
 

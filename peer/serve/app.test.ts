@@ -51,6 +51,18 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
+it("says that it is well, which does not count as use", async () => {
+  let used = 0;
+  const app = peerServerApp({ catalog, limit, onRequest: () => (used += 1) });
+  for (const path of ["/healthz", "/readyz"]) {
+    const answer = await app.request(path);
+    expect([answer.status, await answer.text()]).toEqual([200, "ok\n"]);
+  }
+  expect(used).toBe(0);
+  await app.request("/check/x");
+  expect(used).toBe(1);
+});
+
 describe("a piece", () => {
   // Answers of the Go peer server (transcript local-raw-peer).
   it.each([

@@ -41,6 +41,8 @@ export function peerServerApp(options: PeerServerOptions): Hono<Env> {
   const v1Version = new V1Version();
   const uplink = new Uplink(() => performance.now());
   const traced = new TracedServing();
+  // Before the clock: a look whether it is well is no use of it.
+  for (const path of ["/healthz", "/readyz"]) app.get(path, () => plainText(200, "ok"));
   app.use(async (_c, next) => {
     options.onRequest?.();
     await next();

@@ -47,6 +47,8 @@ export interface SupernodeFacts {
   cdnPattern: "local" | "source";
   /** ms since the epoch. */
   startedMs: number;
+  /** Whether it takes no new work, as an operator has asked. */
+  draining: boolean;
 }
 
 /** Bytes and counts since the start, unless they say otherwise. */

@@ -44,7 +44,8 @@ export interface Holdings {
 
 /** Where the view is read from. */
 export interface ViewSources {
-  facts: SupernodeFacts;
+  facts: Omit<SupernodeFacts, "draining">;
+  isDraining(): boolean;
   store: Pick<TaskStore, "tasks" | "task" | "peers" | "clientsOfTask">;
   recorder: Pick<Recorder, "totals" | "problems">;
   preheats(): PreheatJob[];
@@ -110,7 +111,7 @@ export class ViewBuilder {
     shownNodes.sort(([, a], [, b]) => concern(b) - concern(a) || b.downRate - a.downRate);
     const downloading = files.reduce((sum, [, file]) => sum + file.downloading, 0);
     return {
-      supernode: facts,
+      supernode: { ...facts, draining: this.#sources.isDraining() },
       totals: {
         ...recorder.totals,
         nodes: shownNodes.length,

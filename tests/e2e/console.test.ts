@@ -195,6 +195,20 @@ describeWithPrograms(
       expect(dark).not.toBe(light);
     });
 
+    it("says that the supernode drains, as long as it does", async () => {
+      const drain = (draining: boolean) =>
+        fetch(`http://${cluster.supernode.node}/control/drain`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify({ draining }),
+        });
+      const banner = page.getByText("This supernode is draining.");
+      expect((await drain(true)).status).toBe(200);
+      await banner.waitFor();
+      await drain(false);
+      await banner.waitFor({ state: "detached" });
+    });
+
     it("has asked nobody else, and had nothing to complain of", () => {
       expect(foreign).toEqual([]);
       expect(complaints).toEqual([]);

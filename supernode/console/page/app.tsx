@@ -52,6 +52,14 @@ export function App({ live, retry }: { live: Live; retry: () => void }) {
           </button>
         </div>
       )}
+      {view?.supernode.draining && (
+        <div class="banner">
+          <p>
+            <strong>This supernode is draining.</strong> It takes no new work; what runs goes on. To
+            end that: <code>dfctl drain --undo</code>
+          </p>
+        </div>
+      )}
       <main id="main" tabIndex={-1} class={state === "lost" ? "stale" : ""}>
         {view ? (
           <>
