@@ -23,7 +23,6 @@ import {
 } from "../download/swarm_types.ts";
 import { blockBuffers } from "../store/block_buffers.ts";
 import type { TaskFile } from "../store/task_file.ts";
-import { SupernodeLostError } from "../supernode/supernode_client.ts";
 import { BlockProofs } from "./block_proofs.ts";
 import { BlockChooser } from "./choose_blocks.ts";
 import { hashBlock } from "./hash_block.ts";
@@ -48,10 +47,8 @@ const DEAF_MS = 300;
 const MOST_LISTENED_MS = 200;
 /** Milliseconds of listening without a block after which p2p is given up. */
 const STALL_MS = 15_000;
-/** … while there is no supernode: nobody says then what to fetch from the source. */
-const STALL_ALONE_MS = 2000;
-/** … while one is silent that may only be busy: nothing says that it is gone. */
-const STALL_UNHEARD_MS = 5000;
+/** … while no supernode is heard: one that is started again is back sooner, and knows then who holds what. */
+const STALL_ALONE_MS = 5000;
 const log = getLogger("dfclient");
 
 /**
@@ -82,8 +79,8 @@ export class BlockSession implements Reporter {
   #tickMs = performance.now();
   /** How long this process has listened since the last block came, ms. */
   #stalledMs = 0;
-  /** Why the supernode is not heard, since it was not. */
-  #unheard: Error | undefined;
+  /** Whether the supernode is not heard. */
+  #unheard = false;
   #pumpsSoon = false;
   #left = false;
   #settle!: (outcome: SwarmOutcome) => void;
@@ -268,12 +265,12 @@ export class BlockSession implements Reporter {
   unheard(error: Error): void {
     log.info("{name}: {error}", { name: this.#options.identity.path, error: error.message });
     this.#options.supernodes.lost(this.#member.supernode, performance.now());
-    this.#unheard = error;
+    this.#unheard = true;
     this.#rejoining.soon();
   }
 
   #enter(answer: JoinAnswer): void {
-    this.#unheard = undefined;
+    this.#unheard = false;
     this.#options.onMember(this.#member);
     this.digests.trust(answer.sealKey);
     this.#sessions.heartbeats.add(this.#member.supernode, this, answer.heartbeatMs);
@@ -476,9 +473,9 @@ export class BlockSession implements Reporter {
     this.#tickMs = nowMs;
     this.#stalledMs += Math.min(passedMs, MOST_LISTENED_MS);
     if (!deaf) this.#neighbours.dropSilent(nowMs);
-    const alone = this.#unheard !== undefined;
+    const alone = this.#unheard;
     this.#proofs.lookAfter(nowMs, alone);
-    const patienceMs = patienceWith(this.#unheard);
+    const patienceMs = alone ? STALL_ALONE_MS : STALL_MS;
     if (this.#stalledMs > patienceMs) {
       const error = alone
         ? `no supernode, and no block for ${patienceMs} ms`
@@ -501,11 +498,4 @@ export class BlockSession implements Reporter {
       this.#settle({ finished: false, reason: BacksourceReason.downloadError, error });
     }
   }
-}
-
-/** Milliseconds without a block until p2p is given up, by what is known of the supernode. */
-function patienceWith(unheard: Error | undefined): number {
-  if (!unheard) return STALL_MS;
-  const isGone = unheard instanceof SupernodeLostError && unheard.refused;
-  return isGone ? STALL_ALONE_MS : STALL_UNHEARD_MS;
 }

@@ -1,6 +1,7 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { parseSamples, parseSelector, sumOf } from "../../monitoring/metric_samples.ts";
+import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { Authority } from "../support/authority.ts";
 import { startBrowser } from "../support/browser.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
@@ -103,9 +104,12 @@ describeWithPrograms(
         return delivered > 0 && shown[0] === delivered && shown[1] === egress;
       });
       // And those of the nodes, of which each has the whole layer.
-      expect(samples.delivered).toBe(await fromNodes("dragonfly_dfdaemon_bytes_total"));
-      const fromRegistry = await fromNodes('dragonfly_dfdaemon_bytes_total{origin="registry"}');
-      expect(samples.egress).toBe(fromRegistry);
+      const alike = (one: number, other: number) => {
+        // What a busy machine has fetched twice, only the registry and the supernode count twice.
+        expect(Math.abs(one - other)).toBeLessThanOrEqual(2 * BLOCK_BYTES);
+      };
+      alike(samples.delivered, await fromNodes("dragonfly_dfdaemon_bytes_total"));
+      alike(samples.egress, await fromNodes('dragonfly_dfdaemon_bytes_total{origin="registry"}'));
       expect(await exact("Saved")).toBe(samples.delivered - samples.egress);
     });
 
