@@ -1,5 +1,6 @@
 // Bundles each program into one file under dist/, so that a node needs nothing but a runtime.
 import { chmod } from "node:fs/promises";
+import { isBuiltin } from "node:module";
 import { build } from "esbuild";
 import { buildConsolePage, writeConsolePage } from "./console_page.mjs";
 
@@ -10,6 +11,18 @@ const programs = {
   dfctl: "control/main.ts",
   check_dragonfly: "monitoring/main.ts",
   demo: "bench/demo/main.ts",
+};
+
+/** Deno knows Node's own modules by their full names alone, `node:path`; some packages leave the prefix out. */
+const fullNames = {
+  name: "full names of Node's modules",
+  setup({ onResolve }) {
+    onResolve({ filter: /^[a-z]/ }, ({ path }) =>
+      isBuiltin(path) && !path.startsWith("node:")
+        ? { path: `node:${path}`, external: true }
+        : undefined,
+    );
+  },
 };
 
 const page = await buildConsolePage();
@@ -23,6 +36,7 @@ await build({
   target: "node20.19",
   // What is left out of a package that comes as ES modules, as OpenTelemetry does, need not be read at each start.
   mainFields: ["module", "main"],
+  plugins: [fullNames],
   sourcemap: "linked",
   legalComments: "none",
   // See supernode/console/page_files.ts.
