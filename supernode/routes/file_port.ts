@@ -44,7 +44,9 @@ export function filePortRoutes({ cache, passes, observer }: FilePortOptions): Ho
     try {
       if (c.req.header("cdnsource")?.toLowerCase() === "source") {
         const copy = await cache.read(taskId);
-        if (copy?.framed) {
+        // It is being dropped, say for want of room: nobody knows any more whether its pieces are framed.
+        if (!copy) return c.notFound();
+        if (copy.framed) {
           const response = sendBare(file, copy, c.req.header("range"));
           if (response.status === 206) {
             observer.bytesServed(Number(response.headers.get("content-length")));

@@ -64,3 +64,10 @@ it("gives v1 clients the pieces in their frames, as ever", async () => {
   expect(body.byteLength).toBe(PIECE);
   expect(body[PIECE - 1]).toBe(0x7f);
 });
+
+it("gives no bytes of a copy that is being dropped, of which nobody knows whether it is framed", async () => {
+  await rm(join(home, `${seedFilePath(ID)}.index`));
+  const answer = await ask({ range: "bytes=0-99", cdnSource: "source" });
+  expect(answer.status).toBe(404);
+  expect(served).toBe(0);
+});
