@@ -1,15 +1,20 @@
 import { setFlagsFromString } from "node:v8";
 
+/** What lives shortly is collected when there is so much of it, MB; left alone, V8 lets it grow to 16. */
+const YOUNG_MB = 1;
+
 /**
- * Has the runtime collect garbage before it takes more memory from the system, for programs that run beside others'
- * work for months. A supernode with 8,000 connected nodes takes 186 MB instead of 286; its processor time was the
- * same.
+ * Has the runtime collect young garbage before it takes more memory from the system, for a program that holds a
+ * little for each of thousands of connections: a supernode with 8,000 connected nodes takes 220 MB instead of 295,
+ * and as much processor time. (`--optimize-for-size` saved as much, but a dfdaemon's first byte came 70 ms later.)
  *
  * To be called before there is much to collect. Where the runtime does not know how, it has no effect.
  */
 export function keepHeapSmall(): void {
   try {
-    setFlagsFromString("--optimize-for-size");
+    setFlagsFromString("--semi-space-growth-factor=1");
+    setFlagsFromString(`--min-semi-space-size=${YOUNG_MB}`);
+    setFlagsFromString(`--max-semi-space-size=${YOUNG_MB}`);
   } catch {
     // Only memory would be saved by it.
   }
