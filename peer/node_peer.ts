@@ -179,12 +179,7 @@ export class NodePeer implements Peer {
       if (isRight && cached.announced)
         return openCachedFile(cached, cached.file, this.#options.onBytes);
       if (!isRight) {
-        const { name } = cached;
-        log.warn("{name} is damaged on disk; dropping it", { name });
-        // The supernode may take its time to hear of it.
-        this.#server.withdraw(name).catch((error: Error) => {
-          log.warn("{name}: {error}", { name, error: error.message });
-        });
+        this.#server.dropDamaged(cached.name);
         cached = undefined;
       }
     }

@@ -36,8 +36,8 @@ export interface PeerServer {
   idleMs(): number;
   /** Stops serving. */
   close(): Promise<void>;
-  /** Tells the supernode that this node serves a file no more, and deletes it. */
-  withdraw(name: string): Promise<void>;
+  /** Deletes a file that is not on disk what it was, and tells the supernode meanwhile. */
+  dropDamaged(name: string): void;
   /** Tells the supernodes that this node serves none of its files any more, and deletes them. */
   withdrawAll(): Promise<void>;
 }
@@ -141,7 +141,7 @@ export async function startPeerServer(settings: PeerServerSettings): Promise<Pee
       clearInterval(timer);
       await server.close(500);
     },
-    withdraw,
+    dropDamaged,
     async withdrawAll() {
       for (const entry of [...catalog.entries()]) await withdraw(entry.name);
     },
