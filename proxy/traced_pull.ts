@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { blobDigest, formatDigest } from "../protocol/digest.ts";
 import { redactUrl } from "../runtime/redact_url.ts";
-import { startSpan, traceparentOf } from "../runtime/tracing/tracing.ts";
+import { inSpan, type SpanOptions, traceparentOf } from "../runtime/tracing/tracing.ts";
 import { type BlobOptions, serveBlob } from "./blob.ts";
 import type { Decision } from "./rules.ts";
 
@@ -16,7 +16,7 @@ export async function tracedPull(
   decision: Decision,
 ): Promise<void> {
   const digest = blobDigest(decision.url);
-  const span = startSpan("pull blob", {
+  const about: SpanOptions = {
     kind: "server",
     parent: traceparentOf(incoming.headers),
     attributes: {
@@ -24,13 +24,9 @@ export async function tracedPull(
       "server.address": new URL(decision.url).host,
       "dragonfly.digest": digest && formatDigest(digest),
     },
-  });
-  try {
+  };
+  await inSpan("pull blob", about, async (span) => {
     await serveBlob(options, incoming, outgoing, decision, span);
     span.set({ "http.response.status_code": outgoing.statusCode });
-    span.end();
-  } catch (error) {
-    span.end(error);
-    throw error;
-  }
+  });
 }

@@ -1,4 +1,5 @@
-import { createCommand, parseCommandLine } from "../../runtime/command_line.ts";
+import { createCommand } from "../../runtime/command_line.ts";
+import { readFlags } from "../read_flags.ts";
 import { wholeNumberOption } from "../whole_number_option.ts";
 
 export interface DemoOptions {
@@ -29,7 +30,6 @@ export async function readOptions(args: readonly string[]): Promise<DemoOptions 
     .addOption(
       wholeNumberOption("--size <MB>", "size of the image in millions of bytes", 1, MOST_MB, 200),
     )
-    .option("--keep", "leave everything running after the table, until ctrl-C", false)
-    .action(() => {});
-  return (await parseCommandLine(program, args)) ?? program.opts<DemoOptions>();
+    .option("--keep", "leave everything running after the table, until ctrl-C", false);
+  return readFlags<DemoOptions>(program, args);
 }

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from "commander";
-import { createCommand, parseCommandLine } from "../../runtime/command_line.ts";
+import { createCommand } from "../../runtime/command_line.ts";
+import { readFlags } from "../read_flags.ts";
 import { wholeNumberOption } from "../whole_number_option.ts";
 
 export interface EnginesOptions {
@@ -27,9 +28,8 @@ export async function readOptions(args: readonly string[]): Promise<EnginesOptio
       new Option("--sizes <MB,…>", "sizes of the files in millions of bytes")
         .argParser(readSizes)
         .default([8, 64, 256]),
-    )
-    .action(() => {});
-  return (await parseCommandLine(program, args)) ?? program.opts<EnginesOptions>();
+    );
+  return readFlags<EnginesOptions>(program, args);
 }
 
 function readSizes(text: string): number[] {

@@ -1,4 +1,5 @@
-import { createCommand, parseCommandLine } from "../../runtime/command_line.ts";
+import { createCommand } from "../../runtime/command_line.ts";
+import { readFlags } from "../read_flags.ts";
 import { wholeNumberOption } from "../whole_number_option.ts";
 
 export interface PoisonOptions {
@@ -27,7 +28,6 @@ export async function readOptions(args: readonly string[]): Promise<PoisonOption
       wholeNumberOption("--size <MB>", "size of the layer in millions of bytes", 4, 2000, 50),
     )
     .addOption(wholeNumberOption("--rate <Mbit/s>", "each link's rate, each way", 1, 10_000, 80))
-    .addOption(wholeNumberOption("--runs <n>", "times that each way is tried", 1, 100, 3))
-    .action(() => {});
-  return (await parseCommandLine(program, args)) ?? program.opts<PoisonOptions>();
+    .addOption(wholeNumberOption("--runs <n>", "times that each way is tried", 1, 100, 3));
+  return readFlags<PoisonOptions>(program, args);
 }

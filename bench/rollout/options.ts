@@ -1,4 +1,5 @@
-import { createCommand, parseCommandLine } from "../../runtime/command_line.ts";
+import { createCommand } from "../../runtime/command_line.ts";
+import { readFlags } from "../read_flags.ts";
 import { wholeNumberOption } from "../whole_number_option.ts";
 
 export interface RolloutOptions {
@@ -33,7 +34,6 @@ export async function readOptions(args: readonly string[]): Promise<RolloutOptio
     .addOption(wholeNumberOption("--rate <Mbit/s>", "each link's rate, each way", 1, 10_000, 200))
     .option("--no-direct", "leave out the pull of all nodes at once directly")
     .option("--no-warm-up", "have the nodes pull in their first second of life")
-    .option("--cpu-prof <directory>", "write a CPU profile of the first node's dfdaemon there")
-    .action(() => {});
-  return (await parseCommandLine(program, args)) ?? program.opts<RolloutOptions>();
+    .option("--cpu-prof <directory>", "write a CPU profile of the first node's dfdaemon there");
+  return readFlags<RolloutOptions>(program, args);
 }

@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option } from "commander";
 import { z } from "zod";
-import { createCommand, parseCommandLine } from "../../runtime/command_line.ts";
+import { createCommand } from "../../runtime/command_line.ts";
+import { readFlags } from "../read_flags.ts";
 import { wholeNumberOption } from "../whole_number_option.ts";
 import { RUNS, type RunId } from "./scenarios.ts";
 import measured from "./service_time.json" with { type: "json" };
@@ -41,9 +42,8 @@ export async function readOptions(args: readonly string[]): Promise<SimOptions |
     .addOption(wholeNumberOption("--seed <n>", "that chance begins with", 0, 2 ** 31 - 1, 1))
     .addOption(wholeNumberOption("--jobs <n>", "simulations at the same time", 1, 64, 2))
     .addOption(new Option("--only <runs>", `some of: ${names}`).argParser(runs))
-    .option("--docs", "write the curves and the figures below docs/", false)
-    .action(() => {});
-  return (await parseCommandLine(program, args)) ?? program.opts<SimOptions>();
+    .option("--docs", "write the curves and the figures below docs/", false);
+  return readFlags<SimOptions>(program, args);
 }
 
 function runs(text: string): RunId[] {

@@ -1,4 +1,5 @@
-import { createCommand, parseCommandLine } from "../../runtime/command_line.ts";
+import { createCommand } from "../../runtime/command_line.ts";
+import { readFlags } from "../read_flags.ts";
 import { wholeNumberOption } from "../whole_number_option.ts";
 
 export interface SupernodeBenchOptions {
@@ -36,7 +37,6 @@ export async function readOptions(
     .addOption(
       wholeNumberOption("--piece <ms>", "that a v1 client takes for a piece", 1, 60_000, 2000),
     )
-    .option("--cpu-prof <directory>", "write a CPU profile of the supernode there")
-    .action(() => {});
-  return (await parseCommandLine(program, args)) ?? program.opts<SupernodeBenchOptions>();
+    .option("--cpu-prof <directory>", "write a CPU profile of the supernode there");
+  return readFlags<SupernodeBenchOptions>(program, args);
 }

@@ -36,6 +36,14 @@ export interface DfgetFlags {
   config?: string;
 }
 
+/** `--tracing`, which dfget hands on to the peer server that it starts. */
+export function tracingOption(): Option {
+  return new Option(
+    "--tracing <url>",
+    "collector to send OpenTelemetry traces to, by OTLP over HTTP (default: none)",
+  );
+}
+
 /** The command with all of v1's flags, and a few of our own at the end. */
 export function createDfgetCommand(name: string): Command {
   return createCommand(name)
@@ -94,9 +102,6 @@ export function createDfgetCommand(name: string): Command {
       "use this address for that host name (repeatable)",
       collect,
     )
-    .option(
-      "--tracing <url>",
-      "collector to send OpenTelemetry traces to, by OTLP over HTTP (default: none)",
-    )
+    .addOption(tracingOption())
     .option("--config <path>", "configuration file (default: /etc/dragonfly/dfget.yml)");
 }

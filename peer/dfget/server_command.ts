@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { collect, createCommand } from "../../runtime/command_line.ts";
+import { tracingOption } from "./flags.ts";
 
 /** Flags of `dfget server`, as typed. */
 export interface ServerFlags {
@@ -32,10 +33,7 @@ export function createServerCommand(onEnd: (exitCode: number) => Promise<void>):
       "use this address for that host name (repeatable)",
       collect,
     )
-    .option(
-      "--tracing <url>",
-      "collector to send OpenTelemetry traces to, by OTLP over HTTP (default: none)",
-    )
+    .addOption(tracingOption())
     .option(
       "--config <path>",
       "configuration file, for tls, secretFile and tracing (default: /etc/dragonfly/dfget.yml)",

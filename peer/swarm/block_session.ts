@@ -21,7 +21,7 @@ import {
   type SwarmOptions,
   type SwarmOutcome,
 } from "../download/swarm_types.ts";
-import { blockBuffers } from "../store/block_buffers.ts";
+import { contentBuffers } from "../store/content_buffers.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import { BlockProofs } from "./block_proofs.ts";
 import { BlockChooser } from "./choose_blocks.ts";
@@ -369,7 +369,7 @@ export class BlockSession implements Reporter {
     if (content.byteLength !== blockLength(block, layout.length)) throw new Error("a short block");
     const digest = await hashBlock(content);
     if (this.#proofs.contradicts(block, digest)) {
-      blockBuffers.give(content);
+      contentBuffers.give(content);
       throw new PieceError("wrong", `block ${block} is not what its seal says`);
     }
     link.failures = 0;
@@ -383,7 +383,7 @@ export class BlockSession implements Reporter {
     // Whoever was asked for it, too, need not send it any more.
     if (other >= 0) this.#needNot(other, block);
     if (!isNews) {
-      blockBuffers.give(content);
+      contentBuffers.give(content);
       return;
     }
     this.#chooser.hold(block);
@@ -421,7 +421,7 @@ export class BlockSession implements Reporter {
       if (isWriteFailure(error)) this.#fail(error as Error);
       throw error;
     } finally {
-      blockBuffers.give(content);
+      contentBuffers.give(content);
     }
   }
 

@@ -1,5 +1,6 @@
+import { readFlags } from "../../bench/read_flags.ts";
 import { wholeNumberOption } from "../../bench/whole_number_option.ts";
-import { createCommand, parseCommandLine } from "../../runtime/command_line.ts";
+import { createCommand } from "../../runtime/command_line.ts";
 
 export interface ChaosOptions {
   /** Schedules to run. */
@@ -33,7 +34,6 @@ export async function readOptions(args: readonly string[]): Promise<ChaosOptions
         100,
         1,
       ),
-    )
-    .action(() => {});
-  return (await parseCommandLine(program, args)) ?? program.opts<ChaosOptions>();
+    );
+  return readFlags<ChaosOptions>(program, args);
 }

@@ -1,5 +1,6 @@
+import { readFlags } from "../../bench/read_flags.ts";
 import { wholeNumberOption } from "../../bench/whole_number_option.ts";
-import { createCommand, parseCommandLine } from "../../runtime/command_line.ts";
+import { createCommand } from "../../runtime/command_line.ts";
 
 export interface FuzzOptions {
   /** To each port. */
@@ -23,7 +24,6 @@ export async function readOptions(args: readonly string[]): Promise<FuzzOptions 
       wholeNumberOption("--requests <n>", "requests to each port", 1, 100_000_000, 100_000),
     )
     .addOption(wholeNumberOption("--seed <n>", "what the requests are made from", 0, 2 ** 31, 1))
-    .option("--only <port>", "send to this port only, by the name that it is reported by")
-    .action(() => {});
-  return (await parseCommandLine(program, args)) ?? program.opts<FuzzOptions>();
+    .option("--only <port>", "send to this port only, by the name that it is reported by");
+  return readFlags<FuzzOptions>(program, args);
 }
