@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { z } from "zod";
+import * as z from "zod";
 import { ControlError } from "./control_error.ts";
 
 const authFileSchema = z.object({

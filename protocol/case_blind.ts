@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /**
  * Wraps an object schema so that it takes its keys in any case, as Go's JSON decoder does: clients

@@ -1,7 +1,7 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { z } from "zod";
+import * as z from "zod";
 import { parseSupernode } from "../peer/mod.ts";
 import { formatRate, rateSchema } from "../protocol/rate.ts";
 import { isAddressRange } from "../runtime/address_ranges.ts";

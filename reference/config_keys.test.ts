@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { configSection } from "../runtime/config_file.ts";
 import { documented } from "../runtime/key_notes.ts";
 import { configKeys } from "./config_keys.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { KeyNotes } from "../runtime/key_notes.ts";
 
 /** One key of a configuration file, as a reader looks it up. */

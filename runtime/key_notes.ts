@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 
 /** What a schema cannot say of a key by itself; docs/reference/configuration.md is made from it. */
 export interface KeyNotes {

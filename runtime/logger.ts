@@ -13,7 +13,7 @@ import {
   type Sink,
   type TextFormatter,
 } from "@logtape/logtape";
-import { z } from "zod";
+import * as z from "zod";
 import { documented } from "./key_notes.ts";
 import { withoutSecretWords } from "./secret_word.ts";
 

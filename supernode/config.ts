@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { z } from "zod";
+import * as z from "zod";
 import { durationSchema, formatDuration } from "../protocol/duration.ts";
 import { formatRate, rateSchema } from "../protocol/rate.ts";
 import { isAddressRange } from "../runtime/address_ranges.ts";

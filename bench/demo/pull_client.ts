@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import https from "node:https";
-import { z } from "zod";
+import * as z from "zod";
 import { MediaType } from "./image.ts";
 import { IDLE_MS, SILENCE, TunnelAgent } from "./tunnel_agent.ts";
 

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option } from "commander";
-import { z } from "zod";
+import * as z from "zod";
 import { createCommand } from "../../runtime/command_line.ts";
 import { readFlags } from "../read_flags.ts";
 import { wholeNumberOption } from "../whole_number_option.ts";

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { z } from "zod";
+import * as z from "zod";
 import { parseDigest } from "../../protocol/digest.ts";
 import { type HttpRequestInit, readBody } from "../../runtime/http_client.ts";
 import { showBytes } from "../amounts.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { chmod, chown, mkdir, readFile, rm, rmdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { isMissing } from "../../runtime/config_file.ts";
 import { writeFileAtomically } from "../../runtime/files.ts";
 import { ControlError } from "../control_error.ts";

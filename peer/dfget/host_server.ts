@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdir, open, readFile, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { z } from "zod";
+import * as z from "zod";
 import { caseBlind } from "../../protocol/case_blind.ts";
 import { formatDuration } from "../../protocol/duration.ts";
 import { writeFileAtomically } from "../../runtime/files.ts";

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import type { z } from "zod";
+import type * as z from "zod";
 import { ConfigError } from "../../runtime/config_error.ts";
 import { isMissing, parseConfig } from "../../runtime/config_file.ts";
 

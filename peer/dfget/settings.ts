@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { z } from "zod";
+import * as z from "zod";
 import { durationSchema } from "../../protocol/duration.ts";
 import { formatRate, rateSchema } from "../../protocol/rate.ts";
 import { MAX_ZONE } from "../../protocol/swarm/messages.ts";

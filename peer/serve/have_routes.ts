@@ -1,6 +1,6 @@
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { Hono } from "hono";
-import { z } from "zod";
+import * as z from "zod";
 import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { neighbourSchema } from "../../protocol/swarm/messages.ts";
 import type { Seal } from "../../protocol/swarm/seal.ts";

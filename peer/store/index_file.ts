@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { z } from "zod";
+import * as z from "zod";
 import { writeFileAtomically } from "../../runtime/files.ts";
 
 /** What lies beside each cached file, so that the cache outlives the process. It holds no secrets. */

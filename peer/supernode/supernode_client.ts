@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { type ClientStatus, Code, type PieceResult } from "../../protocol/codes.ts";
 import { type ByteRange, formatRange } from "../../protocol/piece_range.ts";
 import {

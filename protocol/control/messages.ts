@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /**
  * What operators' tools ask a supernode of ours (docs/dfctl.md, "What it asks"): who is here, who holds

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { DIGEST_BYTES, sealSchema } from "./seal.ts";
 
 /**

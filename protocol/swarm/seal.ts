@@ -1,5 +1,5 @@
 import { createPublicKey, type KeyObject, sign, verify } from "node:crypto";
-import { z } from "zod";
+import * as z from "zod";
 
 /** Bytes of a sha256. */
 export const DIGEST_BYTES = 32;

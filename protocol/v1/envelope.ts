@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** What every legacy route answers, with HTTP status 200 (protocol §1). */
 export interface Envelope<Data = unknown> {

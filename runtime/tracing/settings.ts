@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { ConfigError } from "../config_error.ts";
 import { configSection } from "../config_file.ts";
 import { documented } from "../key_notes.ts";

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { hostname } from "node:os";
-import { z } from "zod";
+import * as z from "zod";
 import { isAddressRange, plainAddress } from "../../runtime/address_ranges.ts";
 import { documented } from "../../runtime/key_notes.ts";
 import { type Admits, thisHostAnd } from "../../runtime/this_host.ts";

@@ -1,6 +1,6 @@
 import { type Context, Hono } from "hono";
 import { secureHeaders } from "hono/secure-headers";
-import { z } from "zod";
+import * as z from "zod";
 import { preheatRequestSchema } from "../../protocol/v1/preheat.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
 import { parseImageUrl } from "../preheat/image.ts";

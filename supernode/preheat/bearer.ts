@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
 import { PreheatError } from "./preheat_error.ts";

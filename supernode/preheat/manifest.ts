@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { PreheatError } from "./preheat_error.ts";
 
 /** What an image manifest is about: blobs, or further manifests of which one is for a platform. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { type Context, Hono } from "hono";
-import { z } from "zod";
+import * as z from "zod";
 import { caseBlind } from "../../protocol/case_blind.ts";
 import { createPeerSchema, type PeerAnswer, type TaskAnswer } from "../../protocol/v1/peers.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";

@@ -1,6 +1,6 @@
 import { type Context, Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import type { z } from "zod";
+import type * as z from "zod";
 import { Code } from "../../protocol/codes.ts";
 import { pullRequestSchema } from "../../protocol/v1/pull_piece.ts";
 import { registerRequestSchema } from "../../protocol/v1/register.ts";

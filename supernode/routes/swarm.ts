@@ -1,5 +1,5 @@
 import { type Context, Hono } from "hono";
-import type { z } from "zod";
+import type * as z from "zod";
 import { digestsRequestSchema, heartbeatRequestSchema } from "../../protocol/swarm/messages.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
 import type { OtherSupernodes } from "../shared/other_supernodes.ts";

@@ -9,7 +9,7 @@ import {
   utimes,
 } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { seedFilePath } from "../../protocol/names.ts";
 import { isMissing } from "../../runtime/config_file.ts";
 import { freeBytes, writeFileAtomically } from "../../runtime/files.ts";

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { z } from "zod";
+import * as z from "zod";
 import { Code } from "../../protocol/codes.ts";
 import {
   type DigestsRequest,

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { z } from "zod";
+import * as z from "zod";
 import { filterUrl } from "../../protocol/filter_url.ts";
 import { headersToWire } from "../../protocol/wire_headers.ts";
 import type { Prefetch, PrefetchRequest } from "../preheat/file.ts";

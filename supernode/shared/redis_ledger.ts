@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { redactUrl } from "../../runtime/redact_url.ts";
 import { systemTrust } from "../../runtime/system_trust.ts";
 import { ALIVE_MS, type Ledger, TASK_MS } from "./ledger.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** Stands for a password where people see the URL; it is none, so that what was printed is not taken for it. */
 const HIDDEN = "…";

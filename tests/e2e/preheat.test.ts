@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { Authority } from "../support/authority.ts";
 import { Dfdaemon } from "../support/dfdaemon.ts";
 import { createImage, type Image, MB } from "../support/image.ts";
