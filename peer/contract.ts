@@ -28,6 +28,12 @@ export interface PeerOptions {
   localLimit?: number;
   /** Bytes a second of all downloads together; 0: no limit. */
   totalLimit?: number;
+  /** Bytes a second below which another peer is given up. Default: 64 KiB. */
+  minRate?: number;
+  /** Pieces in the works at once, with a v1 supernode. Default: 6. */
+  maxInFlight?: number;
+  /** Names of query parameters that make no other task of a URL. */
+  filter?: readonly string[];
   /** Milliseconds after which a finished file nobody touched is deleted. Default: 3 min. */
   expireMs?: number;
   /** The rack, room or data centre that this node is in: nodes of the same one are preferred. */

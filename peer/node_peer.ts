@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { basename, join } from "node:path";
 import { blobDigest, type Digest, formatDigest } from "../protocol/digest.ts";
+import { filterUrl } from "../protocol/filter_url.ts";
 import { isAnonymous } from "../protocol/is_anonymous.ts";
 import { clientId, clientSign, peerFilePath, taskFileName } from "../protocol/names.ts";
 import { taskId } from "../protocol/task_id.ts";
@@ -123,7 +124,7 @@ export class NodePeer implements Peer {
 
   async open(request: OpenRequest): Promise<OpenFile> {
     const digest = request.digest ?? blobDigest(request.url);
-    const id = taskId({ taskUrl: request.url, headers: request.headers });
+    const id = taskId({ taskUrl: this.#taskUrl(request), headers: request.headers });
     const key = digest ? blobKey(digest, request) : id;
     const until = this.#distrusted.get(key);
     if (until !== undefined) {
@@ -165,6 +166,10 @@ export class NodePeer implements Peer {
     this.links?.close();
   }
 
+  #taskUrl({ url }: OpenRequest): string {
+    return filterUrl(url, this.#options.filter ?? []);
+  }
+
   async #open(request: OpenRequest, key: string, id: string): Promise<OpenFile> {
     const running = this.#running.get(key);
     if (running && running.download.state !== "failed") return running.openFile();
@@ -193,7 +198,7 @@ export class NodePeer implements Peer {
     const download = new Download(
       {
         source: { url: request.url, headers: request.headers, tls: request.tls },
-        taskUrl: request.url,
+        taskUrl: this.#taskUrl(request),
         taskId: id,
         key,
         identity: {
@@ -217,6 +222,8 @@ export class NodePeer implements Peer {
         swarms: this.#swarms,
         span: request.span,
         zone: this.#options.zone,
+        minRate: this.#options.minRate,
+        maxInFlight: this.#options.maxInFlight,
         limiters: [limiter, this.#totalLimiter],
         onBytes: this.#options.onBytes,
       },

@@ -134,7 +134,7 @@ const SHAPE = {
   maxprocs: documented(z.int("expected a whole number"), "without effect").default(4),
   dfget_flags: documented(
     texts,
-    "flags of dfget for the peer inside dfdaemon: `--ip`, `--port`, `--home`, limits, times",
+    "flags of dfget for the peer inside dfdaemon: `--ip`, `--port`, `--home`, `--node`, `--filter`, `--minrate`, `--clientqueue`, `--expiretime`, `--callsystem`, `--zone`; the others are without effect",
   ).default([]),
   supernodes: documented(z.array(supernode, "expected a list"), "besides those of dfget.yml", {
     type: "list of supernodes",

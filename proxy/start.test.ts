@@ -137,7 +137,10 @@ async function emptyFile(text = ""): Promise<string> {
 describe("the peer inside", () => {
   test("is set up as v1 sets up dfget", async () => {
     const config = defaultConfig({
-      dfget_flags: ["--home", "/h", "--ip", "127.0.0.9", "--port", "15002", "--expiretime", "20s"],
+      dfget_flags: [
+        ...["--home", "/h", "--ip", "127.0.0.9", "--port", "15002", "--expiretime", "20s"],
+        ...["-f", "sign&time", "--minrate", "1M", "--clientqueue=3"],
+      ],
       ratelimit: "100M",
       hostAliases: { a: "127.0.0.1" },
     });
@@ -149,6 +152,9 @@ describe("the peer inside", () => {
       supernodes: [{ host: "node.example", port: 8002, weight: 1 }],
       localLimit: 100 * 1024 * 1024,
       totalLimit: 100 * 1024 * 1024,
+      minRate: 1024 * 1024,
+      maxInFlight: 3,
+      filter: ["sign", "time"],
       expireMs: 20_000,
       dfdaemon: true,
       hostAliases: { a: "127.0.0.1" },

@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { blobDigest } from "../../protocol/digest.ts";
-import { filterUrl, parseFilter } from "../../protocol/filter_url.ts";
+import { filterUrl } from "../../protocol/filter_url.ts";
 import { clientId, peerFilePath, taskFileName } from "../../protocol/names.ts";
 import { taskId } from "../../protocol/task_id.ts";
 import { isDiskFull, linkOrCopy } from "../../runtime/files.ts";
@@ -17,6 +17,7 @@ import { RateLimiter } from "../../runtime/rate_limiter.ts";
 import { secretWord } from "../../runtime/secret_word.ts";
 import { DownloadError, NeedAuthError } from "../contract.ts";
 import { Download, type DownloadPlan, type DownloadTools } from "../download/download.ts";
+import { MIN_RATE } from "../download/fetch_piece.ts";
 import { orderedStream } from "../download/ordered_stream.ts";
 import { DATA_SUFFIX } from "../store/catalog.ts";
 import { indexPath } from "../store/index_file.ts";
@@ -90,7 +91,7 @@ export class DfgetJob {
     const server = serves
       ? await HostServer.find({ http, ip, home, taskFileName: name, settings })
       : undefined;
-    const taskUrl = filterUrl(request.url, parseFilter(request.filter));
+    const taskUrl = filterUrl(request.url, settings.filter);
     const { md5, identifier, headers } = request;
     const id = taskId({ taskUrl, md5, identifier, headers });
     const plan: DownloadPlan = {
@@ -121,12 +122,15 @@ export class DfgetJob {
       http,
       supernodes,
       minRate: settings.minRate,
+      // As in v1, who says how long it may take has said enough.
+      lowestRate: request.timeoutMs > 0 ? undefined : (settings.minRate ?? MIN_RATE),
       maxInFlight: settings.clientQueueSize,
     };
     return new DfgetJob(request, plan, tools, settings.localLimit ?? LOCAL_LIMIT, server, say);
   }
 
-  async run(startedMs: number, timeoutMs: number): Promise<number> {
+  async run(startedMs: number): Promise<number> {
+    const { timeoutMs } = this.#request;
     await this.#takeShare();
     // Downloads that begin or end later change the share of this one.
     const shares = setInterval(() => void this.#takeShare(), SHARE_MS);

@@ -55,7 +55,10 @@ export function createDfgetCommand(name: string): Command {
     )
     .option("-s, --locallimit <rate>", "limit for this download; 0: none (default: 20M)")
     .option("--totallimit <rate>", "limit for all downloads of this host")
-    .option("--minrate <rate>", "rate below which a download counts as stuck (default: 64K)")
+    .option(
+      "--minrate <rate>",
+      "lowest rate of each peer and, without --timeout, of the whole file, by p2p and then from the source (default: 64K)",
+    )
     .option("-e, --timeout <duration>", "give up after this time, such as 5m0s (default: never)")
     .option("-m, --md5 <hex>", "md5 the file must have; conflicts with --identifier")
     .option("--digest <sha256:hex>", "sha256 the file must have")

@@ -1,10 +1,12 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { type Digest, parseDigest } from "../../protocol/digest.ts";
+import { durationSchema } from "../../protocol/duration.ts";
 import { headersFromWire } from "../../protocol/wire_headers.ts";
 import { UsageError } from "../../runtime/command_line.ts";
 import type { TlsTrust } from "../../runtime/http_client.ts";
 import type { DfgetFlags } from "./flags.ts";
+import { parseFlag } from "./settings.ts";
 
 /** What the user wants downloaded, checked. */
 export interface DownloadRequest {
@@ -17,7 +19,8 @@ export interface DownloadRequest {
   md5: string | undefined;
   identifier: string | undefined;
   digest: Digest | undefined;
-  filter: string;
+  /** Milliseconds that it may take; 0: any. */
+  timeoutMs: number;
   pattern: "p2p" | "cdn" | "source";
   backToSource: boolean;
   dfdaemon: boolean;
@@ -69,7 +72,7 @@ export async function readRequest(flags: DfgetFlags): Promise<DownloadRequest> {
     md5: flags.md5?.toLowerCase(),
     identifier: flags.identifier,
     digest,
-    filter: flags.filter ?? "",
+    timeoutMs: parseFlag("--timeout", durationSchema, flags.timeout) ?? 0,
     pattern: (flags.pattern as DownloadRequest["pattern"] | undefined) ?? "p2p",
     backToSource: !flags.notbs,
     dfdaemon: flags.dfdaemon ?? false,

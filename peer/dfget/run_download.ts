@@ -1,7 +1,6 @@
 import { access, constants, mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { durationSchema } from "../../protocol/duration.ts";
 import { clientSign } from "../../protocol/names.ts";
 import { BacksourceReason } from "../../protocol/v1/report.ts";
 import { configureLogging, getLogger } from "../../runtime/logger.ts";
@@ -12,7 +11,7 @@ import { DfgetJob } from "./dfget_job.ts";
 import { ExitCode } from "./exit_code.ts";
 import type { DfgetFlags } from "./flags.ts";
 import { type DownloadRequest, readRequest } from "./request.ts";
-import { mergeSettings, parseFlag } from "./settings.ts";
+import { mergeSettings } from "./settings.ts";
 
 const log = getLogger("dfclient");
 
@@ -25,10 +24,10 @@ const log = getLogger("dfclient");
 export async function runDownload(flags: DfgetFlags): Promise<number> {
   const request = await readRequest(flags);
   const settings = await mergeSettings(flags, flags.config);
-  const timeoutMs = parseFlag("--timeout", durationSchema, flags.timeout) ?? 0;
   const home = resolve(settings.home ?? join(homedir(), ".small-dragonfly"));
   await configureLogging({
-    files: { dfclient: join(home, "logs", "dfclient.log") },
+    ...settings.logConfig,
+    files: { dfclient: settings.logConfig?.path || join(home, "logs", "dfclient.log") },
     verbose: flags.verbose ?? false,
     stderr: flags.console ?? false,
   });
@@ -53,7 +52,7 @@ export async function runDownload(flags: DfgetFlags): Promise<number> {
   }
   await startTracing("dfget", settings.tracing, log);
   const job = await DfgetJob.create(request, settings, home, sign, say);
-  const exitCode = await job.run(startedMs, timeoutMs);
+  const exitCode = await job.run(startedMs);
   await closeTracing();
   return exitCode;
 }

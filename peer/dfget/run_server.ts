@@ -27,11 +27,12 @@ export async function runServer(flags: ServerFlags): Promise<void> {
   const expireMs = parseFlag("--expiretime", durationSchema, flags.expiretime) ?? EXPIRE_MS;
   const aliveMs = parseFlag("--alivetime", durationSchema, flags.alivetime) ?? ALIVE_MS;
   if (aliveMs <= 0) throw new UsageError("--alivetime must be more than 0");
+  const settings = await readServerSettings(flags.config, flags.tracing);
   await configureLogging({
+    ...settings.logConfig,
     files: { dfserver: join(home, "logs", "dfserver.log") },
     verbose: flags.verbose ?? false,
   });
-  const settings = await readServerSettings(flags.config, flags.tracing);
   await startTracing("dfget server", settings.tracing, log);
   const links = await openLinks(settings.links, log);
   const http = new HttpClient({ hostAliases: parseAliases(flags.hostAlias ?? []), links });

@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import * as z from "zod";
 import { durationSchema } from "../../protocol/duration.ts";
+import { parseFilter } from "../../protocol/filter_url.ts";
 import { formatRate, rateSchema } from "../../protocol/rate.ts";
 import { MAX_ZONE } from "../../protocol/swarm/messages.ts";
 import { parseCommandLine, splitList, UsageError } from "../../runtime/command_line.ts";
@@ -8,6 +9,7 @@ import { ConfigError } from "../../runtime/config_error.ts";
 import { isMissing, readConfigFile } from "../../runtime/config_file.ts";
 import { documented } from "../../runtime/key_notes.ts";
 import { type LinkSettings, tlsSchema } from "../../runtime/links/settings.ts";
+import { type LogConfig, logConfigSchema } from "../../runtime/logger.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
 import { type TracingSettings, tracingSchema } from "../../runtime/tracing/settings.ts";
 import type { SupernodeAddress } from "../contract.ts";
@@ -27,13 +29,16 @@ export interface DfgetSettings {
   localLimit?: number | undefined;
   /** Bytes a second. */
   totalLimit?: number | undefined;
-  /** Bytes a second below which a download counts as stuck. */
+  /** Bytes a second below which a peer is given up, and then p2p, and then the source. */
   minRate?: number | undefined;
   clientQueueSize?: number | undefined;
+  /** Names of query parameters that do not matter. */
+  filter: string[];
   expireMs?: number | undefined;
   aliveMs?: number | undefined;
   callSystem?: string | undefined;
   verbose?: boolean | undefined;
+  logConfig?: LogConfig | undefined;
   /** The rack, room or data centre that this node is in. */
   zone?: string | undefined;
   hostAliases?: Record<string, string> | undefined;
@@ -66,9 +71,11 @@ export const dfgetConfigSchema = z.strictObject({
     { type: "list of supernodes" },
   ).nullish(),
   localLimit: documented(rateSchema, "of one download; 0: no limit", { default: "20M" }).optional(),
-  minRate: documented(rateSchema, "below which a peer is given up", {
-    default: formatRate(MIN_RATE),
-  }).optional(),
+  minRate: documented(
+    rateSchema,
+    "below which a peer is given up, and by dfget, for a whole file, p2p, and then the source: see [how long a download may take](../configuration.md#how-long-a-download-of-dfget-may-take)",
+    { default: formatRate(MIN_RATE) },
+  ).optional(),
   totalLimit: documented(rateSchema, "of all downloads of the host").optional(),
   clientQueueSize: documented(z.number().int().positive(), "pieces in the works at once", {
     default: 6,
@@ -77,6 +84,10 @@ export const dfgetConfigSchema = z.strictObject({
     z.string(),
     "`data/` is the cache, `logs/` the logs, `meta/` the peer server's port",
     { type: "path", default: "$HOME/.small-dragonfly" },
+  ).optional(),
+  logConfig: documented(
+    logConfigSchema,
+    "how logs are written and rotated; `path` is that of dfget, not of its peer server",
   ).optional(),
   zone: documented(
     z.string().max(MAX_ZONE),
@@ -136,12 +147,15 @@ export async function mergeSettings(
     port: flags.port === undefined ? undefined : parsePort(flags.port),
     localLimit: parseFlag("--locallimit", rateSchema, flags.locallimit) ?? file.localLimit,
     totalLimit: parseFlag("--totallimit", rateSchema, flags.totallimit) ?? file.totalLimit,
-    minRate: parseFlag("--minrate", rateSchema, flags.minrate) ?? file.minRate,
+    // As in v1, 0 stands for what holds where nothing is said.
+    minRate: parseFlag("--minrate", rateSchema, flags.minrate) || file.minRate || undefined,
     clientQueueSize: Number(flags.clientqueue ?? 0) || file.clientQueueSize,
+    filter: parseFilter(flags.filter ?? ""),
     expireMs: parseFlag("--expiretime", durationSchema, flags.expiretime),
     aliveMs: parseFlag("--alivetime", durationSchema, flags.alivetime),
     callSystem: flags.callsystem,
     verbose: flags.verbose,
+    logConfig: file.logConfig,
     zone: parseFlag("--zone", z.string().max(MAX_ZONE), flags.zone) ?? file.zone,
     hostAliases: { ...file.hostAliases, ...parseAliases(flags.hostAlias ?? []) },
     links: linksIn(file),
@@ -150,13 +164,14 @@ export async function mergeSettings(
   };
 }
 
-/** What the peer server of a host takes from the file: how it proves itself, and where to send traces. */
+/** What the peer server of a host takes from the file: how it proves itself, where to send traces, its log. */
 export async function readServerSettings(
   configFile?: string,
   tracing?: string,
-): Promise<Pick<DfgetSettings, "links" | "tracing">> {
+): Promise<Pick<DfgetSettings, "links" | "tracing" | "logConfig">> {
   const file = await readFile(configFile);
-  return { links: linksIn(file), tracing: tracingIn(file, tracing) };
+  const { logConfig } = file;
+  return { links: linksIn(file), tracing: tracingIn(file, tracing), logConfig };
 }
 
 /** @param endpoint the value of `--tracing` */

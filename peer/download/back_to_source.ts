@@ -21,6 +21,8 @@ export interface BackToSourceOptions {
   http: HttpClient;
   limiters: readonly RateLimiter[];
   signal: AbortSignal;
+  /** Told how many bytes the whole file has, as soon as that is known. */
+  onLength?: ((length: number) => void) | undefined;
   onPiece(piece: number, content: Uint8Array): Promise<void>;
 }
 
@@ -37,6 +39,7 @@ const TRIES = 4;
  */
 export async function fetchAllFromSource(options: BackToSourceOptions): Promise<void> {
   const { file } = options;
+  if (file.layout.length >= 0) options.onLength?.(file.layout.length);
   if (file.layout.length < 0) return retry(options, () => streamAll(options));
   if (file.layout.length === 0) {
     // Nothing to fetch, but the source must still agree to give it.
@@ -91,6 +94,8 @@ async function byRanges(options: BackToSourceOptions): Promise<void> {
 async function streamAll(options: BackToSourceOptions): Promise<void> {
   const { file } = options;
   const response = await openSource(options.source, options);
+  const announced = response.headers["content-length"];
+  if (announced !== undefined) options.onLength?.(Number(announced));
   const size = contentSize(file.layout);
   let piece = 0;
   let total = 0;

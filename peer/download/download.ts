@@ -22,8 +22,14 @@ import { fetchAllFromSource } from "./back_to_source.ts";
 import { MIN_RATE } from "./fetch_piece.ts";
 import type { Source } from "./fetch_source.ts";
 import { joinSwarm } from "./join_swarm.ts";
+import { atLowestRate, TooSlowError } from "./lowest_rate.ts";
 import { RunningDigest } from "./running_digest.ts";
-import { CLIENT_QUEUE, type Membership, type SwarmIdentity } from "./swarm_types.ts";
+import {
+  CLIENT_QUEUE,
+  type Membership,
+  type SwarmIdentity,
+  type SwarmOutcome,
+} from "./swarm_types.ts";
 
 /** What a download is to bring, and how. */
 export interface DownloadPlan {
@@ -62,6 +68,11 @@ export interface DownloadTools {
   zone?: string | undefined;
   /** Bytes a second below which a peer is given up. Default: 64 KiB. */
   minRate?: number | undefined;
+  /**
+   * Bytes a second that the whole file must come at, by p2p and then from the source; absent: any. Not
+   * for a file whose reader sets the pace.
+   */
+  lowestRate?: number | undefined;
   /** Pieces in the works at once. Default: 6. */
   maxInFlight?: number | undefined;
   onBytes?: ((origin: Origin, bytes: number) => void) | undefined;
@@ -200,7 +211,38 @@ export class Download {
 
   /** Brings the file by p2p; `false`, with {@link reason} set, when the source must help. */
   async #bySwarm(): Promise<boolean> {
-    const outcome = await joinSwarm({
+    const outcome = await this.#inTime((signal, onLength) => this.#swarm(signal, onLength)).catch(
+      (error: Error): SwarmOutcome => {
+        if (!(error instanceof TooSlowError)) throw error;
+        return {
+          finished: false,
+          reason: BacksourceReason.downloadError,
+          error: `p2p is ${error.message}`,
+        };
+      },
+    );
+    if (outcome.finished) return true;
+    this.reason = outcome.reason;
+    if (outcome.needAuth) throw new NeedAuthError(outcome.error);
+    if (outcome.error) {
+      this.#whyNoSwarm = outcome.error;
+      log.warn("{name}: {error}", { name: this.plan.name, error: outcome.error });
+    }
+    return false;
+  }
+
+  /** Goes one way of bringing the file for as long as the lowest rate leaves it. */
+  #inTime<Result>(
+    way: (signal: AbortSignal, onLength: (length: number) => void) => Promise<Result>,
+  ): Promise<Result> {
+    const { lowestRate, limiters } = this.#tools;
+    const rates = () => limiters.map(({ rate }) => rate).filter((rate) => rate > 0);
+    const ownLimit = () => (rates().length > 0 ? Math.min(...rates()) : 0);
+    return atLowestRate({ lowestRate, ownLimit }, this.#abort.signal, way);
+  }
+
+  #swarm(signal: AbortSignal, onLength: (length: number) => void): Promise<SwarmOutcome> {
+    return joinSwarm({
       identity: this.plan.identity,
       source: this.plan.source,
       taskUrl: this.plan.taskUrl,
@@ -214,9 +256,10 @@ export class Download {
       minRate: this.#tools.minRate ?? MIN_RATE,
       maxInFlight: this.#tools.maxInFlight ?? CLIENT_QUEUE,
       resumed: this.#file,
-      signal: this.#abort.signal,
+      signal,
       span: this.#span,
       openFile: async (layout, taskId) => {
+        if (layout.length >= 0) onLength(layout.length);
         if (this.#file) {
           const had = this.#file.layout;
           if (had.pieceSize === layout.pieceSize && had.framed === layout.framed) {
@@ -243,14 +286,6 @@ export class Download {
       onConfirmed: (piece, bytes, origin) => this.#confirm(piece, bytes, origin),
       onLost: (piece) => this.#lose(piece),
     });
-    if (outcome.finished) return true;
-    this.reason = outcome.reason;
-    if (outcome.needAuth) throw new NeedAuthError(outcome.error);
-    if (outcome.error) {
-      this.#whyNoSwarm = outcome.error;
-      log.warn("{name}: {error}", { name: this.plan.name, error: outcome.error });
-    }
-    return false;
   }
 
   async #bySource(): Promise<void> {
@@ -263,14 +298,17 @@ export class Download {
     const { url } = this.plan.source;
     const attributes = { "server.address": new URL(url).host };
     await inSpan("rest from the source", { kind: "client", parent: this.#span, attributes }, () =>
-      fetchAllFromSource({
-        source: this.plan.source,
-        file: this.#file!,
-        http: this.#tools.http,
-        limiters: this.#tools.limiters,
-        signal: this.#abort.signal,
-        onPiece: (piece, content) => this.#keep(piece, content, "registry"),
-      }),
+      this.#inTime((signal, onLength) =>
+        fetchAllFromSource({
+          source: this.plan.source,
+          file: this.#file!,
+          http: this.#tools.http,
+          limiters: this.#tools.limiters,
+          signal,
+          onLength,
+          onPiece: (piece, content) => this.#keep(piece, content, "registry"),
+        }),
+      ),
     );
   }
 

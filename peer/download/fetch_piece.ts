@@ -5,6 +5,7 @@ import { type PieceTask, parsePieceMd5 } from "../../protocol/v1/pull_piece.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import type { RateLimiter } from "../../runtime/rate_limiter.ts";
 import type { Span } from "../../runtime/tracing/tracing.ts";
+import { Deadline } from "./deadline.ts";
 import { BadLengthError, FixedBody } from "./fixed_body.ts";
 import { biteOf, pauseFor } from "./pause_for.ts";
 import { PEER_PATIENCE, pieceHeaders } from "./piece_question.ts";
@@ -127,54 +128,6 @@ export async function fetchPiece(task: PieceTask, options: FetchPieceOptions): P
     if (error instanceof BadFrameError)
       throw new PieceError("wrong", `${peerName(task)}: ${error.message}`);
     throw error;
-  }
-}
-
-/**
- * Aborts its signal in so many milliseconds, unless it is put off or cleared before, and when the outer
- * one is aborted.
- */
-class Deadline {
-  readonly #abort = new AbortController();
-  readonly #outer: AbortSignal | undefined;
-  readonly #onOuter = () => this.#abort.abort(this.#outer!.reason);
-  #atMs: number;
-  #timer: NodeJS.Timeout;
-  #passed = false;
-
-  constructor(ms: number, outer?: AbortSignal) {
-    this.#atMs = performance.now() + ms;
-    this.#timer = this.#start();
-    this.#outer = outer;
-    if (outer?.aborted) this.#onOuter();
-    else outer?.addEventListener("abort", this.#onOuter);
-  }
-
-  /** Whether it is over. */
-  get passed(): boolean {
-    return this.#passed;
-  }
-
-  get signal(): AbortSignal {
-    return this.#abort.signal;
-  }
-
-  extend(ms: number): void {
-    this.#atMs += ms;
-    clearTimeout(this.#timer);
-    this.#timer = this.#start();
-  }
-
-  clear(): void {
-    clearTimeout(this.#timer);
-    this.#outer?.removeEventListener("abort", this.#onOuter);
-  }
-
-  #start(): NodeJS.Timeout {
-    return setTimeout(() => {
-      this.#passed = true;
-      this.#abort.abort();
-    }, this.#atMs - performance.now());
   }
 }
 

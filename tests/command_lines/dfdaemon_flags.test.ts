@@ -7,6 +7,8 @@ import { Authority } from "../support/authority.ts";
 import { ourProgram } from "../support/our_programs.ts";
 import { accepts, RunningProgram, run, runWell } from "../support/process.ts";
 import { Scratch } from "../support/scratch.ts";
+import { Source } from "../support/source.ts";
+import { ScriptedSupernode } from "./scripted_supernode.ts";
 import type { DfdaemonFlag } from "./v1_flags.ts";
 
 let scratch: Scratch;
@@ -85,6 +87,31 @@ describe("dfdaemon's flags", () => {
     expect(refused).toMatchObject({ code: 1 });
     expect(refused.stderr).toContain(flag);
     expect(refused.stderr).toContain(expected);
+  });
+
+  it("hand dfget_flags on: the peer registers the URL that -f leaves", async () => {
+    const supernode = await ScriptedSupernode.start(scratch);
+    const source = await Source.start(scratch);
+    const layer = `v2/x/blobs/sha256:${"0".repeat(64)}`;
+    const file = source.add(`${layer}?sign=1&kept=2&time=3`, 1000);
+    const address = freshAddress();
+    const port = await freePort(address);
+    const yml = join(scratch.dir, "filter.yml");
+    const flags = ["--ip", address, "--home", join(scratch.dir, "filter"), "-f", "sign&time"];
+    await writeFile(yml, JSON.stringify({ dfget_flags: flags, supernodes: [supernode.node] }));
+    const dfdaemon = RunningProgram.start(scratch, [
+      ...ourProgram("dfdaemon"),
+      ...["--config", yml, "--hostIp", address, "--port", String(port), "--registry", source.url],
+      ...["--workHome", join(scratch.dir, "filter")],
+    ]);
+    await dfdaemon.until("it listens", () => accepts(address, port));
+    const { pathname, search } = new URL(file.url);
+    const answer = await fetch(`http://${address}:${port}${pathname}${search}`);
+    await answer.arrayBuffer();
+    expect(supernode.registrations[0]).toMatchObject({
+      rawUrl: file.url,
+      taskUrl: file.url.replace("sign=1&", "").replace("&time=3", ""),
+    });
   });
 
   it("start a dfdaemon, all of them together", async () => {

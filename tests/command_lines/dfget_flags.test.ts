@@ -155,6 +155,24 @@ describe("a switch of dfget", () => {
   });
 });
 
+it("takes a dfget.yml with all of v1's keys", async () => {
+  const supernode = await ScriptedSupernode.start(scratch);
+  const file = source.add("configured", 10);
+  const home = await scratch.directory("configured");
+  const config = join(home, "dfget.yml");
+  await writeFile(
+    config,
+    `nodes:\n  - ${supernode.node}=2\nlocalLimit: 20M\nminRate: 512\ntotalLimit: 40M\nclientQueueSize: 6\n` +
+      `workHome: ${home}/work\nlogConfig: {maxSize: 1, maxBackups: 2, path: ${home}/own.log}\n`,
+  );
+  const args = ["-u", file.url, "-o", join(home, "out"), "--ip", freshAddress(), "-p", "cdn"];
+  const finished = await run(scratch, [...ourProgram("dfget"), ...args, "--config", config]);
+  expect(finished, finished.output).toMatchObject({ code: 0 });
+  expect(finished.stdout.toString()).toContain(`workspace:${home}/work\n`);
+  expect(supernode.registrations.length).toBeGreaterThan(0);
+  expect(await readFile(join(home, "own.log"), "utf8")).toContain("to the source");
+});
+
 it("takes a file named like a flag behind --output, and -- for the end of flags", async () => {
   const file = source.add("dashes", 10);
   const home = await scratch.directory("dashes");

@@ -103,6 +103,40 @@ function swarmOf(pieces: number, peer: { address: string; port: number; path: st
   });
 }
 
+// 10 s are given to each way besides, which they wait for together.
+describe.concurrent("dfget's lowest rate", () => {
+  /** Runs dfget with these flags on a file that takes 13 s; it ends with `code`. */
+  async function dfgetEnds(name: string, code: number, flags: readonly string[]): Promise<string> {
+    const file = source.add(`lowest-rate-${name}`, MB, { bytesPerSecond: MB / 13 });
+    const host = await dfgetHost(scratch);
+    const args = ["-u", file.url, "-o", "out", ...flags];
+    const finished = await startDfget(scratch, host, args).finished();
+    expect(finished, finished.output).toMatchObject({ code });
+    return finished.stdout.toString();
+  }
+
+  it("--minrate gives p2p up that is slower: reason 3", async () => {
+    const { node } = await startSupernode(scratch, { cdnPattern: "local" });
+    const said = await dfgetEnds("p2p", 80, ["-n", node, "--notbs", "--minrate=1G"]);
+    expect(said).toContain("not back source: 1003");
+  });
+
+  it("--minrate gives the source up that is slower, by code 80", async () => {
+    const said = await dfgetEnds("source", 80, ["-p", "source", "--minrate=1G"]);
+    expect(said).toMatch(/error:slower than 1GB a second \(--minrate\): 1048576 bytes were/);
+  });
+
+  it("is none where --timeout says how long it may take", async () => {
+    await dfgetEnds("timeout", 0, ["-p", "source", "--minrate=1G", "-e", "1m"]);
+  });
+
+  it("of 0 is the usual one", async () => {
+    const { node } = await startSupernode(scratch, { cdnPattern: "local" });
+    const said = await dfgetEnds("usual", 0, ["-n", node, "--minrate=0"]);
+    expect(said).toMatch(/SUCCESS .* reason:0\n/);
+  });
+});
+
 describe("dfget's patience", () => {
   it("--timeout ends a download that takes longer, by code 80", async () => {
     const file = source.add("slow", 10 * MB, { bytesPerSecond: MB / 4 });
