@@ -34,6 +34,8 @@ export interface PeerOptions {
   maxInFlight?: number;
   /** Names of query parameters that make no other task of a URL. */
   filter?: readonly string[];
+  /** Bytes a second that all other peers together are given; 0: no limit. */
+  uploadLimit?: number;
   /** Milliseconds after which a finished file nobody touched is deleted. Default: 3 min. */
   expireMs?: number;
   /** The rack, room or data centre that this node is in: nodes of the same one are preferred. */
@@ -139,7 +141,9 @@ export interface Peer {
    */
   open(request: OpenRequest): Promise<OpenFile>;
   /** Takes other supernodes and limits; downloads under way keep their supernode. */
-  adjust(settings: Pick<PeerOptions, "supernodes" | "localLimit" | "totalLimit">): void;
+  adjust(
+    settings: Pick<PeerOptions, "supernodes" | "localLimit" | "totalLimit" | "uploadLimit">,
+  ): void;
   /** Stops serving; keeps the cache on disk. */
   close(): Promise<void>;
 }

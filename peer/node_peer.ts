@@ -9,7 +9,7 @@ import { isDiskFull } from "../runtime/files.ts";
 import { HttpClient } from "../runtime/http_client.ts";
 import { type Links, openLinks } from "../runtime/links/links.ts";
 import { getLogger } from "../runtime/logger.ts";
-import { RateLimiter } from "../runtime/rate_limiter.ts";
+import { RateLimiter } from "../runtime/rate_limit/rate_limiter.ts";
 import { secretWord } from "../runtime/secret_word.ts";
 import {
   DownloadError,
@@ -48,6 +48,7 @@ export class NodePeer implements Peer {
   readonly #server: PeerServer;
   readonly #swarms: SwarmSessions;
   readonly #totalLimiter: RateLimiter;
+  readonly #upload: RateLimiter;
   readonly #hostLimit: HostLimit;
   readonly #localLimiters = new WeakMap<SharedDownload, RateLimiter>();
   #localLimit: number;
@@ -66,6 +67,7 @@ export class NodePeer implements Peer {
       server: PeerServer;
       swarms: SwarmSessions;
       hostLimit: HostLimit;
+      upload: RateLimiter;
       links: Links | undefined;
     },
   ) {
@@ -79,6 +81,7 @@ export class NodePeer implements Peer {
     this.#swarms = parts.swarms;
     this.#hostLimit = parts.hostLimit;
     this.#totalLimiter = new RateLimiter(options.totalLimit ?? 0);
+    this.#upload = parts.upload;
     this.#localLimit = options.localLimit ?? 0;
   }
 
@@ -90,6 +93,7 @@ export class NodePeer implements Peer {
     await catalog.load();
     const swarms = new SwarmSessions();
     const hostLimit = { totalLimit: options.totalLimit ?? 0 };
+    const upload = new RateLimiter(options.uploadLimit ?? 0);
     const server = await startPeerServer({
       links,
       catalog,
@@ -101,12 +105,14 @@ export class NodePeer implements Peer {
       expireMs: options.expireMs ?? EXPIRE_MS,
       aliveMs: 0,
       limit: hostLimit,
+      upload,
       onServed: options.onServed,
     }).catch((error: Error) => {
       links?.close();
       throw error;
     });
-    return new NodePeer(options, { catalog, http, supernodes, server, swarms, hostLimit, links });
+    const parts = { catalog, http, supernodes, server, swarms, hostLimit, upload, links };
+    return new NodePeer(options, parts);
   }
 
   get port(): number {
@@ -146,7 +152,9 @@ export class NodePeer implements Peer {
     return opening;
   }
 
-  adjust(settings: Pick<PeerOptions, "supernodes" | "localLimit" | "totalLimit">): void {
+  adjust(
+    settings: Pick<PeerOptions, "supernodes" | "localLimit" | "totalLimit" | "uploadLimit">,
+  ): void {
     this.#supernodes.replace(settings.supernodes);
     this.#localLimit = settings.localLimit ?? 0;
     for (const shared of this.#running.values()) {
@@ -154,6 +162,7 @@ export class NodePeer implements Peer {
     }
     this.#hostLimit.totalLimit = settings.totalLimit ?? 0;
     this.#totalLimiter.setRate(settings.totalLimit ?? 0);
+    this.#upload.setRate(settings.uploadLimit ?? 0);
   }
 
   async close(): Promise<void> {
@@ -224,7 +233,7 @@ export class NodePeer implements Peer {
         zone: this.#options.zone,
         minRate: this.#options.minRate,
         maxInFlight: this.#options.maxInFlight,
-        limiters: [limiter, this.#totalLimiter],
+        limiters: [limiter, this.#totalLimiter.share()],
         onBytes: this.#options.onBytes,
       },
       resumed?.file,

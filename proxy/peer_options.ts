@@ -34,6 +34,7 @@ export async function readPeerOptions(
     supernodes: settings.supernodes,
     localLimit: config.ratelimit,
     totalLimit: config.ratelimit,
+    ...(settings.uploadLimit === undefined ? {} : { uploadLimit: settings.uploadLimit }),
     ...(settings.minRate === undefined ? {} : { minRate: settings.minRate }),
     ...(settings.clientQueueSize === undefined ? {} : { maxInFlight: settings.clientQueueSize }),
     ...(settings.filter.length === 0 ? {} : { filter: settings.filter }),

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Hono } from "hono";
 import { filterUrl } from "../protocol/filter_url.ts";
 import { HttpClient } from "../runtime/http_client.ts";
-import { RateLimiter } from "../runtime/rate_limiter.ts";
+import { RateLimiter } from "../runtime/rate_limit/rate_limiter.ts";
 import type { ConnectionEnv } from "../runtime/serve.ts";
 import { SupernodeViews } from "./control/views.ts";
 import { SILENT, type SupernodeObserver } from "./observer.ts";

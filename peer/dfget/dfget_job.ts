@@ -13,7 +13,7 @@ import { HttpClient } from "../../runtime/http_client.ts";
 import { openLinks } from "../../runtime/links/links.ts";
 import { localAddressTowards } from "../../runtime/local_address.ts";
 import { getLogger } from "../../runtime/logger.ts";
-import { RateLimiter } from "../../runtime/rate_limiter.ts";
+import { RateLimiter } from "../../runtime/rate_limit/rate_limiter.ts";
 import { secretWord } from "../../runtime/secret_word.ts";
 import { DownloadError, NeedAuthError } from "../contract.ts";
 import { Download, type DownloadPlan, type DownloadTools } from "../download/download.ts";

@@ -7,6 +7,7 @@ export interface DfgetFlags {
   output?: string;
   locallimit?: string;
   totallimit?: string;
+  uploadlimit?: string;
   minrate?: string;
   timeout?: string;
   md5?: string;
@@ -41,6 +42,14 @@ export function tracingOption(): Option {
   return new Option(
     "--tracing <url>",
     "collector to send OpenTelemetry traces to, by OTLP over HTTP (default: none)",
+  );
+}
+
+/** `--uploadlimit`, which dfget hands on to the peer server that it starts. */
+export function uploadLimitOption(): Option {
+  return new Option(
+    "--uploadlimit <rate>",
+    "limit for what this host hands to other nodes (default: none)",
   );
 }
 
@@ -105,6 +114,7 @@ export function createDfgetCommand(name: string): Command {
       "use this address for that host name (repeatable)",
       collect,
     )
+    .addOption(uploadLimitOption())
     .addOption(tracingOption())
     .option("--config <path>", "configuration file (default: /etc/dragonfly/dfget.yml)");
 }

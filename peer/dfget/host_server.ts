@@ -180,6 +180,7 @@ function startServer(options: FindServerOptions): Promise<number> {
   for (const [name, address] of Object.entries(settings.hostAliases ?? {}))
     args.push("--host-alias", `${name}=${address}`);
   if (settings.configFile) args.push("--config", settings.configFile);
+  if (settings.uploadLimit !== undefined) args.push("--uploadlimit", String(settings.uploadLimit));
   if (settings.tracing) args.push("--tracing", settings.tracing.endpoint);
   if (settings.verbose) args.push("--verbose");
   const child = spawn(self.command, args, { detached: true, stdio: ["ignore", "pipe", "ignore"] });

@@ -6,6 +6,7 @@ import { HttpClient } from "../../runtime/http_client.ts";
 import { openLinks } from "../../runtime/links/links.ts";
 import { firstAddress } from "../../runtime/local_address.ts";
 import { closeLogging, configureLogging, getLogger } from "../../runtime/logger.ts";
+import { RateLimiter } from "../../runtime/rate_limit/rate_limiter.ts";
 import { closeTracing, startTracing } from "../../runtime/tracing/tracing.ts";
 import { startPeerServer } from "../serve/peer_server.ts";
 import { Catalog } from "../store/catalog.ts";
@@ -27,7 +28,7 @@ export async function runServer(flags: ServerFlags): Promise<void> {
   const expireMs = parseFlag("--expiretime", durationSchema, flags.expiretime) ?? EXPIRE_MS;
   const aliveMs = parseFlag("--alivetime", durationSchema, flags.alivetime) ?? ALIVE_MS;
   if (aliveMs <= 0) throw new UsageError("--alivetime must be more than 0");
-  const settings = await readServerSettings(flags.config, flags.tracing);
+  const settings = await readServerSettings(flags);
   await configureLogging({
     ...settings.logConfig,
     files: { dfserver: join(home, "logs", "dfserver.log") },
@@ -55,6 +56,7 @@ export async function runServer(flags: ServerFlags): Promise<void> {
     expireMs,
     aliveMs,
     limit: { totalLimit: 0 },
+    upload: new RateLimiter(settings.uploadLimit ?? 0),
     onIdle: () => end(`nobody asked for ${aliveMs} ms`),
   });
   process.stdout.write(`dfget server is listening on ${ip}, port:${server.port}\n`);

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { collect, createCommand } from "../../runtime/command_line.ts";
-import { tracingOption } from "./flags.ts";
+import { tracingOption, uploadLimitOption } from "./flags.ts";
 
 /** Flags of `dfget server`, as typed. */
 export interface ServerFlags {
@@ -11,6 +11,7 @@ export interface ServerFlags {
   meta?: string;
   expiretime?: string;
   alivetime?: string;
+  uploadlimit?: string;
   hostAlias?: string[];
   tracing?: string;
   config?: string;
@@ -33,10 +34,11 @@ export function createServerCommand(onEnd: (exitCode: number) => Promise<void>):
       "use this address for that host name (repeatable)",
       collect,
     )
+    .addOption(uploadLimitOption())
     .addOption(tracingOption())
     .option(
       "--config <path>",
-      "configuration file, for tls, secretFile and tracing (default: /etc/dragonfly/dfget.yml)",
+      "configuration file, for tls, secretFile, tracing and uploadLimit (default: /etc/dragonfly/dfget.yml)",
     )
     .option("--verbose", "log more")
     .action(async (flags: ServerFlags, command: Command) => {

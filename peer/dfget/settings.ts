@@ -29,6 +29,8 @@ export interface DfgetSettings {
   localLimit?: number | undefined;
   /** Bytes a second. */
   totalLimit?: number | undefined;
+  /** Bytes a second that other nodes are given. */
+  uploadLimit?: number | undefined;
   /** Bytes a second below which a peer is given up, and then p2p, and then the source. */
   minRate?: number | undefined;
   clientQueueSize?: number | undefined;
@@ -77,6 +79,11 @@ export const dfgetConfigSchema = z.strictObject({
     { default: formatRate(MIN_RATE) },
   ).optional(),
   totalLimit: documented(rateSchema, "of all downloads of the host").optional(),
+  uploadLimit: documented(
+    rateSchema,
+    "of what this node hands to other nodes, all together; 0: no limit. For dfdaemon too",
+    { ours: true },
+  ).optional(),
   clientQueueSize: documented(z.number().int().positive(), "pieces in the works at once", {
     default: 6,
   }).optional(),
@@ -147,6 +154,7 @@ export async function mergeSettings(
     port: flags.port === undefined ? undefined : parsePort(flags.port),
     localLimit: parseFlag("--locallimit", rateSchema, flags.locallimit) ?? file.localLimit,
     totalLimit: parseFlag("--totallimit", rateSchema, flags.totallimit) ?? file.totalLimit,
+    uploadLimit: parseFlag("--uploadlimit", rateSchema, flags.uploadlimit) ?? file.uploadLimit,
     // As in v1, 0 stands for what holds where nothing is said.
     minRate: parseFlag("--minrate", rateSchema, flags.minrate) || file.minRate || undefined,
     clientQueueSize: Number(flags.clientqueue ?? 0) || file.clientQueueSize,
@@ -164,14 +172,17 @@ export async function mergeSettings(
   };
 }
 
-/** What the peer server of a host takes from the file: how it proves itself, where to send traces, its log. */
+/** What the peer server of a host takes from its flags and the file. */
 export async function readServerSettings(
-  configFile?: string,
-  tracing?: string,
-): Promise<Pick<DfgetSettings, "links" | "tracing" | "logConfig">> {
-  const file = await readFile(configFile);
-  const { logConfig } = file;
-  return { links: linksIn(file), tracing: tracingIn(file, tracing), logConfig };
+  flags: Pick<DfgetFlags, "config" | "tracing" | "uploadlimit">,
+): Promise<Pick<DfgetSettings, "links" | "tracing" | "logConfig" | "uploadLimit">> {
+  const file = await readFile(flags.config);
+  return {
+    links: linksIn(file),
+    tracing: tracingIn(file, flags.tracing),
+    logConfig: file.logConfig,
+    uploadLimit: parseFlag("--uploadlimit", rateSchema, flags.uploadlimit) ?? file.uploadLimit,
+  };
 }
 
 /** @param endpoint the value of `--tracing` */

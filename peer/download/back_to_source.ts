@@ -2,7 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { contentSize, pieceContent } from "../../protocol/piece_range.ts";
 import { isDiskFull } from "../../runtime/files.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
-import type { RateLimiter } from "../../runtime/rate_limiter.ts";
+import type { RateLimit } from "../../runtime/rate_limit/rate_limiter.ts";
+import { withinLimits } from "../../runtime/rate_limit/within_limits.ts";
 import { contentBuffers } from "../store/content_buffers.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import {
@@ -12,14 +13,13 @@ import {
   type Source,
   SourceRefusedError,
 } from "./fetch_source.ts";
-import { pauseFor } from "./pause_for.ts";
 
 export interface BackToSourceOptions {
   source: Source;
   /** Gets the missing pieces; its length is set here if it was unknown. */
   file: TaskFile;
   http: HttpClient;
-  limiters: readonly RateLimiter[];
+  limiters: readonly RateLimit[];
   signal: AbortSignal;
   /** Told how many bytes the whole file has, as soon as that is known. */
   onLength?: ((length: number) => void) | undefined;
@@ -103,8 +103,8 @@ async function streamAll(options: BackToSourceOptions): Promise<void> {
   let filled = 0;
   for await (const chunk of response.body as AsyncIterable<Buffer>) {
     total += chunk.byteLength;
-    const pauseMs = pauseFor(chunk.byteLength, options.limiters);
-    if (pauseMs) await sleep(pauseMs, undefined, { signal: options.signal });
+    await withinLimits(chunk.byteLength, options.limiters);
+    options.signal.throwIfAborted();
     let at = 0;
     while (at < chunk.byteLength) {
       const copied = chunk.copy(buffer, filled, at, Math.min(chunk.byteLength, at + size - filled));

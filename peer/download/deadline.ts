@@ -2,7 +2,7 @@
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Aborts its signal when its time is up, unless it is put off or cleared before, and when the outer one
+ * Aborts its signal when its time is up, unless it is moved, held up or cleared before, and when the outer one
  * is aborted.
  */
 export class Deadline {
@@ -11,7 +11,11 @@ export class Deadline {
   readonly #onOuter = () => this.#abort.abort(this.#outer!.reason);
   #atMs: number;
   #timer: NodeJS.Timeout | undefined;
+  /** How many hold it up, and the milliseconds that it has from then on. */
+  #holds = 0;
+  #leftMs = 0;
   #passed = false;
+  #cleared = false;
   readonly #moreMs: () => number;
 
   /**
@@ -42,12 +46,19 @@ export class Deadline {
     this.#start();
   }
 
-  extend(ms: number): void {
-    this.#atMs += ms;
-    this.#start();
+  /** Stands still until the promise is kept. */
+  hold(until: Promise<unknown>): void {
+    if (this.#holds === 0) this.#leftMs = this.#atMs - performance.now();
+    this.#holds += 1;
+    clearTimeout(this.#timer);
+    void until.then(() => {
+      this.#holds -= 1;
+      if (this.#holds === 0 && !this.#cleared) this.set(this.#leftMs);
+    });
   }
 
   clear(): void {
+    this.#cleared = true;
     clearTimeout(this.#timer);
     this.#outer?.removeEventListener("abort", this.#onOuter);
   }

@@ -4,7 +4,7 @@ import { BacksourceReason } from "../../protocol/v1/report.ts";
 import { freeBytes, isDiskFull } from "../../runtime/files.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import { getLogger } from "../../runtime/logger.ts";
-import type { RateLimiter } from "../../runtime/rate_limiter.ts";
+import type { RateLimit } from "../../runtime/rate_limit/rate_limiter.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
 import { inSpan, type Span, startSpan } from "../../runtime/tracing/tracing.ts";
 import {
@@ -62,7 +62,7 @@ export interface DownloadPlan {
 export interface DownloadTools {
   http: HttpClient;
   supernodes: SupernodeList;
-  limiters: readonly RateLimiter[];
+  limiters: readonly RateLimit[];
   /** This node's place in our own swarm; absent: v1's ways only. */
   swarms?: SwarmSessions | undefined;
   zone?: string | undefined;

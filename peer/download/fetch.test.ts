@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { frameHead, frameTail } from "../../protocol/piece_frame.ts";
 import { HttpClient } from "../../runtime/http_client.ts";
 import { parseRangeHeader } from "../../runtime/http_range.ts";
-import { RateLimiter } from "../../runtime/rate_limiter.ts";
+import { RateLimiter } from "../../runtime/rate_limit/rate_limiter.ts";
 import { TaskFile } from "../store/task_file.ts";
 import { fetchAllFromSource } from "./back_to_source.ts";
 import { fetchPiece, MIN_RATE } from "./fetch_piece.ts";

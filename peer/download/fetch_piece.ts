@@ -3,11 +3,11 @@ import { BadFrameError, unframe } from "../../protocol/piece_frame.ts";
 import { contentSize, type PieceLayout, pieceContent } from "../../protocol/piece_range.ts";
 import { type PieceTask, parsePieceMd5 } from "../../protocol/v1/pull_piece.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
-import type { RateLimiter } from "../../runtime/rate_limiter.ts";
+import type { RateLimit } from "../../runtime/rate_limit/rate_limiter.ts";
+import { biteOf, withinLimits } from "../../runtime/rate_limit/within_limits.ts";
 import type { Span } from "../../runtime/tracing/tracing.ts";
 import { Deadline } from "./deadline.ts";
 import { BadLengthError, FixedBody } from "./fixed_body.ts";
-import { biteOf, pauseFor } from "./pause_for.ts";
 import { PEER_PATIENCE, pieceHeaders } from "./piece_question.ts";
 
 /** Why a peer gave no good piece. */
@@ -29,7 +29,7 @@ export class PieceError extends Error {
 export interface FetchPieceOptions {
   http: HttpClient;
   layout: PieceLayout;
-  limiters?: readonly RateLimiter[];
+  limiters?: readonly RateLimit[];
   /** Bytes a second below which a peer is given up. */
   minRate: number;
   signal?: AbortSignal;
@@ -92,10 +92,10 @@ export async function fetchPiece(task: PieceTask, options: FetchPieceOptions): P
         target: () => into?.rest.subarray(0, bite),
         onBody: (chunk) => {
           into!.add(chunk);
-          const pauseMs = pauseFor(chunk.byteLength, options.limiters);
+          const goOn = withinLimits(chunk.byteLength, options.limiters);
           // Our own limits are no fault of the peer's.
-          if (pauseMs) deadline.extend(pauseMs);
-          return pauseMs;
+          if (goOn) deadline.hold(goOn);
+          return goOn;
         },
       },
     );

@@ -6,7 +6,7 @@ import {
   type TlsTrust,
 } from "../../runtime/http_client.ts";
 import { parseContentRange } from "../../runtime/http_range.ts";
-import type { RateLimiter } from "../../runtime/rate_limiter.ts";
+import type { RateLimit } from "../../runtime/rate_limit/rate_limiter.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
 import { readExactly } from "./read_exactly.ts";
 
@@ -34,7 +34,7 @@ export interface Source {
 
 export interface FetchSourceOptions {
   http: HttpClient;
-  limiters?: readonly RateLimiter[];
+  limiters?: readonly RateLimit[];
   signal?: AbortSignal | undefined;
 }
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
-import type { RateLimiter } from "../../runtime/rate_limiter.ts";
+import type { RateLimit } from "../../runtime/rate_limit/rate_limiter.ts";
+import { withinLimits } from "../../runtime/rate_limit/within_limits.ts";
 import { BadLengthError, FixedBody } from "./fixed_body.ts";
-import { pauseFor } from "./pause_for.ts";
 
 /**
  * Reads a body of known length into one buffer. Hot path: one copy a chunk, and no promise a chunk
@@ -13,13 +13,11 @@ import { pauseFor } from "./pause_for.ts";
 export function readExactly(
   body: IncomingMessage,
   length: number,
-  limiters: readonly RateLimiter[] = [],
+  limiters: readonly RateLimit[] = [],
 ): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const into = new FixedBody(length);
-    let resume: NodeJS.Timeout | undefined;
     const fail = (error: Error) => {
-      clearTimeout(resume);
       body.destroy();
       reject(error);
     };
@@ -29,10 +27,10 @@ export function readExactly(
       } catch (error) {
         return fail(error as Error);
       }
-      const pauseMs = pauseFor(chunk.byteLength, limiters);
-      if (!pauseMs) return;
+      const goOn = withinLimits(chunk.byteLength, limiters);
+      if (!goOn) return;
       body.pause();
-      resume = setTimeout(() => body.resume(), pauseMs);
+      void goOn.then(() => body.resume());
     });
     body.on("end", () => {
       try {

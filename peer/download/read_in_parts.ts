@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
-import type { RateLimiter } from "../../runtime/rate_limiter.ts";
+import type { RateLimit } from "../../runtime/rate_limit/rate_limiter.ts";
+import { withinLimits } from "../../runtime/rate_limit/within_limits.ts";
 import { blockBuffers } from "../store/block_buffers.ts";
 import { BadLengthError } from "./fixed_body.ts";
-import { pauseFor } from "./pause_for.ts";
 
 /**
  * Reads a body that consists of parts of known lengths, and hands on each part as soon as it is whole.
@@ -17,7 +17,7 @@ import { pauseFor } from "./pause_for.ts";
 export function readInParts(
   body: IncomingMessage,
   lengths: readonly number[],
-  limiters: readonly RateLimiter[],
+  limiters: readonly RateLimit[],
   onPart: (index: number, content: Uint8Array) => Promise<void>,
   onProgress?: (part: number, filled: number) => void,
 ): Promise<void> {
@@ -27,9 +27,11 @@ export function readInParts(
     let filled = 0;
     let keeping: Promise<void> = Promise.resolve();
     let waiting = 0;
-    let rest: NodeJS.Timeout | undefined;
+    let held = false;
+    const goOn = () => {
+      if (waiting < 2 && !held) body.resume();
+    };
     const fail = (error: Error) => {
-      clearTimeout(rest);
       body.destroy();
       reject(error);
     };
@@ -38,7 +40,7 @@ export function readInParts(
       keeping = keeping.then(() => onPart(part, content));
       keeping.then(() => {
         waiting -= 1;
-        if (waiting < 2) body.resume();
+        goOn();
       }, fail);
       if (waiting >= 2) body.pause();
     };
@@ -61,10 +63,14 @@ export function readInParts(
         target = blockBuffers.take(lengths[index] ?? 0);
       }
       onProgress?.(index, filled);
-      const pauseMs = pauseFor(chunk.byteLength, limiters);
-      if (!pauseMs) return;
+      const hold = withinLimits(chunk.byteLength, limiters);
+      if (!hold) return;
+      held = true;
       body.pause();
-      rest = setTimeout(() => body.resume(), pauseMs);
+      void hold.then(() => {
+        held = false;
+        goOn();
+      });
     });
     body.on("end", () => {
       if (index < lengths.length)

@@ -1,7 +1,7 @@
 import type { PieceLayout } from "../../protocol/piece_range.ts";
 import type { RegisterData } from "../../protocol/v1/register.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
-import type { RateLimiter } from "../../runtime/rate_limiter.ts";
+import type { RateLimit } from "../../runtime/rate_limit/rate_limiter.ts";
 import type { Span } from "../../runtime/tracing/tracing.ts";
 import type { Origin } from "../contract.ts";
 import type { TaskFile } from "../store/task_file.ts";
@@ -42,7 +42,7 @@ export interface SwarmOptions {
   expectedLength?: number | undefined;
   http: HttpClient;
   supernodes: SupernodeList;
-  limiters: readonly RateLimiter[];
+  limiters: readonly RateLimit[];
   /** Bytes a second below which a peer is given up. */
   minRate: number;
   /** Pieces in the works at once. */

@@ -1,6 +1,7 @@
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { Hono } from "hono";
 import { getLogger } from "../../runtime/logger.ts";
+import { type RateLimit, RateLimiter } from "../../runtime/rate_limit/rate_limiter.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
 import { traceparentOf } from "../../runtime/tracing/tracing.ts";
 import { logUnforeseen } from "../../runtime/unforeseen_error.ts";
@@ -18,6 +19,8 @@ import { V1Version } from "./v1_version.ts";
 export interface PeerServerOptions {
   catalog: Catalog;
   limit: HostLimit;
+  /** On what all other peers together are given; each file gets the same. Default: none. */
+  upload?: RateLimiter | undefined;
   /** Told of each request, for the idle clock. */
   onRequest?: () => void;
   /** Told of a file that was found to be not on disk what it was: nobody must be given more of it. */
@@ -36,11 +39,12 @@ const log = getLogger("dfserver");
 
 /** The peer server's routes (protocol §2). */
 export function peerServerApp(options: PeerServerOptions): Hono<Env> {
-  const { catalog, swarms } = options;
+  const { catalog, swarms, upload = new RateLimiter(0) } = options;
   const app = new Hono<Env>();
   const v1Version = new V1Version();
   const uplink = new Uplink(() => performance.now());
   const traced = new TracedServing();
+  const limits = new WeakMap<CatalogEntry, RateLimit>();
   // Before the clock: a look whether it is well is no use of it.
   for (const path of ["/healthz", "/readyz"]) app.get(path, () => plainText(200, "ok"));
   app.use(async (_c, next) => {
@@ -59,7 +63,9 @@ export function peerServerApp(options: PeerServerOptions): Hono<Env> {
     const { incoming, outgoing } = c.env;
     if (!incoming || !outgoing) return plainText(500, "no connection to answer on");
     v1Version.heard(incoming.headers["user-agent"]);
-    const sent = await sendPiece(catalog, entry, incoming.headers, outgoing, () =>
+    const limit = limits.get(entry) ?? upload.share();
+    limits.set(entry, limit);
+    const sent = await sendPiece(catalog, entry, incoming.headers, outgoing, limit, () =>
       options.onDamaged?.(entry),
     );
     if (typeof sent !== "number") return sent;

@@ -2,6 +2,7 @@ import type { HttpClient } from "../../runtime/http_client.ts";
 import type { Links } from "../../runtime/links/links.ts";
 import { ListenError } from "../../runtime/listen_error.ts";
 import { getLogger } from "../../runtime/logger.ts";
+import type { RateLimiter } from "../../runtime/rate_limit/rate_limiter.ts";
 import { type FetchHandler, type RunningServer, serve } from "../../runtime/serve.ts";
 import type { Catalog, CatalogEntry } from "../store/catalog.ts";
 import { EXPIRE_MS, expired } from "../store/expiry.ts";
@@ -19,6 +20,8 @@ export interface PeerServerSettings {
   /** Milliseconds without a request after which {@link onIdle} is called; 0: never. */
   aliveMs: number;
   limit: HostLimit;
+  /** On what all other peers together are given. Default: none. */
+  upload?: RateLimiter | undefined;
   supernodes: SupernodeList;
   http: HttpClient;
   /** Who may ask; absent: anybody. */
@@ -62,6 +65,7 @@ export async function startPeerServer(settings: PeerServerSettings): Promise<Pee
     catalog,
     onDamaged: ({ name }) => dropDamaged(name),
     limit: settings.limit,
+    upload: settings.upload,
     onRequest: () => {
       lastRequestMs = Date.now();
     },

@@ -4,6 +4,8 @@ import { parseRange } from "../../protocol/piece_range.ts";
 import { MAX_PIECE_SIZE } from "../../protocol/piece_size.ts";
 import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { isMissing } from "../../runtime/config_file.ts";
+import type { RateLimit } from "../../runtime/rate_limit/rate_limiter.ts";
+import { biteOf } from "../../runtime/rate_limit/within_limits.ts";
 import { blockBuffers } from "../store/block_buffers.ts";
 import type { Catalog, CatalogEntry } from "../store/catalog.ts";
 import { plainText } from "./plain_text.ts";
@@ -24,7 +26,7 @@ type ReadInto = (target: Uint8Array, offset: number) => Promise<void>;
 
 /**
  * Bytes read and sent at a time. Memory stays bounded by the connections, whatever the pieces' size, and
- * what was read is still in the processor's cache when it is sent.
+ * what was read is still in the processor's cache when it is sent. Under a limit they are fewer: see {@link biteOf}.
  */
 const CHUNK_BYTES = BLOCK_BYTES;
 
@@ -33,6 +35,7 @@ const CHUNK_BYTES = BLOCK_BYTES;
  * Hot path: each byte is read from disk into a buffer that is used again, and sent from there.
  *
  * @param outgoing the answer on its connection
+ * @param limit on what is handed out of this file
  * @param onDamaged told where this process's own file is not on disk what it was
  * @returns the bytes that are on their way, or the refusal, which is still to be sent
  */
@@ -41,6 +44,7 @@ export async function sendPiece(
   entry: CatalogEntry,
   headers: IncomingHttpHeaders,
   outgoing: ServerResponse,
+  limit: RateLimit,
   onDamaged: () => void,
 ): Promise<number | Response> {
   const request = parsePieceRequest(headers);
@@ -78,10 +82,11 @@ export async function sendPiece(
   const largest = Math.min(pieceSize, MAX_PIECE_SIZE);
   if (bytes > largest)
     return plainText(400, `invalid range: more than a piece of ${largest} bytes`);
+  const most = limit.rate > 0 ? biteOf([limit]) : CHUNK_BYTES;
   const read = (at: number) =>
     framed
-      ? readFramed(readInto, { offset, content, pieceSize }, at)
-      : readBare(readInto, { offset, content }, at);
+      ? readFramed(readInto, { offset, content, pieceSize }, at, most)
+      : readBare(readInto, { offset, content }, at, most);
   let first: Uint8Array;
   try {
     first = await read(0);
@@ -99,7 +104,7 @@ export async function sendPiece(
   });
   // A peer that hangs up is no reason to stop.
   outgoing.on("error", () => {});
-  sendChunks(outgoing, first, bytes, read).catch(() => {
+  sendChunks(outgoing, first, { bytes, limit, read }).catch(() => {
     // The head is out: only a broken connection says that the piece is not whole.
     outgoing.destroy();
     if (file && !file.closed) onDamaged();
@@ -111,8 +116,9 @@ async function readBare(
   readInto: ReadInto,
   { offset, content }: { offset: number; content: number },
   at: number,
+  most: number,
 ): Promise<Uint8Array> {
-  const chunk = blockBuffers.take(Math.min(CHUNK_BYTES, content - at));
+  const chunk = blockBuffers.take(Math.min(most, content - at));
   await readInto(chunk, offset + at);
   return chunk;
 }
@@ -122,9 +128,10 @@ async function readFramed(
   readInto: ReadInto,
   { offset, content, pieceSize }: { offset: number; content: number; pieceSize: number },
   at: number,
+  most: number,
 ): Promise<Uint8Array> {
   const bytes = content + FRAME_BYTES;
-  const chunk = blockBuffers.take(Math.min(CHUNK_BYTES, bytes - at));
+  const chunk = blockBuffers.take(Math.min(most, bytes - at));
   const head = at === 0 ? FRAME_HEAD_BYTES : 0;
   const tail = at + chunk.byteLength === bytes ? FRAME_BYTES - FRAME_HEAD_BYTES : 0;
   const body = chunk.subarray(head, chunk.byteLength - tail);
@@ -137,14 +144,19 @@ async function readFramed(
 async function sendChunks(
   outgoing: ServerResponse,
   first: Uint8Array,
-  bytes: number,
-  read: (at: number) => Promise<Uint8Array>,
+  {
+    bytes,
+    limit,
+    read,
+  }: { bytes: number; limit: RateLimit; read: (at: number) => Promise<Uint8Array> },
 ): Promise<void> {
   let chunk = first;
+  await limit.pass(chunk.byteLength);
   for (let sent = chunk.byteLength; sent < bytes; sent += chunk.byteLength) {
     if (!(await written(outgoing, chunk))) return;
     blockBuffers.give(chunk);
     chunk = await read(sent);
+    await limit.pass(chunk.byteLength);
   }
   outgoing.end(chunk, () => blockBuffers.give(chunk));
 }

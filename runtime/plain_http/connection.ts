@@ -27,9 +27,9 @@ export interface PlainRequest {
    * What it throws ends the request with that error.
    *
    * @param chunk is written over after the call, unless it lies in `target`: copy what is to outlast it
-   * @returns milliseconds for which to read nothing more, as a rate limit asks for
+   * @returns kept when more may be read, as a rate limit says; it must not fail
    */
-  onBody(chunk: Uint8Array): number | undefined;
+  onBody(chunk: Uint8Array): Promise<unknown> | undefined;
   /** Where the next bytes of the body are to lie, if that is known: what is read to there need not be copied. */
   target?(): Uint8Array | undefined;
 }
@@ -62,7 +62,8 @@ export class Connection {
   #usable = true;
   #heard = false;
   #stale = false;
-  #pause: NodeJS.Timeout | undefined;
+  /** What the reader waits for before it takes more. */
+  #pause: Promise<unknown> | undefined;
   #error: Error | undefined;
 
   /**
@@ -137,7 +138,7 @@ export class Connection {
       this.#heard = false;
       this.#parser = new ResponseParser({
         onHead: (head) => request.onHead(head),
-        onBody: (chunk) => this.#pauseFor(request.onBody(chunk)),
+        onBody: (chunk) => this.#pauseUntil(request.onBody(chunk)),
         onEnd: () => {},
       });
       this.#socket.ref();
@@ -190,7 +191,7 @@ export class Connection {
     this.#request = undefined;
     this.#parser = undefined;
     this.#settle = undefined;
-    clearTimeout(this.#pause);
+    this.#pause = undefined;
     this.#socket.resume();
     if (!parser.keepAlive) {
       this.#usable = false;
@@ -205,7 +206,7 @@ export class Connection {
     this.#request = undefined;
     this.#parser = undefined;
     this.#settle = undefined;
-    clearTimeout(this.#pause);
+    this.#pause = undefined;
     this.#socket.destroy();
     settle?.reject(error);
   }
@@ -245,15 +246,17 @@ export class Connection {
     });
   }
 
-  #pauseFor(ms: number | undefined): void {
-    if (!ms) return;
+  #pauseUntil(goOn: Promise<unknown> | undefined): void {
+    if (!goOn) return;
     this.#socket.pause();
-    clearTimeout(this.#pause);
-    this.#pause = setTimeout(() => {
+    this.#pause = goOn;
+    void goOn.then(() => {
+      // The answer it belonged to may be over.
+      if (this.#pause !== goOn) return;
       this.#pause = undefined;
       this.#socket.resume();
       if (this.#request) this.#socket.setTimeout(this.#request.idleTimeoutMs);
-    }, ms);
+    });
   }
 }
 

@@ -7,6 +7,7 @@ import {
   type Server,
   type Socket,
 } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { PlainRequest } from "./connection.ts";
 import { PlainHttp } from "./plain_http.ts";
@@ -183,9 +184,9 @@ describe("PlainHttp", () => {
     const { request, got } = gathering({ idleTimeoutMs: 50 });
     const gather = request.onBody;
     request.onBody = (chunk) => {
-      gather(chunk);
+      void gather(chunk);
       pauses += 1;
-      return pauses <= 3 ? 120 : undefined;
+      return pauses <= 3 ? sleep(120) : undefined;
     };
     await client().get(place, request);
     expect(pauses).toBeGreaterThan(3);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { PieceLayout } from "../../protocol/piece_range.ts";
 import { type HttpClient, HttpError, type HttpResponse } from "../../runtime/http_client.ts";
 import { parseContentRange } from "../../runtime/http_range.ts";
-import type { RateLimiter } from "../../runtime/rate_limiter.ts";
+import type { RateLimit } from "../../runtime/rate_limit/rate_limiter.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
 import type { SourceAccess, Validators } from "../tasks/task.ts";
 import type { CutPiece, PieceCutter } from "./cut_pieces.ts";
@@ -36,7 +36,7 @@ export interface FetchOptions {
   cutter: PieceCutter;
   /** md5s of the pieces that are on disk. */
   stored: readonly string[];
-  limiter: RateLimiter;
+  limit: RateLimit;
   signal: AbortSignal;
   /** Keeps a piece. The next one is cut meanwhile, but not handed over. */
   onPiece(piece: CutPiece): Promise<void>;
@@ -75,14 +75,15 @@ export async function fetchOnce(options: FetchOptions): Promise<void> {
 }
 
 async function fetchRest(options: FetchOptions): Promise<void> {
-  const { cutter, layout, limiter, signal } = options;
+  const { cutter, layout, limit, signal } = options;
   if (layout.length < 0 || cutter.offset < layout.length || cutter.offset === 0) {
     const response = await request(options);
     let storing = Promise.resolve();
     try {
       for await (const chunk of bodyOf(response, options)) {
         options.onBytes(chunk.byteLength);
-        await limiter.acquire(chunk.byteLength, signal);
+        await limit.pass(chunk.byteLength);
+        signal.throwIfAborted();
         for (const piece of cutter.push(chunk)) {
           await storing;
           storing = keep(piece, options);

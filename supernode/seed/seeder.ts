@@ -4,7 +4,7 @@ import { parsePieceMd5 } from "../../protocol/v1/pull_piece.ts";
 import { isDiskFull } from "../../runtime/files.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import { getLogger } from "../../runtime/logger.ts";
-import type { RateLimiter } from "../../runtime/rate_limiter.ts";
+import type { RateLimiter } from "../../runtime/rate_limit/rate_limiter.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
 import { inSpan, type Span } from "../../runtime/tracing/tracing.ts";
 import type { SupernodeObserver } from "../observer.ts";
@@ -263,7 +263,7 @@ export class Seeder {
         validators: task.validators,
         cutter,
         stored: task.pieceMd5s,
-        limiter,
+        limit: limiter.share(),
         signal,
         onPiece: async (piece) => {
           await writer.piece(piece);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freshAddress } from "../support/addresses.ts";
-import { dfgetHost, startDfget } from "../support/dfget.ts";
+import { type DfgetHost, dfgetHost, startDfget } from "../support/dfget.ts";
 import { MB } from "../support/image.ts";
 import { Scratch } from "../support/scratch.ts";
 import { Source } from "../support/source.ts";
@@ -75,6 +75,22 @@ describe("dfget's limits of rate", () => {
       }
     });
     expect(taken).toBeGreaterThan((names.length * 2) / 1 / 2);
+  });
+
+  it("--uploadlimit: for all that a host hands to others", async () => {
+    const { node: direct } = await startSupernode(scratch, { cdnPattern: "source" });
+    const file = source.add("upload", 4 * MB);
+    const [giver, taker] = [await dfgetHost(scratch), await dfgetHost(scratch)];
+    const get = async (host: DfgetHost, ...flags: string[]) => {
+      const args = ["-u", file.url, "-o", "out", "-s", "0", ...flags, "-n", direct];
+      const finished = await startDfget(scratch, host, args).finished();
+      expect(finished, finished.output).toMatchObject({ code: 0 });
+    };
+    await get(giver, "--uploadlimit", "1M");
+    const sent = file.sent();
+    expect(await seconds(() => get(taker))).toBeGreaterThan(4 / 1 / 2);
+    // All of it came from the one that is limited.
+    expect(file.sent()).toBe(sent);
   });
 });
 
