@@ -13,6 +13,7 @@ import { swarmRoutes } from "./routes/swarm.ts";
 import { DEFAULT_LIMITS, type ScheduleLimits, type TaskSchedule } from "./schedule/v1_scheduler.ts";
 import { SeedCache } from "./seed/cache.ts";
 import { PathPass } from "./seed/path_pass.ts";
+import { ReadAhead } from "./seed/read_ahead.ts";
 import { Seeder } from "./seed/seeder.ts";
 import { sourceGuard } from "./seed/source_guard.ts";
 import type { Ledger } from "./shared/ledger.ts";
@@ -125,11 +126,14 @@ export function createSupernode(options: SupernodeOptions): Supernode {
     guard: sourceGuard(config.allowedSources ?? []),
   });
   const limiter = new RateLimiter(sourceRate(config));
+  // One that is alone finds what its copy has on its disk when it is started again.
+  const readAhead = shared ? new ReadAhead() : undefined;
   const seeder = new Seeder({
     cache,
     http,
     limiter,
     maxDownloads: config.schedulerCorePoolSize,
+    readAhead,
     observer,
   });
   const swarms = new SwarmDesk({
@@ -139,6 +143,7 @@ export function createSupernode(options: SupernodeOptions): Supernode {
     random,
     observer,
     passes,
+    readAhead,
     begunElsewhere: (task) => ownership?.begunElsewhere(keyOfTask(task)) ?? false,
     advertiseIp: config.advertiseIp,
     downloadPort: () => downloadPort,
@@ -151,6 +156,7 @@ export function createSupernode(options: SupernodeOptions): Supernode {
     },
     taskRemoved: ({ id, cdnStatus }) => {
       seeder.stop(id);
+      readAhead?.forget(id);
       // From now on its copy is idle. Nobody waits for this, and it cannot fail.
       if (cdnStatus === "SUCCESS") void cache.touch(id);
       schedules.delete(id);
@@ -200,6 +206,7 @@ export function createSupernode(options: SupernodeOptions): Supernode {
       identifier: file.identifier,
       access: new SourceAccess(file.headers, file.tls),
     });
+    readAhead?.free(task.id);
     await seeder.seed(task, schedule);
   };
   swarms.start();

@@ -104,6 +104,13 @@ export class SourceLeases<Holder> {
     return by === undefined ? undefined : { by, sinceMs: this.#fetchedMs[block]! };
   }
 
+  /** How many blocks before a certain one somebody has. */
+  fetchedBelow(block: number): number {
+    let fetched = 0;
+    for (let at = 0; at < block; at++) if (this.#fetchers[at] !== undefined) fetched += 1;
+    return fetched;
+  }
+
   /** Whether a node held a block before this swarm began, and nobody has fetched it since. */
   wasHeldBefore(block: number): boolean {
     return this.#heldBefore.has(block) && this.#fetchers[block] !== undefined;

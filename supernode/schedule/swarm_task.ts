@@ -211,6 +211,11 @@ export class SwarmTask {
     return this.#seedRefusals;
   }
 
+  /** How many blocks before a certain one a member has. */
+  fetchedBelow(block: number): number {
+    return this.#leases.fetchedBelow(block);
+  }
+
   /** See `OpenBlocks.supply`. */
   supply(kind: "source" | "seed", ready: number): void {
     this.#leases.open.supply(kind, ready);

@@ -38,6 +38,8 @@ export interface FetchOptions {
   stored: readonly string[];
   limit: RateLimit;
   signal: AbortSignal;
+  /** Resolves when more may be read than is here. */
+  mayGoOn(): Promise<void>;
   /** Keeps a piece. The next one is cut meanwhile, but not handed over. */
   onPiece(piece: CutPiece): Promise<void>;
   onBytes(bytes: number): void;
@@ -77,6 +79,7 @@ export async function fetchOnce(options: FetchOptions): Promise<void> {
 async function fetchRest(options: FetchOptions): Promise<void> {
   const { cutter, layout, limit, signal } = options;
   if (layout.length < 0 || cutter.offset < layout.length || cutter.offset === 0) {
+    await options.mayGoOn();
     const response = await request(options);
     let storing = Promise.resolve();
     try {
@@ -92,6 +95,7 @@ async function fetchRest(options: FetchOptions): Promise<void> {
         }
         if (layout.length >= 0 && cutter.offset > layout.length)
           throw new WrongContentError(`${name(options)} is longer than ${layout.length} bytes`);
+        await options.mayGoOn();
       }
     } finally {
       response.body.destroy();

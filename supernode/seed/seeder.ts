@@ -13,6 +13,7 @@ import { type Task, taskLayout } from "../tasks/task.ts";
 import type { CopyWriter, SavedCopy, SeedCache } from "./cache.ts";
 import { PieceCutter } from "./cut_pieces.ts";
 import { fetchOnce, SourceError, WrongContentError } from "./fetch_once.ts";
+import type { ReadAhead } from "./read_ahead.ts";
 import { isIntact, isUsable, trustedPieces } from "./revalidate.ts";
 import { Turnstile } from "./turnstile.ts";
 
@@ -23,6 +24,8 @@ export interface SeederOptions {
   limiter: RateLimiter;
   /** Downloads from sources at once. */
   maxDownloads: number;
+  /** Absent: a copy may be as far ahead of the nodes as it likes. */
+  readAhead?: ReadAhead | undefined;
   observer: SupernodeObserver;
 }
 
@@ -230,7 +233,7 @@ export class Seeder {
     saved: SavedCopy | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    const { cache, http, limiter, observer } = this.#options;
+    const { cache, http, limiter, observer, readAhead } = this.#options;
     const layout = taskLayout(task);
     // A part of a blob has no digest of its own.
     const digest = task.access.headers.Range ? undefined : blobDigest(task.taskUrl);
@@ -265,6 +268,9 @@ export class Seeder {
         stored: task.pieceMd5s,
         limit: limiter.share(),
         signal,
+        // One that waits for the nodes must not keep others from their turn.
+        mayGoOn: async () =>
+          readAhead?.pass(task.id, cutter.offset, signal, () => this.#turnstile.load.waiting > 0),
         onPiece: async (piece) => {
           await writer.piece(piece);
           signal.throwIfAborted();

@@ -1,6 +1,7 @@
 import { contentSize } from "../../protocol/piece_range.ts";
 import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import type { SwarmTask } from "../schedule/swarm_task.ts";
+import { type ReadAhead, readAheadBytes } from "../seed/read_ahead.ts";
 import { hasFailed, type Task, taskLayout } from "../tasks/task.ts";
 import type { TaskStore } from "../tasks/task_store.ts";
 
@@ -14,14 +15,24 @@ const ENOUGH_REFUSALS = 3;
 export class SeedSupply {
   readonly #store: TaskStore;
   readonly #swarm: SwarmTask;
+  readonly #readAhead: ReadAhead | undefined;
   #taskId: string | undefined;
   /** Begun anew, a copy would ask the source for what the members are fetching there. */
   #given: boolean;
 
-  /** @param isHeld members hold much of the file already: a copy would ask the source for all of it again */
-  constructor(store: TaskStore, swarm: SwarmTask, isHeld = false) {
+  /**
+   * @param readAhead absent: the copy may be as far ahead of the members as it likes
+   * @param isHeld members hold much of the file already: a copy would ask the source for all of it again
+   */
+  constructor(
+    store: TaskStore,
+    swarm: SwarmTask,
+    readAhead: ReadAhead | undefined,
+    isHeld: boolean,
+  ) {
     this.#store = store;
     this.#swarm = swarm;
+    this.#readAhead = readAhead;
     this.#given = isHeld;
   }
 
@@ -49,6 +60,7 @@ export class SeedSupply {
     const { task } = this;
     const refused = this.#swarm.seedRefusals >= Math.min(ENOUGH_REFUSALS, Math.max(1, downloading));
     if (this.#taskId !== undefined && (!task || hasFailed(task) || refused)) {
+      this.close();
       this.#taskId = undefined;
       this.#given = true;
     }
@@ -59,6 +71,24 @@ export class SeedSupply {
     // Its own clients may all be gone.
     task.lastAccessMs = nowMs;
     this.#swarm.supply("seed", seededBlocks(task, blocks));
+  }
+
+  /**
+   * Lets the copy come as much further as the members have got.
+   *
+   * @param downloading as in {@link SeedSupply.update}
+   */
+  pace(blocks: number, downloading: number): void {
+    const { task } = this;
+    if (!task || !this.#readAhead) return;
+    const shared = this.#swarm.fetchedBelow(seededBlocks(task, blocks)) * BLOCK_BYTES;
+    const upTo = downloading > 0 ? shared + readAheadBytes(task) : Number.POSITIVE_INFINITY;
+    this.#readAhead.allow(task.id, upTo);
+  }
+
+  /** The swarm is over: the copy has nobody to wait for. */
+  close(): void {
+    if (this.#taskId !== undefined) this.#readAhead?.allow(this.#taskId, Number.POSITIVE_INFINITY);
   }
 }
 

@@ -1,10 +1,11 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import type * as z from "zod";
 import { Bitmap } from "../../protocol/swarm/bitmap.ts";
 import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { type LeaseGrant, taskReportSchema } from "../../protocol/swarm/messages.ts";
 import { DEFAULT_LIMITS, TaskSchedule } from "../schedule/v1_scheduler.ts";
 import { PathPass } from "../seed/path_pass.ts";
+import { ReadAhead } from "../seed/read_ahead.ts";
 import { type Client, SourceAccess, type Task, taskPieceCount } from "../tasks/task.ts";
 import { TaskStore } from "../tasks/task_store.ts";
 import { SwarmDesk } from "./swarm_desk.ts";
@@ -17,9 +18,11 @@ let store: TaskStore;
 let schedules: Map<string, TaskSchedule>;
 const passes = new PathPass(() => 0);
 let desk: SwarmDesk;
+let readAhead: ReadAhead;
 
 beforeEach(() => {
   nowMs = 1_000_000;
+  readAhead = new ReadAhead();
   store = new TaskStore(() => nowMs);
   schedules = new Map();
   desk = new SwarmDesk({
@@ -28,6 +31,7 @@ beforeEach(() => {
     now: () => nowMs,
     random: () => 0.5,
     passes,
+    readAhead,
     advertiseIp: "10.0.0.200",
     downloadPort: () => 8001,
   });
@@ -303,6 +307,32 @@ describe("around the supernode's copy", () => {
     expect(report(client(one, 2)).known).toBe(false);
     const second = desk.join(client(one, 2), one, JOIN)!;
     expect(second.leases[0]).toMatchObject({ from: seed });
+  });
+
+  it("lets it come as much further as the members have got, and to its end when they are gone", async () => {
+    const one = task("a", FRAMED);
+    const allowed = vi.spyOn(readAhead, "allow");
+    const node = client(one, 1);
+    desk.join(node, one, JOIN);
+    // A piece of four blocks, and the block that ends with it.
+    expect(allowed).toHaveBeenLastCalledWith(one.id, 5 * BLOCK_BYTES);
+    one.cdnStatus = "RUNNING";
+    one.pieceMd5s = piecesOf(2);
+    const { leases } = report(node, { wantsLeases: 1 });
+    expect(allowed).toHaveBeenLastCalledWith(one.id, 5 * BLOCK_BYTES);
+    const [lease] = leases;
+    report(node, { leases: [{ id: lease!.id, done: 1, failed: false, digests: [] }] });
+    expect(allowed).toHaveBeenLastCalledWith(one.id, 6 * BLOCK_BYTES);
+    const other = client(one, 2);
+    desk.join(other, one, { ...JOIN, held: BLOCKS });
+    store.removeClient(one.id, node.cid);
+    report(other, { held: BLOCKS });
+    expect(allowed).toHaveBeenLastCalledWith(one.id, Number.POSITIVE_INFINITY);
+    const again = client(one, 3);
+    desk.join(again, one, JOIN);
+    expect(allowed).toHaveBeenLastCalledWith(one.id, 6 * BLOCK_BYTES);
+    for (const { cid } of [other, again]) store.removeClient(one.id, cid);
+    expect(allowed).toHaveBeenLastCalledWith(one.id, Number.POSITIVE_INFINITY);
   });
 
   it("names it as the node sees the supernode", () => {

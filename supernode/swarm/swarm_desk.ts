@@ -21,6 +21,7 @@ import { SourceBudget } from "../schedule/source_budget.ts";
 import { type MemberAdvice, SwarmTask } from "../schedule/swarm_task.ts";
 import type { TaskSchedule } from "../schedule/v1_scheduler.ts";
 import type { PathPass } from "../seed/path_pass.ts";
+import type { ReadAhead } from "../seed/read_ahead.ts";
 import type { Client, Task } from "../tasks/task.ts";
 import type { TaskStore } from "../tasks/task_store.ts";
 import { readPieces } from "./read_pieces.ts";
@@ -40,6 +41,8 @@ export interface SwarmDeskOptions {
   passes: PathPass;
   /** Whether another supernode had a task until a moment ago. Default: never. */
   begunElsewhere?: (task: Task) => boolean;
+  /** Holds copies back that run ahead of their swarms; absent: none are. */
+  readAhead?: ReadAhead | undefined;
   /** Our own address, for nodes that do not say how they see us. */
   advertiseIp: string;
   /** The port of our copies. */
@@ -153,6 +156,7 @@ export class SwarmDesk {
     // One that comes back with all of it has nothing more to say for a while.
     if (request.held >= swarm.blocks) swarm.completed(member);
     this.#tell(member, undefined);
+    swarm.seed.pace(swarm.blocks, swarm.downloading);
     return {
       version: SWARM_VERSION,
       blockBytes: BLOCK_BYTES,
@@ -246,7 +250,9 @@ export class SwarmDesk {
     swarm.task.leave(cid);
     this.#membership.delete(memberKey(taskId, cid));
     swarm.remove(cid);
-    if (swarm.members.size === 0) this.#swarms.delete(swarm.key);
+    if (swarm.members.size > 0) return;
+    swarm.seed.close();
+    this.#swarms.delete(swarm.key);
   }
 
   /** Another supernode has a task: its members are to go there. */
@@ -315,6 +321,7 @@ export class SwarmDesk {
     if (report.held >= swarm.blocks && !member.complete) swarm.completed(member);
     else if (member.client.state === "WAITING") member.client.state = "RUNNING";
     this.#tell(member, report.pieces);
+    swarm.seed.pace(swarm.blocks, swarm.downloading);
     return {
       heartbeatMs: advice.heartbeatMs,
       task: {
@@ -401,7 +408,9 @@ export class SwarmDesk {
       const swarmTask = new SwarmTask({
         ...{ blocks, budget, random, onLiar, onGivenUp, onFetched },
       });
-      const seed = new SeedSupply(store, swarmTask, this.#options.begunElsewhere?.(task));
+      const { readAhead, begunElsewhere } = this.#options;
+      const isHeld = begunElsewhere?.(task) ?? false;
+      const seed = new SeedSupply(store, swarmTask, readAhead, isHeld);
       const aside = new SetAside({ store, schedules, now, swarm: swarmTask });
       swarm = new Swarm({ key, length, task: swarmTask, seed, aside, schedules });
       this.#swarms.set(key, swarm);
