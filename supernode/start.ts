@@ -156,7 +156,7 @@ export async function startSupernode(
   const system = systemRoutes({
     metrics: { contentType: metrics.registry.contentType, text: () => metrics.registry.metrics() },
     notReady: () => notReady ?? (draining ? "draining" : undefined),
-    remark: () => aloneRemark(core.ownership?.sharing),
+    remark: () => sharingRemark(core.ownership?.sharing),
     profiler: config.enableProfiler || config.debug,
   });
   const api = new Hono<Env>();
@@ -266,7 +266,9 @@ export async function startSupernode(
 }
 
 /** What who asks whether the supernode is ready is to know besides: work may be sent here all the same. */
-function aloneRemark(sharing: Sharing | undefined): string | undefined {
+function sharingRemark(sharing: Sharing | undefined): string | undefined {
+  if (sharing?.namesake)
+    return `another supernode goes by ${sharing.namesake}, too, in the shared state: give each an address of its own (base.advertiseIP, base.listenPort)`;
   if (sharing?.state !== "alone") return undefined;
   return `alone: the shared state does not answer (${sharing.reason})`;
 }

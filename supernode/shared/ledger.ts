@@ -14,9 +14,11 @@ export interface Ledger {
   /**
    * Says that a supernode is there, for `ALIVE_MS` from now.
    *
-   * @returns whether it had been there until now: else others may have taken what was its own
+   * @param run one life of the program: another one may go by the same address
+   * @returns which had last said so of this address; empty: none, or too long ago, and others may have taken what
+   *   was its own
    */
-  renew(self: string): Promise<boolean>;
+  renew(self: string, run: string): Promise<string>;
   /**
    * Takes each task for `self` unless a supernode that lives has it.
    *

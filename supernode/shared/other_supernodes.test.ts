@@ -191,7 +191,7 @@ it("takes a task over from one that says nothing, once it lives no more", async 
   open.push(async () => silent.close());
   const frozen = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
   ledger.owners.set(report("one").taskId, frozen);
-  ledger.alive.add(frozen);
+  ledger.alive.set(frozen, "run");
   const b = await start("b");
   const connected = once(silent, "connection");
   const registered = post(b, "/peer/registry", node("one"));

@@ -79,7 +79,7 @@ export class OtherSupernodes implements LocalRegistry {
       const owner = await ownership.ownerOf(key, gone);
       if (owner === undefined) break;
       try {
-        return await this.#registerWith(owner, key, request, from);
+        return await this.#registerWith(owner, key, request, from, span);
       } catch (error) {
         if (!(error instanceof OwnerLostError)) throw error;
         log.warn("{error}: its task {key} is taken over", { error: error.message, key });
@@ -153,10 +153,11 @@ export class OtherSupernodes implements LocalRegistry {
     key: string,
     request: RegisterRequest,
     from: string | undefined,
+    span: Span | undefined,
   ): Promise<RegisterData> {
     // The owner is reached at its own address, not at ours.
     const body = { ...request, superNodeIp: "" };
-    const answer = await this.#patiently(owner, key, body);
+    const answer = await this.#patiently(owner, key, body, span);
     const said = registeredSchema.safeParse(parseJson(answer.text));
     if (!said.success) throw new OwnerLostError(`supernode ${owner}: its answer makes no sense`);
     const { code, msg, message, data } = said.data;
@@ -171,13 +172,19 @@ export class OtherSupernodes implements LocalRegistry {
   }
 
   /** Registers with the owner, as long as it has the task: one that is frozen loses it meanwhile. */
-  async #patiently(owner: string, key: string, body: object): Promise<OwnerAnswer> {
+  async #patiently(
+    owner: string,
+    key: string,
+    body: object,
+    span: Span | undefined,
+  ): Promise<OwnerAnswer> {
     const { owners, ownership } = this.#options;
     const over = new AbortController();
     const asked = owners.ask(owner, "/peer/registry", {
       body,
       answerMs: REGISTER_MS,
       signal: over.signal,
+      span,
     });
     const watch = async () => {
       while (!over.signal.aborted) {

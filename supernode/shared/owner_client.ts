@@ -1,4 +1,5 @@
 import { type HttpClient, HttpError } from "../../runtime/http_client.ts";
+import { type Span, traceHeaders } from "../../runtime/tracing/tracing.ts";
 
 /** Another supernode does not answer, or not as one of ours does: its tasks are to be taken over. */
 export class OwnerLostError extends Error {
@@ -38,12 +39,18 @@ export class OwnerClient {
    * Asks another supernode in the name of a client of it.
    *
    * @param owner `address:port`
+   * @param options.span what its answer belongs to, in a trace
    * @throws {OwnerLostError}
    */
   async ask(
     owner: string,
     path: string,
-    options: { body?: object; answerMs?: number; signal?: AbortSignal } = {},
+    options: {
+      body?: object;
+      answerMs?: number;
+      signal?: AbortSignal;
+      span?: Span | undefined;
+    } = {},
   ): Promise<OwnerAnswer> {
     const { body, answerMs = ANSWER_MS } = options;
     const deadline = AbortSignal.timeout(answerMs);
@@ -53,6 +60,7 @@ export class OwnerClient {
         ...(body ? { method: "POST", body: JSON.stringify(body) } : {}),
         headers: {
           [HANDED_ON]: this.#self(),
+          ...traceHeaders(options.span),
           ...(body ? { "content-type": "application/json;charset=utf-8" } : {}),
         },
         connectTimeoutMs: CONNECT_MS,

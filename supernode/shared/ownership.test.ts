@@ -56,7 +56,7 @@ it("without its ledger it is alone, and asks it no more for each task", async ()
   const a = await start(A);
   const claim = vi.spyOn(ledger, "claim");
   ledger.owners.set("t", B);
-  ledger.alive.add(B);
+  ledger.alive.set(B, "run");
   ledger.broken = true;
   for (let count = 0; count < 3; count++) expect(await a.ownership.ownerOf("t")).toBeUndefined();
   expect(claim).toHaveBeenCalledTimes(1);
@@ -77,7 +77,7 @@ it.each([
     ledger.broken = true;
     await vi.advanceTimersByTimeAsync(RENEW_MS);
     ledger.broken = false;
-    ledger.alive.add(B);
+    ledger.alive.set(B, "run");
     ledger.owners.set("theirs", B);
     await vi.advanceTimersByTimeAsync(RENEW_MS);
     expect(a.lost).toEqual(gone);
@@ -99,4 +99,19 @@ it("leaves what it has to others when it is drained, and comes back", async () =
   expect(await b.ownership.ownerOf("t")).toBeUndefined();
   await a.ownership.leave(false);
   expect(await a.ownership.ownerOf("t")).toBe(B);
+});
+
+it("says so where another goes by the same address, as long as that does, and not of its own earlier life", async () => {
+  const namesakeOf = ({ ownership }: Awaited<ReturnType<typeof start>>) =>
+    ownership.sharing.namesake;
+  ledger.alive.set(A, "an earlier life");
+  const [a, b] = [await start(A), await start(B)];
+  await vi.advanceTimersByTimeAsync(3 * RENEW_MS);
+  expect([a, b].map(namesakeOf)).toEqual([undefined, undefined]);
+  const twin = await start(A);
+  await vi.advanceTimersByTimeAsync(3 * RENEW_MS);
+  expect([a, b, twin].map(namesakeOf)).toEqual([A, undefined, A]);
+  await twin.ownership.stop();
+  await vi.advanceTimersByTimeAsync(20 * RENEW_MS);
+  expect(namesakeOf(a)).toBeUndefined();
 });

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { getLogger } from "../../runtime/logger.ts";
 import { ALIVE_MS, type Ledger, RENEW_MS, TASK_MS } from "./ledger.ts";
 
@@ -21,12 +22,16 @@ export interface Sharing {
   state: "shared" | "alone" | "left";
   /** Why it is alone. */
   reason: string;
+  /** Our own address, where another supernode goes by it too: they take each other's tasks for their own. */
+  namesake?: string;
 }
 
 /** Milliseconds between claims of all that is ours: well before they run out. */
 const CLAIM_ALL_MS = TASK_MS / 3;
 /** Claims sent together. */
 const CLAIMS_AT_ONCE = 500;
+/** One that goes by our address has not been heard of for so long: it is gone, ms. */
+const NAMESAKE_MS = 2 * ALIVE_MS;
 /** So long after a task has been taken over it is remembered that another had begun it, ms. */
 const TAKEN_OVER_MS = 30_000;
 
@@ -40,10 +45,14 @@ const log = getLogger("supernode");
 export class Ownership {
   readonly #options: OwnershipOptions;
   readonly #takenOver = new Map<string, number>();
+  readonly #run = randomBytes(8).toString("hex");
   #state: Sharing["state"] = "shared";
   #reason = "";
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
+  /** Whether the ledger has our word that we are there: an earlier life of ours says nothing more. */
+  #isThere = false;
+  #namesakeMs = Number.NEGATIVE_INFINITY;
   #renewedMs: number;
   #claimedMs: number;
 
@@ -53,7 +62,9 @@ export class Ownership {
   }
 
   get sharing(): Sharing {
-    return { state: this.#state, reason: this.#reason };
+    const sharing = { state: this.#state, reason: this.#reason };
+    const isDouble = this.#options.now() - this.#namesakeMs < NAMESAKE_MS;
+    return isDouble ? { ...sharing, namesake: this.#options.self() } : sharing;
   }
 
   /** Says that we are there, from now on; resolves when that has been tried for the first time. */
@@ -122,20 +133,33 @@ export class Ownership {
     });
   }
 
+  /** Another one has said since we did that it is there, by the address that is ours. */
+  #met(nowMs: number): void {
+    const isNews = nowMs - this.#namesakeMs >= NAMESAKE_MS;
+    this.#namesakeMs = nowMs;
+    if (!isNews) return;
+    log.error(
+      "another supernode goes by {self}, too, in the shared state: give each an address of its own (base.advertiseIP, base.listenPort)",
+      { self: this.#options.self() },
+    );
+  }
+
   async #renew(): Promise<void> {
     const { ledger, self, now } = this.#options;
     clearTimeout(this.#timer);
     try {
       if (this.#state !== "left") {
-        const wasThere = await ledger.renew(self());
+        const before = await ledger.renew(self(), this.#run);
         const nowMs = now();
+        if (this.#isThere && before !== "" && before !== this.#run) this.#met(nowMs);
+        this.#isThere = true;
         const wasAlone = this.#state === "alone";
         if (wasAlone) {
           this.#state = "shared";
           this.#reason = "";
           log.info("the shared state answers again: tasks are shared from now on");
         }
-        const lapsed = wasAlone || !wasThere || nowMs - this.#renewedMs > ALIVE_MS;
+        const lapsed = wasAlone || before === "" || nowMs - this.#renewedMs > ALIVE_MS;
         this.#renewedMs = nowMs;
         if (lapsed || nowMs - this.#claimedMs > CLAIM_ALL_MS) await this.#claimAll(nowMs);
       }

@@ -84,9 +84,9 @@ export async function openRedisLedger(url: string, site: string): Promise<Ledger
     }
   };
   return {
-    async renew(self) {
+    async renew(self, run) {
       const options = { expiration: { type: "PX", value: ALIVE_MS }, GET: true } as const;
-      return (await ask(() => client.set(alive + self, "1", options))) !== null;
+      return z.string().parse((await ask(() => client.set(alive + self, run, options))) ?? "");
     },
     async claim(keys, self, gone = "") {
       const claims = await ask(() =>

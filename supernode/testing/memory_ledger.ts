@@ -2,14 +2,15 @@ import type { Claim, Ledger } from "../shared/ledger.ts";
 
 /** A ledger that supernodes of one process share, and that can be made to fail. */
 export class MemoryLedger implements Ledger {
-  readonly alive = new Set<string>();
+  /** Which life of each supernode has said last that it is there, by their addresses. */
+  readonly alive = new Map<string, string>();
   readonly owners = new Map<string, string>();
   broken = false;
 
-  async renew(self: string): Promise<boolean> {
+  async renew(self: string, run: string): Promise<string> {
     this.#check();
-    const was = this.alive.has(self);
-    this.alive.add(self);
+    const was = this.alive.get(self) ?? "";
+    this.alive.set(self, run);
     return was;
   }
 
