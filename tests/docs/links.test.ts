@@ -50,8 +50,17 @@ it("every alert has its place in the runbook, and its runbook_url a heading", as
   const alerts = [...rules.matchAll(/- alert: (\w+)/g)].map(([, name]) => name!);
   expect(alerts.length).toBeGreaterThan(0);
   expect(alerts.filter((name) => !runbook.includes(`\`${name}\``))).toEqual([]);
-  for (const [, path, anchor] of rules.matchAll(/runbook_url: ([^#\s]+)#(\S+)/g))
-    expect([...anchorsOf(pages.find((page) => page.path === path)!.text)]).toContain(anchor);
+  const packaged = await readFile(join(ROOT, "debian/dragonfly-monitoring.docs"), "utf8");
+  const urls = [...rules.matchAll(/runbook_url: (.*)$/gm)].map(([, url]) => url!);
+  expect(urls).toHaveLength(alerts.length);
+  for (const url of urls) {
+    const [, name, anchor] =
+      /^file:\/\/\/usr\/share\/doc\/dragonfly-monitoring\/([^#/]+)#(\S+)$/.exec(url) ?? [];
+    expect(packaged.split("\n")).toContain(`docs/${name}`);
+    expect([...anchorsOf(pages.find(({ path }) => path === `docs/${name}`)!.text)], url).toContain(
+      anchor,
+    );
+  }
 });
 
 it("headings have anchors as GitHub makes them", () => {

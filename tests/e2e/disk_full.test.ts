@@ -8,14 +8,8 @@ import { describeWithPrograms } from "../support/programs.ts";
 import { Registry } from "../support/registry.ts";
 import { Scratch } from "../support/scratch.ts";
 import { expectImage, startSkopeoPull } from "../support/skopeo.ts";
+import { onDiskOf, withSmallDisk } from "../support/small_disk.ts";
 import { type CdnPattern, startSupernode } from "../support/supernode.ts";
-
-/** Starts a program with a small disk of its own at `path`. */
-const withSmallDisk = (path: string, megabytes: number) => [
-  ...["unshare", "--mount", "bash", "-c"],
-  `mount -t tmpfs -o size=${megabytes}m tmpfs "${path}" && exec "$@"`,
-  "bash",
-];
 
 describeWithPrograms(
   "a pull goes well where a layer finds no room",
@@ -95,7 +89,7 @@ describeWithPrograms(
         const trust = authority.directory;
         const pull = startSkopeoPull(scratch, { registry, repository, into, proxy, trust });
         // The disk as the node sees it.
-        const seen = `/proc/${node.process.pid}/root${disk}`;
+        const seen = onDiskOf(node.process.pid, disk);
         await pull.until("some pieces are there", async () => (await bytesOnDisk(seen)) > 8 * MB);
         await expect(writeFile(`${seen}/filler`, Buffer.alloc(60 * MB))).rejects.toThrow("ENOSPC");
         expect(pull.running).toBe(true);

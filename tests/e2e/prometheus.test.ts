@@ -1,4 +1,4 @@
-import { open, readFile } from "node:fs/promises";
+import { copyFile, open, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
@@ -10,11 +10,14 @@ import { createImage, MB } from "../support/image.ts";
 import { runWell, until } from "../support/process.ts";
 import { describeWithPrograms } from "../support/programs.ts";
 import { ALERTS, Prometheus } from "../support/prometheus.ts";
-import { Registry } from "../support/registry.ts";
+import { REGISTRY_NAME, Registry } from "../support/registry.ts";
 import { Scratch } from "../support/scratch.ts";
 import { expectImage, startSkopeoPull } from "../support/skopeo.ts";
+import { onDiskOf, withSmallDisk } from "../support/small_disk.ts";
 
 const DOCS = join(import.meta.dirname, "../../docs");
+/** Where the package of the alerts has what they mean. */
+const RUNBOOK = "file:///usr/share/doc/dragonfly-monitoring/monitoring.md";
 
 let scratch: Scratch;
 beforeAll(async () => {
@@ -36,29 +39,48 @@ describeWithPrograms("the alerts", { programs: ["promtool"] }, () => {
       expect(["warning", "critical"]).toContain(labels.severity);
       expect(annotations.summary).toMatch(/\w/);
       expect(annotations.description).toMatch(/\.$/);
-      expect(annotations.runbook_url).toBe(`docs/monitoring.md#${alert.toLowerCase()}`);
+      expect(annotations.runbook_url).toBe(`${RUNBOOK}#${alert.toLowerCase()}`);
       expect(headings).toContain(alert);
+    }
+  });
+
+  it("lead to one's own copy of the docs, by the command that the docs give", async () => {
+    const page = await readFile(join(DOCS, "monitoring.md"), "utf8");
+    const [, command] = /^(sed -i .*alerts\.yml)$/m.exec(page) ?? [];
+    const copy = join(await scratch.directory("own"), "alerts.yml");
+    await copyFile(ALERTS, copy);
+    await runWell(scratch, ["sh", "-c", command!.replace(/\S*alerts\.yml$/, copy)]);
+    const { groups } = parse(await readFile(copy, "utf8"));
+    for (const { alert, annotations } of groups[0].rules) {
+      const own = `https://wiki.example.net/dragonfly/monitoring.md#${alert.toLowerCase()}`;
+      expect(annotations.runbook_url).toBe(own);
     }
   });
 });
 
 describeWithPrograms(
   "a Prometheus that scrapes a swarm",
-  { programs: ["prometheus", "skopeo", "docker-registry"] },
+  { programs: ["prometheus", "skopeo", "docker-registry", "unshare"], namespaces: true },
   () => {
     const repository = "wikimedia/mediawiki";
     let registry: Registry;
     let authority: Authority;
     let cluster: Cluster;
     let prometheus: Prometheus;
+    /** Of each node, on which its cache is. */
+    let disk: string;
 
     beforeAll(async () => {
       registry = await Registry.start(scratch);
       // What it signs is good for a month: no certificate is about to expire.
       authority = await Authority.create(scratch, "nodes", 60);
       await registry.push(await createImage(scratch, "first", [8 * MB, 20 * MB]), repository);
-      const nodes = { nodes: 2, scheme: "https", registry, authority } as const;
-      cluster = await startCluster(scratch, { ...nodes, cdnPattern: "source" });
+      disk = await scratch.directory("disk");
+      cluster = await startCluster(scratch, {
+        ...{ nodes: 2, scheme: "https", registry, authority, cdnPattern: "source" },
+        prefix: withSmallDisk(disk, 160),
+        dfgetFlags: ["--home", disk],
+      });
       prometheus = await Prometheus.start(scratch, cluster, authority.files.cert);
     });
 
@@ -94,9 +116,13 @@ describeWithPrograms(
           }
         }
       }
-      // How much room its disk has is the machine's affair.
-      const alerts = (await prometheus.alerts()).map(({ labels }) => labels.alertname);
-      expect(alerts.filter((name) => name !== "DragonflyCacheDiskFull")).toEqual([]);
+      // How much room the supernode's disk has is the machine's affair.
+      const { node: supernode } = cluster.supernode;
+      const alerts = (await prometheus.alerts()).filter(
+        ({ labels: { alertname, instance } }) =>
+          alertname !== "DragonflyCacheDiskFull" || instance !== supernode,
+      );
+      expect(alerts).toEqual([]);
     });
 
     describe("when something is wrong", () => {
@@ -117,6 +143,26 @@ describeWithPrograms(
         expect(annotations.summary).toContain(instance(node));
       });
 
+      it("a certificate that ends: DragonflyCertificateExpiresSoon, then …Expires", async () => {
+        const node = cluster.nodes[0]!;
+        const labels = { instance: instance(node), certificate: "certpem" };
+        const names = [node.address, REGISTRY_NAME];
+        await authority.renew(node.identity, 10, ...names);
+        await prometheus.fires("DragonflyCertificateExpiresSoon", labels);
+        const firing = (await prometheus.alerts()).map(({ labels }) => labels.alertname);
+        expect(firing).not.toContain("DragonflyCertificateExpires");
+        await authority.renew(node.identity, 2, ...names);
+        await prometheus.fires("DragonflyCertificateExpires", labels);
+      });
+
+      it("a disk that somebody fills: DragonflyCacheDiskFull", async () => {
+        const node = cluster.nodes[0]!;
+        const filler = onDiskOf(node.process.pid, `${disk}/somebody-elses`);
+        await writeFile(filler, Buffer.alloc(115 * MB));
+        await prometheus.fires("DragonflyCacheDiskFull", { instance: instance(node) });
+        await rm(filler);
+      });
+
       it("a supernode that is gone: DragonflySupernodeDown, and DragonflyNodeFallsBack", async () => {
         await cluster.supernode.process.stop();
         await prometheus.fires("DragonflySupernodeDown", { instance: cluster.supernode.node });
@@ -129,6 +175,18 @@ describeWithPrograms(
           instance: instance(node),
           reason: "open_failed",
         });
+      });
+
+      it("nodes that share no supernode: DragonflyRegistryEgressHigh", async () => {
+        const firing = (await prometheus.alerts()).map(({ labels }) => labels.alertname);
+        expect(firing).not.toContain("DragonflyRegistryEgressHigh");
+        const image = await createImage(scratch, "unshared", [40 * MB]);
+        await registry.push(image, "unshared");
+        for (const node of cluster.nodes) {
+          const into = await scratch.directory("unshared", node.address);
+          await expectImage(pull(node, "unshared", into), into, image);
+        }
+        await prometheus.fires("DragonflyRegistryEgressHigh");
       });
 
       it("a registry that is gone: DragonflyPullsFail", async () => {

@@ -43,6 +43,13 @@ export class Authority {
     return write(join(this.directory, ".."), `leaf${this.#leaves}`, pair);
   }
 
+  /** Puts another certificate in a leaf's place, which is good for so many days. */
+  async renew({ cert, key }: CertificateFiles, days: number, ...names: string[]): Promise<void> {
+    const pair = await mintLeaf(this.files.pair, { names, days, nowMs: Date.now() });
+    await writeFile(key, pair.key);
+    await writeFile(cert, pair.cert);
+  }
+
   /** Signs a certificate for one of our programs: it asks by it, and is asked. */
   async member(...names: string[]): Promise<CertificateFiles> {
     const options = { names, days: 1, nowMs: Date.now(), client: true };

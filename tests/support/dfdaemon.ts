@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { freePort, freshAddress, type Place } from "./addresses.ts";
-import type { Authority } from "./authority.ts";
+import type { Authority, CertificateFiles } from "./authority.ts";
 import { ourProgram } from "./our_programs.ts";
 import { accepts, RunningProgram } from "./process.ts";
 import { hostAliases, REGISTRY_NAME, type Registry } from "./registry.ts";
@@ -40,11 +40,13 @@ export class Dfdaemon {
   readonly home: string;
   /** `http://address:port` or `https://…`, as clients name the proxy. */
   readonly url: string;
+  /** What it shows by `https`; by `http` what it mints by. */
+  readonly identity: CertificateFiles;
   process: RunningProgram;
   readonly #start: () => Promise<RunningProgram>;
 
   private constructor(
-    place: Pick<Dfdaemon, "address" | "port" | "peerPort" | "home" | "url">,
+    place: Pick<Dfdaemon, "address" | "port" | "peerPort" | "home" | "url" | "identity">,
     process: RunningProgram,
     start: () => Promise<RunningProgram>,
   ) {
@@ -53,6 +55,7 @@ export class Dfdaemon {
     this.peerPort = place.peerPort;
     this.home = place.home;
     this.url = place.url;
+    this.identity = place.identity;
     this.process = process;
     this.#start = start;
   }
@@ -100,7 +103,8 @@ export class Dfdaemon {
       return process;
     };
     const url = `${scheme}://${address}:${port}`;
-    return new Dfdaemon({ address, port, peerPort, home, url }, await start(), start);
+    const node = { address, port, peerPort, home, url, identity };
+    return new Dfdaemon(node, await start(), start);
   }
 
   /** Ends the process by `signal` and starts it again with the same configuration and cache. */

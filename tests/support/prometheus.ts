@@ -9,6 +9,12 @@ import type { Scratch } from "./scratch.ts";
 /** The alerts that the packages bring. */
 export const ALERTS = resolve(import.meta.dirname, "../../packaging/prometheus/alerts.yml");
 
+/** What in the rules is for a production's sizes, and what it is here. */
+const SIZES = [
+  ["dfdaemon_cache_free_bytes < 2e9", "dfdaemon_cache_free_bytes < 32e6"],
+  ["> 10e9", "> 10e6"],
+] as const;
+
 /** How often it asks, and looks at its rules: a test does not wait for minutes. */
 const INTERVAL = "500ms";
 
@@ -35,7 +41,8 @@ export class Prometheus {
   }
 
   /**
-   * Starts it with our alerts, which here do not wait (`for: 0s`).
+   * Starts it with our alerts, which here do not wait (`for: 0s`), and speak of megabytes where they speak of
+   * gigabytes.
    *
    * @param caFile PEM of the authority that signs for the nodes
    */
@@ -44,7 +51,11 @@ export class Prometheus {
     const port = await freePort(address);
     const home = await scratch.directory("prometheus");
     const rules = join(home, "alerts.yml");
-    const alerts = await readFile(ALERTS, "utf8");
+    let alerts = await readFile(ALERTS, "utf8");
+    for (const [there, here] of SIZES) {
+      if (!alerts.includes(there)) throw new Error(`no alert says "${there}" any more`);
+      alerts = alerts.replace(there, here);
+    }
     await writeFile(rules, alerts.replace(/\bfor: \w+/g, "for: 0s"));
     const config = join(home, "prometheus.yml");
     const nodes = cluster.nodes.map((node) => `${node.address}:${node.port}`);
