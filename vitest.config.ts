@@ -9,8 +9,9 @@ const others = ["node_modules/**", "dist/**"];
 
 export default defineConfig({
   test: {
-    // The end-to-end tests start real programs: two cores do not carry many of them at once.
-    maxWorkers: 2,
+    // The end-to-end tests start real programs, and wait a good part of their time: two cores carry three of
+    // them, not many more.
+    maxWorkers: 3,
     reporters: report ? ["default", ["json", { outputFile: report }]] : ["default"],
     projects: [
       {

@@ -25,7 +25,7 @@ export async function readOptions(args: readonly string[]): Promise<ChaosOptions
     )
     .addOption(wholeNumberOption("--seeds <n>", "schedules to run", 1, 100_000, 25))
     .addOption(wholeNumberOption("--first <seed>", "seed of the first one", 0, 2 ** 31, 1))
-    .addOption(wholeNumberOption("--lanes <n>", "schedules at a time", 1, 16, 2))
+    .addOption(wholeNumberOption("--lanes <n>", "schedules at a time", 1, 16, 3))
     .addOption(
       wholeNumberOption(
         "--patience <times>",

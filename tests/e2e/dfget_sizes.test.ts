@@ -42,7 +42,11 @@ describe.each<CdnPattern>(["local", "source"])(
 
     async function fetchOn(host: DfgetHost, file: SourceUrl): Promise<Finished> {
       const output = `${host.home}/output`;
-      const args = ["-u", file.url, "-o", output, "--node", supernode.node, "--showbar"];
+      const args = [
+        ...["-u", file.url, "-o", output, "--node", supernode.node, "--showbar"],
+        // By default 300 MB take 15 s.
+        ...["--locallimit", "1G", "--totallimit", "1G"],
+      ];
       const dfget = await startDfget(scratch, host, args).finished();
       expect(dfget, dfget.output).toMatchObject({ code: 0 });
       expect(dfget.stdout.toString()).toContain(`download SUCCESS`);

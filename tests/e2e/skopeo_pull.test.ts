@@ -13,10 +13,11 @@ describeWithPrograms(
   "skopeo pulls an image through three nodes at once",
   { programs: ["skopeo", "docker-registry"] },
   () => {
-    const repository = "wikimedia/mediawiki";
+    const repository = (scheme: string) => `wikimedia/mediawiki-${scheme}`;
     let scratch: Scratch;
     let registry: Registry;
-    let image: Image;
+    /** What is pulled by each scheme: the large one by one of them, as it takes its time. */
+    let images: Readonly<Record<"http" | "https", Image>>;
     /** Signs what the nodes show; skopeo trusts it alone, so it cannot have gone around them. */
     let authority: Authority;
 
@@ -24,8 +25,12 @@ describeWithPrograms(
       scratch = await Scratch.open("skopeo-pull");
       registry = await Registry.start(scratch);
       authority = await Authority.create(scratch, "nodes");
-      image = await createImage(scratch, "large", [5 * MB, 64 * MB, 200 * MB]);
-      await registry.push(image, repository);
+      images = {
+        http: await createImage(scratch, "large", [5 * MB, 64 * MB, 200 * MB]),
+        https: await createImage(scratch, "small", [5 * MB, 30 * MB]),
+      };
+      for (const [scheme, image] of Object.entries(images))
+        await registry.push(image, repository(scheme));
     });
     afterAll(() => scratch?.close());
 
@@ -35,6 +40,7 @@ describeWithPrograms(
         { timeout: 240_000 },
         async (scheme) => {
           const nodes = 3;
+          const image = images[scheme];
           const cluster = await startCluster(scratch, {
             nodes,
             cdnPattern,
@@ -49,7 +55,9 @@ describeWithPrograms(
               const into = `${pulled}/${index}`;
               const proxy = node.url;
               const trust = authority.directory;
-              const pull = startSkopeoPull(scratch, { registry, repository, into, proxy, trust });
+              const pull = startSkopeoPull(scratch, {
+                ...{ registry, repository: repository(scheme), into, proxy, trust },
+              });
               await expectImage(pull, into, image);
             }),
           );
