@@ -160,7 +160,7 @@ export class SupernodeMetrics implements SupernodeObserver {
       },
     );
     this.#gauge("cache_size_bytes", "Bytes of own copies on disk", [], async (gauge) => {
-      gauge.set(await cache.size());
+      gauge.set((await cache.totals()).bytes);
     });
     this.#gauge("cache_free_bytes", "Bytes free on the disk of own copies", [], async (gauge) => {
       gauge.set(await cache.freeBytes());

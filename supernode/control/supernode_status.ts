@@ -17,7 +17,7 @@ export async function supernodeStatus(of: {
   startedMs: number;
 }): Promise<StatusView> {
   const { core, jobs, config, draining, startedMs } = of;
-  const [files, freeBytes] = await Promise.all([core.cache.list(), core.cache.freeBytes()]);
+  const [held, freeBytes] = await Promise.all([core.cache.totals(), core.cache.freeBytes()]);
   const { running, waiting } = core.downloads();
   return {
     version: VERSION,
@@ -34,11 +34,7 @@ export async function supernodeStatus(of: {
       seeds: running + waiting,
       preheats: jobs.active,
     },
-    cache: {
-      files: files.length,
-      bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
-      freeBytes,
-    },
+    cache: { ...held, freeBytes },
   };
 }
 

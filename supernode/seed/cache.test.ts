@@ -81,16 +81,24 @@ it("knows how large it is, and asks the disk only for what earlier runs have lef
   const later = new SeedCache(root);
   const other = ID.replace("abc", "def");
   await (await write(later, other, "0123456789")).close();
-  expect(await later.size()).toBe(25);
+  expect(await later.totals()).toEqual({ files: 2, bytes: 25 });
   const writer = await write(later, other, "0123456789", "x".repeat(10));
-  expect(await later.size()).toBe(35);
+  expect(await later.totals()).toEqual({ files: 2, bytes: 35 });
   await writer.complete(12, MD5, 12);
   await writer.close();
-  expect(await later.size()).toBe(27);
+  expect(await later.totals()).toEqual({ files: 2, bytes: 27 });
   await rm(later.path(ID));
-  expect(await later.size()).toBe(27);
+  expect(await later.totals()).toEqual({ files: 2, bytes: 27 });
   await later.drop(ID);
-  expect(await later.size()).toBe(12);
+  expect(await later.totals()).toEqual({ files: 1, bytes: 12 });
+});
+
+it("does not count what was dropped before the first count", async () => {
+  await (await cache.write(ID, HEAD)).close();
+  const later = new SeedCache(root);
+  await later.drop(ID);
+  await later.drop(ID.replace("abc", "def"));
+  expect(await later.totals()).toEqual({ files: 0, bytes: 0 });
 });
 
 it("is in use when it is touched", async () => {

@@ -146,18 +146,21 @@ export class SeedCache {
     return files;
   }
 
-  /** Bytes of all copies: the disk is asked for those of earlier runs once. */
-  async size(): Promise<number> {
+  /** How many copies there are, and their bytes: the disk is asked for those of earlier runs once. */
+  async totals(): Promise<{ files: number; bytes: number }> {
     this.#counting ??= this.list().then((files) => {
       for (const { taskId, bytes } of files) {
         if (!this.#sizes.has(taskId)) this.#sizes.set(taskId, { bytes });
+      }
+      for (const [taskId, { dropped }] of this.#sizes) {
+        if (dropped) this.#sizes.delete(taskId);
       }
       this.#counted = true;
     });
     await this.#counting;
     let sum = 0;
     for (const { bytes } of this.#sizes.values()) sum += bytes;
-    return sum;
+    return { files: this.#sizes.size, bytes: sum };
   }
 
   /** Deletes a copy; returns its bytes, 0 where there is none. */
@@ -170,7 +173,7 @@ export class SeedCache {
     await rm(this.path(taskId), { force: true });
     if (this.#counted) this.#sizes.delete(taskId);
     // Who counts just now may have seen it still.
-    else this.#sizes.set(taskId, { bytes: 0 });
+    else this.#sizes.set(taskId, { bytes: 0, dropped: true });
     return bytes;
   }
 
@@ -184,6 +187,8 @@ export class SeedCache {
 /** Bytes of a copy on disk; its writer keeps it up to date. */
 interface CopySize {
   bytes: number;
+  /** It went before all were counted. */
+  dropped?: boolean;
 }
 
 /** Writes one copy. */
