@@ -44,8 +44,10 @@ export async function doctor(flags: DoctorFlags): Promise<number> {
   found(finding);
   if (node) {
     node.image = flags.image;
-    if (image && flags.authfile)
-      node.authorization = await authorizationFor(image.host, flags.authfile);
+    if (image && flags.authfile) {
+      const authorization = await authorizationFor(image.host, flags.authfile);
+      node.credentials = async () => authorization;
+    }
     for await (const one of runChecks(CHECKS, node)) found(one);
     node.http.close();
   }

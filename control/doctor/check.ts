@@ -33,8 +33,8 @@ export interface NodeUnderTest {
   host: HostFiles;
   /** An image that can be pulled, as people name it. */
   image?: string | undefined;
-  /** An `Authorization` header for its registry. */
-  authorization?: string | undefined;
+  /** A Basic `Authorization` header for a registry (`host[:port]`) that asks for one, where this host has it. */
+  credentials(host: string): Promise<string | undefined>;
 }
 
 /** Looks at one side of a node. */

@@ -8,6 +8,7 @@ import {
 import { HttpClient } from "../../runtime/http_client.ts";
 import { openLinks } from "../../runtime/links/links.ts";
 import { getLogger } from "../../runtime/logger.ts";
+import { usualAuthorizationFor } from "../auth_file.ts";
 import { HostFiles } from "../setup/host_files.ts";
 import { urlOf } from "../setup/node_setup.ts";
 import { SupernodeApi } from "../supernode_api.ts";
@@ -41,6 +42,7 @@ export async function lookAtNode(
       dfdaemon: urlOf(config),
       supernodes: peer.supernodes.map((address) => new SupernodeApi(address, http)),
       host: new HostFiles(root),
+      credentials: (host) => usualAuthorizationFor(host, process.env),
     };
     return { finding: judge(node, isThere), node };
   } catch (error) {

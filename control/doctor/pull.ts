@@ -6,11 +6,12 @@ import { showBytes } from "../amounts.ts";
 import { manifestUrl, parseImage } from "../image_reference.ts";
 import type { Check, Finding, NodeUnderTest } from "./check.ts";
 import { trustOf } from "./registry.ts";
+import { CredentialsWanted, RegistrySession } from "./registry_session.ts";
 
 const NAME = "pull";
 /** Milliseconds for one answer. */
 const ANSWER_MS = 10_000;
-/** Bytes of a manifest, or of an image's configuration, at most. */
+/** Bytes of an image's configuration at most. */
 const MOST_BYTES = 8 * 1024 * 1024;
 
 const ACCEPT = [
@@ -28,33 +29,47 @@ const catalogSchema = z.object({ repositories: z.array(z.string()).nullable() })
 const tagsSchema = z.object({ tags: z.array(z.string()).nullable() });
 
 /** Asked for something that the registry does not give without more. */
-class RegistrySilent extends Error {}
+class RegistrySilent extends Error {
+  readonly todo: string;
+
+  constructor(message: string, todo = "name an image that can be pulled: --image") {
+    super(message);
+    this.todo = todo;
+  }
+}
+
+const LOG_IN =
+  "log in as the user that runs dfctl (docker login, podman login), or name an image by --image and credentials by --authfile; those in a credential helper cannot be read";
 
 /** Pulls a small blob through dfdaemon, and straight from the registry, and compares the two. */
 export const pull: Check = {
   name: NAME,
   patienceMs: 20_000,
   async run(node) {
+    const session = new RegistrySession(node);
     let blob: string;
     try {
-      blob = await smallBlob(node);
+      blob = await smallBlob(node, session);
     } catch (error) {
       if (!(error instanceof RegistrySilent)) throw error;
-      const todo =
-        "name an image that can be pulled: --image, with --authfile where it is not for all";
-      return [{ name: NAME, state: "warn", says: `nothing to try: ${error.message}`, todo }];
+      const { message, todo } = error;
+      return [{ name: NAME, state: "warn", says: `nothing to try: ${message}`, todo }];
     }
-    return [await compare(node, blob)];
+    return [await compare(node, session, blob)];
   },
 };
 
-async function compare(node: NodeUnderTest, blob: string): Promise<Finding> {
+async function compare(
+  node: NodeUnderTest,
+  { headers }: RegistrySession,
+  blob: string,
+): Promise<Finding> {
   const { pathname, host } = new URL(blob);
   const before = await fallbacks(node);
   let through: Uint8Array;
   try {
     through = await get(node, `${node.dfdaemon}${pathname}?ns=${host}`, {
-      tls: { insecure: true },
+      ...{ headers, tls: { insecure: true } },
     });
   } catch (error) {
     return {
@@ -62,7 +77,7 @@ async function compare(node: NodeUnderTest, blob: string): Promise<Finding> {
       todo: "look into dfdaemon's log (journalctl -u dragonfly-dfdaemon)",
     };
   }
-  const straight = await get(node, blob, { tls: trustOf(node, blob) });
+  const straight = await get(node, blob, { headers, tls: trustOf(node, blob) });
   const hash = createHash("sha256").update(through).digest("hex");
   if (!pathname.endsWith(hash) || !Buffer.from(straight).equals(through))
     return {
@@ -86,10 +101,10 @@ async function compare(node: NodeUnderTest, blob: string): Promise<Finding> {
 }
 
 /** The URL of an image's configuration: a blob of a few kB that each image has. */
-async function smallBlob(node: NodeUnderTest): Promise<string> {
-  let url = node.image ? manifestUrl(parseImage(node.image)) : await someManifest(node);
+async function smallBlob(node: NodeUnderTest, session: RegistrySession): Promise<string> {
+  let url = node.image ? manifestUrl(parseImage(node.image)) : await someManifest(node, session);
   for (let depth = 0; depth < 3; depth++) {
-    const { config, manifests } = await ask(node, url, manifestSchema);
+    const { config, manifests } = await ask(session, url, manifestSchema);
     const repository = url.replace(/\/manifests\/[^/]+$/, "");
     if (config) return `${repository}/blobs/${config.digest}`;
     if (!manifests?.[0]) break;
@@ -99,25 +114,23 @@ async function smallBlob(node: NodeUnderTest): Promise<string> {
 }
 
 /** Some image that the registry lists. */
-async function someManifest(node: NodeUnderTest): Promise<string> {
+async function someManifest(node: NodeUnderTest, session: RegistrySession): Promise<string> {
   const remote = node.config.registry_mirror.remote.replace(/\/$/, "");
-  const { repositories } = await ask(node, `${remote}/v2/_catalog?n=20`, catalogSchema);
+  const { repositories } = await ask(session, `${remote}/v2/_catalog?n=20`, catalogSchema);
   for (const name of (repositories ?? []).slice(0, 3)) {
-    const { tags } = await ask(node, `${remote}/v2/${name}/tags/list`, tagsSchema);
+    const { tags } = await ask(session, `${remote}/v2/${name}/tags/list`, tagsSchema);
     if (tags?.[0]) return `${remote}/v2/${name}/manifests/${tags[0]}`;
   }
   throw new RegistrySilent("the registry lists no image");
 }
 
 async function ask<Schema extends z.ZodType>(
-  node: NodeUnderTest,
+  session: RegistrySession,
   url: string,
   schema: Schema,
 ): Promise<z.output<Schema>> {
-  const headers = headersOf(node, { accept: ACCEPT });
-  const signal = AbortSignal.timeout(ANSWER_MS);
-  const init = { headers, tls: trustOf(node, url), signal };
-  const answer = await node.http.text(url, init, MOST_BYTES).catch((error: Error) => {
+  const answer = await session.text(url, ACCEPT).catch((error: Error) => {
+    if (error instanceof CredentialsWanted) throw new RegistrySilent(error.message, LOG_IN);
     throw new RegistrySilent(error.message);
   });
   if (answer.status !== 200)
@@ -131,15 +144,11 @@ async function ask<Schema extends z.ZodType>(
 
 async function get(node: NodeUnderTest, url: string, init: HttpRequestInit): Promise<Uint8Array> {
   const signal = AbortSignal.timeout(ANSWER_MS);
-  const asked = { headers: headersOf(node), maxRedirects: 5, signal, ...init };
+  const asked = { maxRedirects: 5, signal, ...init };
   const answer = await node.http.request(url, asked);
   const body = await readBody(answer, MOST_BYTES);
   if (answer.status === 200) return body;
   throw new Error(`${new URL(url).pathname} answers ${answer.status}`);
-}
-
-function headersOf({ authorization }: NodeUnderTest, more: Record<string, string> = {}) {
-  return authorization ? { ...more, authorization } : more;
 }
 
 /** How often dfdaemon has gone straight to a registry, by reason. */

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { formatDigest, parseDigest } from "../../protocol/digest.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
-import { type Challenge, fetchToken, parseChallenges } from "./bearer.ts";
+import { type Challenge, fetchToken, parseChallenges } from "../../runtime/registry_token.ts";
 import { choosePlatforms, MANIFEST_TYPES, type Platform, parseManifest } from "./manifest.ts";
 import { PreheatError } from "./preheat_error.ts";
 

@@ -1,4 +1,4 @@
-import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
@@ -7,13 +7,14 @@ import { parse, stringify } from "yaml";
 import { createAuthority, mintLeaf } from "../../runtime/certificates.ts";
 import { Authority } from "../support/authority.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
-import type { Dfdaemon } from "../support/dfdaemon.ts";
+import { Dfdaemon } from "../support/dfdaemon.ts";
 import { createImage, MB } from "../support/image.ts";
 import { ourProgram } from "../support/our_programs.ts";
 import { run, runWell } from "../support/process.ts";
 import { describeWithPrograms } from "../support/programs.ts";
-import { REGISTRY_NAME, Registry } from "../support/registry.ts";
+import { ACCOUNT, REGISTRY_NAME, Registry } from "../support/registry.ts";
 import { Scratch } from "../support/scratch.ts";
+import { TokenServer } from "../support/token_server.ts";
 
 interface Finding {
   name: string;
@@ -223,6 +224,47 @@ describeWithPrograms(
         { state: "fail", says: expect.stringMatching(/\.yml:\d+: prot: unknown key/) },
       ]);
       expect(code).toBe(2);
+    });
+
+    it("pulls from a registry that wants tokens, where somebody has logged in", async () => {
+      const tokens = await TokenServer.start(scratch, ACCOUNT, authority);
+      const restricted = await Registry.start(scratch, { tokens });
+      // What skopeo trusts when it pushes.
+      await copyFile(authority.files.cert, join(restricted.authority.directory, "tokens.crt"));
+      await restricted.push(await createImage(scratch, "restricted", [MB]), "team/restricted");
+      const supernodes = [cluster.supernode.node];
+      const other = await Dfdaemon.start(scratch, { supernodes, registry: restricted, authority });
+      const pull = async (...more: string[]) => {
+        const file = join(other.home, `dfdaemon-${other.port}.yml`);
+        const flags = ["--config", file, "--json", "doctor", "--root", root, ...more];
+        // Stands for the host's own list of authorities.
+        const env = { HOME: other.home, SSL_CERT_FILE: authority.files.cert };
+        const finished = await run(scratch, [...ourProgram("dfctl"), ...flags], { env });
+        for (const secret of [ACCOUNT.password, basic, ...tokens.given])
+          expect(finished.output).not.toContain(secret);
+        const { findings } = JSON.parse(finished.stdout.toString()) as { findings: Finding[] };
+        return findings.find(({ name }) => name === "pull");
+      };
+      const basic = Buffer.from(`${ACCOUNT.user}:${ACCOUNT.password}`).toString("base64");
+      const image = ["--image", `${restricted.host}/team/restricted`];
+      expect(await pull(...image)).toMatchObject({
+        state: "warn",
+        says: expect.stringMatching(/401, and there are no credentials for docker-registry/),
+        todo: expect.stringContaining("docker login"),
+      });
+      await mkdir(join(other.home, ".docker"));
+      const login = { auths: { [restricted.host]: { auth: basic } } };
+      await writeFile(join(other.home, ".docker/config.json"), JSON.stringify(login));
+      const good = { state: "ok", says: expect.stringContaining("came by p2p") };
+      expect(await pull(...image)).toMatchObject(good);
+      expect(await pull()).toMatchObject(good);
+      const wrong = join(other.home, "wrong.json");
+      const auth = Buffer.from("planted-user:another").toString("base64");
+      await writeFile(wrong, JSON.stringify({ auths: { [restricted.host]: { auth } } }));
+      expect(await pull(...image, "--authfile", wrong)).toMatchObject({
+        state: "warn",
+        says: expect.stringMatching(/token server .* answered 401$/),
+      });
     });
 
     it("with no rights, no dfdaemon and no network it says what it cannot see, and ends", async () => {

@@ -1,5 +1,6 @@
 import { createPrivateKey, sign, X509Certificate } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { freshAddress } from "./addresses.ts";
 import { Authority } from "./authority.ts";
@@ -41,9 +42,10 @@ export class TokenServer {
     this.rootCertBundle = authority.files.cert;
   }
 
-  static async start(scratch: Scratch, account: Account): Promise<TokenServer> {
+  /** @param tls signs what it shows; without, it is asked in the clear */
+  static async start(scratch: Scratch, account: Account, tls?: Authority): Promise<TokenServer> {
     const address = freshAddress();
-    const server = createServer();
+    const server = tls ? createTlsServer((await tls.leaf(address)).pair) : createServer();
     await new Promise<void>((resolve) => server.listen(0, address, resolve));
     scratch.defer(() => {
       server.close();
@@ -51,7 +53,11 @@ export class TokenServer {
     });
     const { port } = server.address() as AddressInfo;
     const authority = await Authority.create(scratch, `tokens-${port}`);
-    const tokens = new TokenServer(`http://${address}:${port}/token`, authority, account);
+    const tokens = new TokenServer(
+      `http${tls ? "s" : ""}://${address}:${port}/token`,
+      authority,
+      account,
+    );
     server.on("request", (request, response) => tokens.#answer(request, response));
     return tokens;
   }

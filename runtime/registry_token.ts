@@ -1,7 +1,6 @@
 import * as z from "zod";
-import type { HttpClient } from "../../runtime/http_client.ts";
-import { redactUrl } from "../../runtime/redact_url.ts";
-import { PreheatError } from "./preheat_error.ts";
+import { type HttpClient, HttpError } from "./http_client.ts";
+import { redactUrl } from "./redact_url.ts";
 
 /** One challenge of a `WWW-Authenticate` header, its scheme in lower case. */
 export interface Challenge {
@@ -39,16 +38,16 @@ export function parseChallenges(header: string): Challenge[] {
 /**
  * Where to ask for the token that a Bearer challenge wants.
  *
- * @throws {PreheatError} when the challenge names no usable place
+ * @throws {HttpError} when the challenge names no usable place
  */
 export function tokenUrl(challenge: Challenge, registryUrl: string): string {
   const { realm, service, scope } = challenge.params;
   if (!realm || !URL.canParse(realm)) {
-    throw new PreheatError(`${redactUrl(registryUrl)} asks for a token but not where from (realm)`);
+    throw new HttpError(`${redactUrl(registryUrl)} asks for a token but not where from (realm)`);
   }
   const url = new URL(realm);
   if (url.protocol !== "https:" && url.protocol !== new URL(registryUrl).protocol) {
-    throw new PreheatError(
+    throw new HttpError(
       `${redactUrl(registryUrl)} wants credentials sent unencrypted to ${redactUrl(realm)}`,
     );
   }
@@ -70,7 +69,7 @@ const tokenAnswerSchema = z
  * Gets the token a Bearer challenge asks for.
  *
  * @param credentials the value of a Basic `Authorization` header, where the user has one
- * @throws {PreheatError} when the token server refuses or answers nonsense
+ * @throws {HttpError} when the token server refuses or answers nonsense
  */
 export async function fetchToken(
   client: HttpClient,
@@ -84,13 +83,13 @@ export async function fetchToken(
     maxRedirects: 3,
   });
   if (answer.status !== 200) {
-    throw new PreheatError(`token server ${redactUrl(url)} answered ${answer.status}`);
+    throw new HttpError(`token server ${redactUrl(url)} answered ${answer.status}`);
   }
   let parsed: z.infer<typeof tokenAnswerSchema>;
   try {
     parsed = tokenAnswerSchema.parse(JSON.parse(answer.text));
   } catch {
-    throw new PreheatError(`token server ${redactUrl(url)} answered without a token`);
+    throw new HttpError(`token server ${redactUrl(url)} answered without a token`);
   }
   return {
     token: parsed.token ?? parsed.access_token ?? "",

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseChallenges, tokenUrl } from "./bearer.ts";
+import { parseChallenges, tokenUrl } from "./registry_token.ts";
 
 describe("challenges", () => {
   test.each([
