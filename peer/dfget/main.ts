@@ -8,7 +8,11 @@ await runMain("dfget", async () => {
     exitCode = code;
   });
   const args = process.argv.slice(2);
-  // As v1 does: a bare `dfget` asks what it can do.
-  await parseCommandLine(program, args.length === 0 ? ["--help"] : args);
+  if (args.length === 0) {
+    // As v1 does: a bare `dfget` is a mistake, and shows what it can do.
+    process.stderr.write(`dfget: no URL: give one with --url\n\n${program.helpInformation()}`);
+    return 1;
+  }
+  await parseCommandLine(program, args);
   return exitCode;
 });

@@ -21,10 +21,10 @@ async function dfget(...args: string[]) {
 }
 
 describe("dfget's exit codes", () => {
-  it("0 and the help, where nothing is asked for at all", async () => {
+  it("1 and the help, where nothing is asked for at all", async () => {
     const finished = await run(scratch, ourProgram("dfget"));
-    expect(finished).toMatchObject({ code: 0 });
-    expect(finished.stdout.toString()).toContain("--url");
+    expect(finished).toMatchObject({ code: 1 });
+    expect(finished.stderr).toContain("--minrate");
   });
 
   const URL = "http://127.0.0.1:1/x";

@@ -93,11 +93,24 @@ describe.each(PROGRAMS)("%s", (program) => {
     [["completion", "bash"], "complete "],
     [["completion", "zsh"], `#compdef ${program}`],
     [["completion", "fish"], `complete -c ${program}`],
+    [["completion", "powershell"], `-CommandName '${program}' -ScriptBlock`],
   ])("%j", async (args, expected) => {
     const script = await start(...args);
     expect(script, script.output).toMatchObject({ code: 0 });
     expect(script.stdout.toString()).toContain(expected);
   });
+
+  it.concurrent.each(["bash", "fish", "powershell", "zsh"])(
+    "completion %s offers the same words without their descriptions",
+    async (shell) => {
+      const described = (await start("completion", shell)).stdout.toString();
+      const bare = (await start("completion", shell, "--no-descriptions")).stdout.toString();
+      const help = "show the version";
+      expect(described.includes(help)).toBe(shell !== "bash");
+      expect(bare).not.toContain(help);
+      for (const command of Object.keys(COMMANDS[program])) expect(bare).toContain(command);
+    },
+  );
 
   it("completes words in bash", async () => {
     const script = (await start("completion", "bash")).stdout.toString();
@@ -115,9 +128,9 @@ describe.each(PROGRAMS)("%s", (program) => {
   });
 
   it("refuses a shell for which it has no script, by code 1", async () => {
-    const refused = await start("completion", "powershell");
+    const refused = await start("completion", "tcsh");
     expect(refused).toMatchObject({ code: 1 });
-    expect(refused.stderr).toMatch(/powershell.*bash, fish, zsh/);
+    expect(refused.stderr).toMatch(/tcsh.*bash, fish, powershell, zsh/);
   });
 
   it.each([["nonsense"], ["version", "nonsense"], ["help", "nonsense"]])(
