@@ -36,7 +36,10 @@ export function dfdaemonCommand(actions: DfdaemonActions): Command {
     .option("--hostIp <address>", "address to listen on (default: 127.0.0.1)")
     .option("--certpem <path>", "certificate chain by which dfdaemon is reached by TLS")
     .option("--keypem <path>", "its key")
-    .option("--registry <url>", "registry to mirror; overrides registry_mirror.remote")
+    .option(
+      "--registry <url>",
+      "registry to mirror; overrides registry_mirror.remote (default: https://index.docker.io)",
+    )
     .option("--node <nodes>", "supernodes, host[:8002][=weight], comma separated", collectList)
     .option("--ratelimit <rate>", "limit of downloads, such as 20M (default: 20M)")
     .option("--workHome <path>", "cache and logs (default: $HOME/.small-dragonfly)")

@@ -78,7 +78,7 @@ export function createDfgetCommand(name: string): Command {
     .addOption(
       new Option(
         "-p, --pattern <pattern>",
-        "p2p, cdn (only from the supernode) or source (straight)",
+        "p2p, cdn (only from the supernode) or source (straight) (default: p2p)",
       ).choices(["p2p", "cdn", "source"]),
     )
     .option("-n, --node <nodes>", "supernodes, host[:8002][=weight], comma separated")

@@ -150,7 +150,7 @@ describe.each(["supernode", "dfdaemon"] as const)("%s config default", (program)
         (await runWell(scratch, [...ourProgram(program), "config", ...args])).stdout.toString(),
       );
     const v1 = await readFile(
-      join(import.meta.dirname, `v1/${program}-config-default.yml`),
+      join(import.meta.dirname, `../conformance/transcripts/${program}-config-default.yml`),
       "utf8",
     );
     const shown = await show("default");

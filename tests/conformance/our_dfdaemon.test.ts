@@ -12,9 +12,9 @@ import { ask, userExchanges } from "./dfdaemon_answers.ts";
 import { diff } from "./diff.ts";
 import { DFDAEMON_DIFFERENCES } from "./differences.ts";
 import { Ledger } from "./ledger.ts";
-import { Origin } from "./origin.ts";
+import { Origin, type SourceRequest } from "./origin.ts";
 import { recordedForm, sentForm } from "./request_form.ts";
-import { readTranscript } from "./transcript.ts";
+import { readTranscript, transcriptText } from "./transcript.ts";
 
 const ledger = new Ledger(DFDAEMON_DIFFERENCES);
 let scratch: Scratch;
@@ -25,6 +25,8 @@ beforeAll(async () => {
   scratch.defer(() => origin.close());
 });
 afterAll(() => scratch?.close());
+
+type RegistryRequest = Pick<SourceRequest, "path" | "headers">;
 
 /** The address of the node that was recorded. */
 const RECORDED_IP = "127.0.0.5";
@@ -77,6 +79,30 @@ describe("our dfdaemon answers its users as v1's does", () => {
   it.each(userExchanges())("curl $command", async ({ command, recorded }) => {
     ledger.enter(`curl ${command}`, diff(recorded, await ask(command, dfdaemon)));
     ledger.expectNothingElse();
+  });
+
+  it("and asks the registry for the same, in the same user's name", () => {
+    const asked = (requests: readonly RegistryRequest[]) => {
+      const byPath = new Map<string, Set<string>>();
+      for (const { path, headers } of requests) {
+        const { authorization = "", accept = "", "user-agent": agent = "" } = headers;
+        const inWhoseName = byPath.get(path) ?? new Set();
+        byPath.set(path, inWhoseName.add([authorization, accept, agent].join(" ")));
+      }
+      return byPath;
+    };
+    const { exchanges } = JSON.parse(transcriptText("dfdaemon-origin.json")) as {
+      exchanges: { url: string; headers: RegistryRequest["headers"] }[];
+    };
+    const recorded = exchanges
+      .map(({ url, headers }) => ({ path: url, headers }))
+      // Of another registry, which ours asks: see differences.ts.
+      .filter(({ path }) => !path.includes("ns=docker.io"));
+    const ours = origin.requests.filter(({ path }) => path.startsWith("/v2/"));
+    expect(asked(ours)).toEqual(asked(recorded));
+    // v1 tells the registry what is the node's own affair.
+    const told = ours.flatMap(({ headers }) => Object.keys(headers));
+    expect(told.filter((name) => /^(x-forwarded-for|proxy-connection)$/.test(name))).toEqual([]);
   });
 
   it("by p2p, and with the user's own credentials", async () => {

@@ -11,30 +11,8 @@ import { Ledger } from "./ledger.ts";
 import { Origin, sourceFile } from "./origin.ts";
 import { RecordedSupernode } from "./recorded_supernode.ts";
 import { purpose, recordedForm, recordedPurposes, sentForm } from "./request_form.ts";
+import { PLAYED_TO_OUR_DFGET } from "./scenarios.ts";
 import { type Pattern, parameters, readTranscript, type Transcript } from "./transcript.ts";
-
-const SCENARIOS = [
-  "tiny",
-  "cold-three",
-  "second-three",
-  "empty",
-  "p4m",
-  "p4m5",
-  "p4m1",
-  "big",
-  "big-second",
-  "kill-midway",
-  "missing",
-  "auth-none",
-  "auth-ok",
-  "md5-wrong",
-  "md5-right",
-  "identifier",
-  "filter",
-  "pattern-cdn",
-  "no-supernode",
-  "notbs",
-];
 
 /** The task of `identifier`. */
 const IDENTIFIER_TASK = "97d64f30d35168c45d26c2914052cfc27cdcb0aba6e54c3bf39e139ac2a8ab3f";
@@ -69,7 +47,7 @@ async function dfget(hosts: string, call: Call, supernode: RecordedSupernode | u
 describe.each<Pattern>(["local", "source"])(
   "our dfget speaks to a v1 supernode as v1's does, CDN pattern %s",
   (pattern) => {
-    it.each(SCENARIOS)("%s", async (scenario) => {
+    it.each(PLAYED_TO_OUR_DFGET)("%s", async (scenario) => {
       await play(pattern, readTranscript(`${pattern}-${scenario}`));
     });
   },
@@ -104,28 +82,34 @@ async function play(pattern: Pattern, transcript: Transcript): Promise<void> {
   ledger.expectNothingElse();
 }
 
-it("our peer server takes back what it served when it ends, as v1's does", async () => {
-  const transcript = readTranscript("local-identifier");
-  const call = readCall(transcript);
-  const supernode = await RecordedSupernode.start(
-    transcript,
-    sourceFile(call.url)!,
-    origin.address,
-  );
-  scratch.defer(() => supernode.close());
-  call.flags.push("--alivetime", "1s");
-  const { finished } = await dfget("idle", call, supernode);
-  expect(finished, finished.output).toMatchObject({ code: 0 });
-  const down = () => supernode.requests.find(({ path }) => path.startsWith("/peer/service/down"));
-  await until("the peer server has ended", () => down() !== undefined);
-  const { unanswered } = readTranscript("local-idle-shutdown");
-  const recorded = unanswered.find(({ path }) => path.includes(`taskId=${IDENTIFIER_TASK}`))!;
-  expect(sentForm(down()!)).toMatchObject({ method: recorded.method, route: "/peer/service/down" });
-  const unsigned = ([name, value]: [string, string]) => [name, value.replace(SIGN, "<sign>")];
-  expect([...parameters(down()!.path)].map(unsigned)).toEqual(
-    [...parameters(recorded.path)].map(unsigned),
-  );
-});
+it.each<Pattern>(["local", "source"])(
+  "our peer server takes back what it served when it ends, as v1's does, CDN pattern %s",
+  async (pattern) => {
+    const transcript = readTranscript(`${pattern}-identifier`);
+    const call = readCall(transcript);
+    const supernode = await RecordedSupernode.start(
+      transcript,
+      sourceFile(call.url)!,
+      origin.address,
+    );
+    call.flags.push("--alivetime", "1s");
+    const { finished } = await dfget(`idle-${pattern}`, call, supernode);
+    expect(finished, finished.output).toMatchObject({ code: 0 });
+    const down = () => supernode.requests.find(({ path }) => path.startsWith("/peer/service/down"));
+    await until("the peer server has ended", () => down() !== undefined);
+    const { unanswered } = readTranscript(`${pattern}-idle-shutdown`);
+    const recorded = unanswered.find(({ path }) => path.includes(`taskId=${IDENTIFIER_TASK}`))!;
+    expect(sentForm(down()!)).toMatchObject({
+      method: recorded.method,
+      route: "/peer/service/down",
+    });
+    const unsigned = ([name, value]: [string, string]) => [name, value.replace(SIGN, "<sign>")];
+    expect([...parameters(down()!.path)].map(unsigned)).toEqual(
+      [...parameters(recorded.path)].map(unsigned),
+    );
+    supernode.close();
+  },
+);
 
 it("meets every difference on the list", () => {
   expect(ledger.unmet()).toEqual([]);

@@ -13,35 +13,11 @@ import { Ledger } from "./ledger.ts";
 import { metricSamples } from "./metric_samples.ts";
 import { Origin } from "./origin.ts";
 import { RecordedClient, type Servers } from "./recorded_client.ts";
+import { PLAYED_TO_OUR_SERVERS } from "./scenarios.ts";
 import { type Pattern, readTranscript, transcriptText } from "./transcript.ts";
 
-/** In the order in which they were recorded: later ones meet what earlier ones left. */
-const SCENARIOS = [
-  "cold-three",
-  "second-three",
-  "empty",
-  "tiny",
-  "p4m",
-  "p4m5",
-  "p4m1",
-  "big",
-  "big-second",
-  "missing",
-  "auth-none",
-  "auth-ok",
-  "md5-wrong",
-  "md5-right",
-  "identifier",
-  "filter",
-  "pattern-cdn",
-  "raw-api",
-  "before-raw-peer",
-  "raw-peer",
-  "kill-midway",
-];
-
 /** Their clients went on after what was recorded, and others met what they left. */
-const TO_FINISH = new Set(["big", "big-second"]);
+const TO_FINISH = new Set<string>(["big", "big-second"]);
 
 /**
  * While `big-second` ran, the peer servers took back what had lain idle for 20 s. Those 7 calls were
@@ -104,7 +80,7 @@ describe.each<Pattern>(["local", "source"])(
       client = new RecordedClient(servers, ledger);
     });
 
-    it.each(SCENARIOS)("%s", async (scenario) => {
+    it.each(PLAYED_TO_OUR_SERVERS)("%s", async (scenario) => {
       const transcript = readTranscript(`${pattern}-${scenario}`);
       await client.play(transcript);
       if (TO_FINISH.has(scenario)) await client.finish(transcript);
