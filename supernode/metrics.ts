@@ -186,12 +186,12 @@ export class SupernodeMetrics implements SupernodeObserver {
   watchSharing(read: () => Sharing | undefined): void {
     this.#gauge(
       "state_shared",
-      "Whether tasks are shared with other supernodes: 0 while the shared state does not answer; no series without one",
+      "Whether tasks are shared with other supernodes: 0 while the shared state does not answer, or another supernode goes by the same address; no series without one, nor while draining",
       [],
       (gauge) => {
         const sharing = read();
-        if (sharing) gauge.set(sharing.state === "shared" ? 1 : 0);
-        else gauge.remove();
+        if (!sharing || sharing.state === "left") gauge.remove();
+        else gauge.set(sharing.state === "shared" && !sharing.namesake ? 1 : 0);
       },
     );
   }

@@ -95,7 +95,7 @@ async function fetchRest(options: FetchOptions): Promise<void> {
         }
         if (layout.length >= 0 && cutter.offset > layout.length)
           throw new WrongContentError(`${name(options)} is longer than ${layout.length} bytes`);
-        await options.mayGoOn();
+        if (cutter.offset !== layout.length) await options.mayGoOn();
       }
     } finally {
       response.body.destroy();

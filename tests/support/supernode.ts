@@ -20,6 +20,8 @@ export interface SupernodeOptions {
   prefix?: readonly string[];
   /** Where it runs; default: a loopback address of its own. */
   place?: Place;
+  /** Where it will listen, when `base` says so; default: a free port of all addresses. */
+  at?: { address: string; port: number };
 }
 
 /** A supernode process on an address of its own. */
@@ -42,9 +44,9 @@ export async function startSupernode(
   options: SupernodeOptions,
 ): Promise<Supernode> {
   const { place } = options;
-  const address = place?.address ?? freshAddress();
+  const address = place?.address ?? options.at?.address ?? freshAddress();
   // It listens on all addresses, so its ports must be free on all; on a host of its own they are.
-  const port = place ? 8002 : await freePort("0.0.0.0");
+  const port = place ? 8002 : (options.at?.port ?? (await freePort("0.0.0.0")));
   const filePort = place ? 8001 : await freePort("0.0.0.0");
   const home = await scratch.directory(`supernode-${address}`);
   const config = join(home, "supernode.yml");
