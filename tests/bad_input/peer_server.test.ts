@@ -153,13 +153,13 @@ describe("a file that is no download's", () => {
 
 describe("a way of asking that a route does not know", () => {
   const METHODS = ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"];
-  it.each(["/peer/file/x", "/rate/x", "/check/x", "/client/finish", "/server/ping"])(
-    "%s",
-    async (target) => {
-      const requests = METHODS.map((method) => [method, { method, target }] as const);
-      await tryAll(peer, Object.fromEntries(requests), { statuses: [405] });
-    },
-  );
+  it.each([
+    ...["/peer/file/x", "/rate/x", "/check/x", "/client/finish", "/server/ping"],
+    ...["/healthz", "/readyz"],
+  ])("%s", async (target) => {
+    const requests = METHODS.map((method) => [method, { method, target }] as const);
+    await tryAll(peer, Object.fromEntries(requests), { statuses: [405] });
+  });
 
   it("another path", async () => {
     const targets = ["/", "/peer", "/peer/file", "/server", "/nope", "//etc/passwd", "/%zz", "/.."];

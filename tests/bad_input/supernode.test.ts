@@ -180,7 +180,14 @@ const BODY_ROUTES: readonly [target: string, limit: number, expected: Expected][
   ["/api/v1/peers", 64 * 1024, { statuses: [400, 413] }],
   ["/preheats", MB, { statuses: [400, 413] }],
   ["/api/v1/preheats", MB, { statuses: [400, 413] }],
+  ["/swarm/heartbeat", 4 * MB, { statuses: [400, 413] }],
+  ["/swarm/digests", 4 * MB, { statuses: [400, 413] }],
+  ["/control/reachable", 4 * 1024, { statuses: [400, 413] }],
+  ["/control/drain", 4 * 1024, { statuses: [400, 413] }],
 ];
+
+/** v1 answers these with nothing in them, and reads none of the body. */
+const BODY_UNREAD = ["/peer/network", "/peer/heartbeat"];
 
 describe("a body that makes no sense", () => {
   it.each(BODY_ROUTES)("POST %s", async (target, _limit, expected) => {
@@ -193,6 +200,13 @@ describe("a body that makes no sense", () => {
     }
     requests["no content type"] = { method: "POST", target, body: "{" };
     await tryAll(api, requests, expected);
+  });
+
+  it.each(BODY_UNREAD)("POST %s reads none of it", async (target) => {
+    const requests = Object.entries(HOSTILE_BODIES).map(
+      ([what, body]) => [what, { method: "POST", target, headers: JSON_TYPE, body }] as const,
+    );
+    await tryAll(api, Object.fromEntries(requests), { statuses: [200] });
   });
 
   it.each(BODY_ROUTES)("POST %s: 413 where it is too long", async (target, limit) => {
@@ -267,6 +281,24 @@ describe("a way of asking that a route does not know", () => {
     ["/api/v1/tasks/x/pieces/0-1/error", ["GET"]],
     ["/preheats", ["GET", "POST"]],
     ["/preheats/x", ["GET", "DELETE"]],
+    ["/api/v1/preheats", ["GET", "POST"]],
+    ["/api/v1/preheats/x", ["GET", "DELETE"]],
+    ["/v1.0/peer/registry", ["POST"]],
+    ["/v1.0/peer/task", ["GET"]],
+    ["/v1.0/_ping", ["GET"]],
+    ["/healthz", ["GET"]],
+    ["/readyz", ["GET"]],
+    ["/swarm/heartbeat", ["POST"]],
+    ["/swarm/digests", ["POST"]],
+    ["/control/status", ["GET"]],
+    ["/control/tasks", ["GET"]],
+    ["/control/tasks/x", ["GET", "DELETE"]],
+    ["/control/peers", ["GET"]],
+    ["/control/preheats/x", ["GET"]],
+    ["/control/reachable", ["POST"]],
+    ["/control/drain", ["POST"]],
+    ["/console/events", ["GET"]],
+    ["/console/preheats", ["POST"]],
   ])("%s", async (target, answered) => {
     const requests = METHODS.filter((method) => !answered.includes(method)).map(
       (method) => [method, { method, target }] as const,
