@@ -4,7 +4,11 @@ import { defineConfig } from "vitest/config";
 const report = process.env.DRAGONFLY_TEST_REPORT;
 
 /** They take all that a machine has: beside them others would fail by time-outs. */
-const alone = ["tests/chaos/chaos.test.ts", "tests/fuzz/fuzz.test.ts"];
+const alone = [
+  "tests/chaos/chaos.test.ts",
+  "tests/fuzz/fuzz.test.ts",
+  "tests/interop/stand_ins.test.ts",
+];
 const others = ["node_modules/**", "dist/**"];
 
 export default defineConfig({
