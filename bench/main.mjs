@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
+import { bundling } from "./bundle.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 let [name = "", ...args] = process.argv.slice(2);
@@ -17,7 +18,7 @@ const names = folders
   .map((entry) => entry.name);
 // What `wire` measures goes by names of its own, too.
 const measures = ["serve", "get", "get-v1", "seed", "pull", "ttfb", "warm", "tunnel", "start"];
-measures.push("idle", "cluster", "many");
+measures.push("idle", "cluster", "many", "limits", "growth");
 if (measures.includes(name)) [name, args] = ["wire", [name, ...args]];
 if (name === "--list") [name, args] = ["wire", ["--list"]];
 if (!names.includes(name)) {
@@ -31,6 +32,7 @@ process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
 const folder = join(here, name);
 const parts = (await readdir(folder)).filter((file) => file.endsWith("_program.ts"));
 await build({
+  ...bundling,
   entryPoints: {
     main: join(folder, "main.ts"),
     supernode: join(here, "..", "supernode", "main.ts"),
@@ -39,14 +41,7 @@ await build({
     ...Object.fromEntries(parts.map((file) => [file.slice(0, -3), join(folder, file)])),
   },
   outdir: directory,
-  bundle: true,
-  platform: "node",
-  format: "esm",
-  target: "node20.19",
   logLevel: "error",
-  banner: {
-    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
-  },
 });
 await writeFile(join(directory, "package.json"), '{ "type": "module" }\n');
 process.argv = [process.argv[0], join(directory, "main.js"), ...args];

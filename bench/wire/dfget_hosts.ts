@@ -11,7 +11,13 @@ export interface DfgetHost {
   address: string;
   home: string;
   /** dfget on this host, without limits. */
-  command(url: string, output: string, supernode: string, digest?: string): string[];
+  command(
+    url: string,
+    output: string,
+    supernode: string,
+    digest?: string,
+    more?: string[],
+  ): string[];
   /** Resolves when the host holds no file any more. */
   empty(): Promise<void>;
 }
@@ -20,11 +26,13 @@ export interface DfgetHost {
  * Starts a host's peer server.
  *
  * @param expire when files go that nobody uses; they are told to the supernode as gone
+ * @param flags of the peer server
  */
 export async function startDfgetHost(
   bench: Bench,
   address: string,
   expire = "1h0m0s",
+  flags: readonly string[] = [],
 ): Promise<DfgetHost> {
   const port = await freePort(address);
   const home = join(bench.directory, `host-${address}`);
@@ -34,7 +42,7 @@ export async function startDfgetHost(
     label: `dfget server ${address}`,
     command: [
       ...ourCommand(bench, "dfget"),
-      ...["server", ...place, "--expiretime", expire, "--alivetime", "5h0m0s"],
+      ...["server", ...place, "--expiretime", expire, "--alivetime", "5h0m0s", ...flags],
     ],
     log: join(home, "server.log"),
   });
@@ -42,10 +50,11 @@ export async function startDfgetHost(
   return {
     address,
     home,
-    command: (url, output, supernode, digest) => [
+    command: (url, output, supernode, digest, more = []) => [
       ...ourCommand(bench, "dfget"),
       ...["-u", url, "-o", output, "--node", supernode, "--locallimit", "0", ...place],
       ...(digest ? ["--digest", `sha256:${digest}`] : []),
+      ...more,
     ],
     async empty() {
       const data = join(home, "data");

@@ -2,7 +2,9 @@ import type { Measure } from "./measure.ts";
 import { cluster } from "./measures/cluster.ts";
 import { get } from "./measures/get.ts";
 import { getV1 } from "./measures/get_v1.ts";
+import { growth } from "./measures/growth.ts";
 import { idle } from "./measures/idle.ts";
+import { limits } from "./measures/limits.ts";
 import { many } from "./measures/many.ts";
 import { pull } from "./measures/pull.ts";
 import { seed } from "./measures/seed.ts";
@@ -26,4 +28,6 @@ export const MEASURES: Readonly<Record<string, Measure>> = {
   idle,
   cluster,
   many,
+  limits,
+  growth,
 };

@@ -24,6 +24,8 @@ export function ourCommand({ options }: Bench, name: Name): string[] {
 export interface SupernodeOptions {
   address: string;
   pattern: "local" | "source";
+  /** Bytes a second that it may fetch from sources. Default: more than can be had. */
+  sourceRate?: number;
   hostAliases?: Record<string, string>;
   /** Goes before the command. */
   prefix?: readonly string[];
@@ -36,6 +38,9 @@ export interface RunningSupernode {
   program: Program;
 }
 
+/** What a supernode leaves of its bandwidth to others, bytes a second. */
+const RESERVED = 1_000_000;
+
 let lastHome = 0;
 
 /** Starts a supernode with an empty cache, and limits that do not matter. */
@@ -43,7 +48,7 @@ export async function startSupernode(
   bench: Bench,
   options: SupernodeOptions,
 ): Promise<RunningSupernode> {
-  const { address, pattern, hostAliases = {} } = options;
+  const { address, pattern, hostAliases = {}, sourceRate = 20e9 } = options;
   const port = await freePortOf(options);
   const home = join(bench.directory, `supernode-${++lastHome}`);
   const program = await startConfigured(bench, "supernode", home, options.prefix, {
@@ -54,8 +59,8 @@ export async function startSupernode(
       downloadPort: port,
       homeDir: home,
       cdnPattern: pattern,
-      maxBandwidth: "20G",
-      systemReservedBandwidth: "1M",
+      maxBandwidth: sourceRate + RESERVED,
+      systemReservedBandwidth: RESERVED,
       hostAliases,
     },
   });

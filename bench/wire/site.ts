@@ -65,8 +65,12 @@ export class Site {
     return this.#running!.supernode;
   }
 
-  /** Starts supernode and nodes with empty caches, in place of those that ran. */
-  async cold(): Promise<RunningDfdaemon[]> {
+  /**
+   * Starts supernode and nodes with empty caches, in place of those that ran.
+   *
+   * @param ratelimit of each node, bytes a second; absent: more than can be had
+   */
+  async cold(ratelimit?: string): Promise<RunningDfdaemon[]> {
     await this.stop();
     const { supernode: place, nodes } = this.#places;
     const { hostAliases } = this.registry;
@@ -80,6 +84,7 @@ export class Site {
         startDfdaemon(this.#bench, {
           ...node,
           supernode: supernode.node,
+          ...(ratelimit ? { ratelimit } : {}),
           hostAliases,
           hijack: {
             cert: this.#authority.cert,

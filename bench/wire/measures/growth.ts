@@ -1,0 +1,2 @@
+import type { Measure } from "../measure.ts";
+export const growth: Measure = { what: "", target: "", run: async () => [] };

@@ -1,0 +1,148 @@
+import { mkdir, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type LoopbackNetwork, loopbackNetwork } from "../../demo/loopback.ts";
+import { REGISTRY_HOST } from "../../demo/registry.ts";
+import type { BlobQuestion } from "../blob_client.ts";
+import type { ClientsAnswer, ClientsQuestion } from "../blob_client_program.ts";
+import { run } from "../command.ts";
+import { startDfgetHost } from "../dfget_hosts.ts";
+import { writeRandomFile } from "../file_of.ts";
+import type { Bench, Measure } from "../measure.ts";
+import { startNginx } from "../nginx.ts";
+import { startSupernode } from "../our_programs.ts";
+import { Site } from "../site.ts";
+import { onLoopback } from "./pull.ts";
+
+/** Bytes a second. */
+const RATES: number[] = [];
+const SECONDS = 10;
+/** By how much a rate may be missed. */
+const TOLERANCE = 0.05;
+/** Blobs that share one limit, and their rate all together. */
+const TASKS = 4;
+const SHARED_RATE = 40e6;
+
+export const limits: Measure = {
+  what: "limits of rate over 10 s at 1 to 200 MB/s, and how equally tasks share one",
+  target: "within 5 %",
+  async run(bench) {
+    const network = loopbackNetwork();
+    const lines: string[] = [];
+    let worst = 0;
+    for (const rate of RATES) {
+      for (const [name, took] of Object.entries(await secondsOf(bench, network, rate))) {
+        const off = (rate * SECONDS) / took / rate - 1;
+        worst = Math.max(worst, Math.abs(off));
+        lines.push(`${name} at ${rate / 1e6} MB/s: ${percent(off)}`);
+        bench.say(lines.at(-1)!);
+      }
+    }
+    const seconds = await shared(bench);
+    const ideal = SECONDS;
+    for (const took of seconds) worst = Math.max(worst, Math.abs(took / ideal - 1));
+    lines.push(
+      `${TASKS} tasks share ${SHARED_RATE / 1e6} MB/s: done after ${seconds.map((took) => took.toFixed(2)).join(", ")} s of ${ideal}`,
+    );
+    return [
+      lines.at(-1)!,
+      `limits ratio=${(worst / TOLERANCE).toFixed(2)} (ours ${percent(worst)}, theirs ${percent(TOLERANCE)}: what must be reached)`,
+    ];
+  },
+};
+
+/** How long each kind of limit makes a file last that should take {@link SECONDS}, s. */
+async function secondsOf(
+  bench: Bench,
+  network: LoopbackNetwork,
+  rate: number,
+): Promise<Record<string, number>> {
+  const root = join(bench.directory, "root");
+  await mkdir(root, { recursive: true });
+  await writeRandomFile(join(root, "file"), rate * SECONDS);
+  const nginx = await startNginx(bench, { address: network(1), root });
+  const direct = await startSupernode(bench, { address: network(2), pattern: "source" });
+  const seeding = await startSupernode(bench, {
+    address: network(3),
+    pattern: "local",
+    sourceRate: rate,
+  });
+  const limited = ["--uploadlimit", String(rate)];
+  const giver = await startDfgetHost(bench, network(4), "1h0m0s", limited);
+  const url = `${nginx.url}/file`;
+  let outputs = 0;
+  const cost = async (node: string, address: number, ...flags: string[]) => {
+    const host = await startDfgetHost(bench, network(address));
+    const output = join(bench.directory, `output-${++outputs}`);
+    const took = await run(host.command(url, output, node, undefined, flags), {
+      signal: bench.signal,
+    });
+    await rm(output);
+    await rm(host.home, { recursive: true });
+    return Number(/cost:([\d.]+)s/.exec(took.stdout)?.[1] ?? Number.NaN);
+  };
+  const output = join(bench.directory, "seed");
+  await run(giver.command(url, output, direct.node));
+  await rm(output);
+  const taken = {
+    "--uploadlimit": await cost(direct.node, 5),
+    "--locallimit": await cost(direct.node, 6, "--locallimit", String(rate)),
+    "--locallimit, from the source": await cost(
+      direct.node,
+      7,
+      ...["-p", "source", "--locallimit", String(rate)],
+    ),
+    "--totallimit": await cost(direct.node, 8, "--totallimit", String(rate)),
+    "what a supernode takes from sources": await cost(seeding.node, 9),
+  };
+  await Promise.all([direct, seeding, nginx].map(({ program }) => program.stop()));
+  await Promise.all(
+    [giver, direct, seeding].map(({ home }) => rm(home, { recursive: true, force: true })),
+  );
+  return taken;
+}
+
+/** When blobs of the same size are whole that come through one dfdaemon at the same time, s. */
+async function shared(bench: Bench): Promise<number[]> {
+  const site = await Site.open(bench, onLoopback(loopbackNetwork(), 1));
+  const { registry } = site;
+  const size = (SHARED_RATE * SECONDS) / TASKS;
+  const image = await registry.push(
+    "library/wire",
+    Array.from({ length: TASKS }, () => size),
+  );
+  const [node] = await site.cold(String(SHARED_RATE));
+  const ask = async (blob: BlobQuestion, index: number) => {
+    const clients = bench.programs.start({
+      label: "client",
+      command: [
+        process.execPath,
+        join(dirname(fileURLToPath(import.meta.url)), "blob_client_program.js"),
+      ],
+      log: join(bench.directory, `client-${index}.log`),
+      answers: true,
+    });
+    return (await clients.ask<ClientsAnswer>({ blobs: [blob] } satisfies ClientsQuestion)).seconds;
+  };
+  const seconds = await Promise.all(
+    image.layers.map(({ digest }, index) =>
+      ask(
+        {
+          host: REGISTRY_HOST,
+          port: Number(registry.host.split(":")[1]),
+          address: registry.address,
+          path: `/v2/library/wire/blobs/${digest}`,
+          ca: site.ca,
+          proxy: { hostname: node!.address, port: node!.port },
+        },
+        index,
+      ),
+    ),
+  );
+  await site.stop();
+  return seconds;
+}
+
+function percent(part: number): string {
+  return `${(part * 100).toFixed(1)} %`;
+}
