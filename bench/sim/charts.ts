@@ -1,24 +1,8 @@
-import type { LineSeriesOption } from "echarts/charts";
-import { LineChart } from "echarts/charts";
-import type {
-  GridComponentOption,
-  LegendComponentOption,
-  TitleComponentOption,
-} from "echarts/components";
-import { GridComponent, LegendComponent, TitleComponent } from "echarts/components";
-import { type ComposeOption, init, use } from "echarts/core";
-import { SVGRenderer } from "echarts/renderers";
+import { draw, frame, line } from "../line_chart.ts";
 import { type Outcomes, seconds } from "./figures.ts";
 import { percentile } from "./outcome.ts";
 import { GROWTH, RUNS, type RunId } from "./scenarios.ts";
 
-use([LineChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer]);
-
-type Option = ComposeOption<
-  LineSeriesOption | GridComponentOption | LegendComponentOption | TitleComponentOption
->;
-
-const SIZE = { width: 900, height: 460 };
 /** Points of a curve. */
 const POINTS = 200;
 const CURVES: readonly RunId[] = [
@@ -96,25 +80,4 @@ export function drawGrowth(outcomes: Outcomes): string {
 
 function growId(nodes: number): RunId {
   return `grow${nodes}` as RunId;
-}
-
-function frame(title: string): Option {
-  return {
-    animation: false,
-    title: { text: title, left: "center", textStyle: { fontSize: 15 } },
-    legend: { bottom: 5, orient: "horizontal", textStyle: { fontSize: 11 }, itemGap: 8 },
-    backgroundColor: "#fff",
-  };
-}
-
-function line(name: string, data: number[][], marks = false): LineSeriesOption {
-  return { type: "line", name, data, showSymbol: marks, lineStyle: { width: 2 } };
-}
-
-function draw(option: Option): string {
-  const chart = init(null, null, { renderer: "svg", ssr: true, ...SIZE });
-  chart.setOption(option);
-  const svg = chart.renderToSVGString();
-  chart.dispose();
-  return `${svg}\n`;
 }

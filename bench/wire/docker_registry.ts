@@ -29,6 +29,7 @@ export interface RunningRegistry {
   push(repository: string, layerBytes: readonly number[]): Promise<GeneratedImage>;
   /** Bytes of blobs that it has sent since the last question. */
   egress(): Promise<number>;
+  stop(): Promise<void>;
 }
 
 /** Starts a registry with an empty storage. */
@@ -93,6 +94,7 @@ export async function startDockerRegistry(
       await run([...prefix, ...push], { signal: bench.signal });
       return image;
     },
+    stop: () => program.stop(),
     async egress() {
       const text = await readFile(log, "utf8");
       const fresh = text.slice(counted);

@@ -24,6 +24,7 @@ await runMain("wire", async () => {
     .addOption(wholeNumberOption("--runs <n>", "runs of each side", 1, 100, 5))
     .option("--deno", "run our programs on Deno")
     .option("--cpu-prof <directory>", "write CPU profiles of our programs there (Node only)")
+    .option("--svg <file>", "write the curves of growth there")
     .option("--list", "tell what there is")
     .action(async (name: string | undefined, flags: Flags) => {
       exitCode = name === undefined || flags.list ? list() : await measure(name, flags);

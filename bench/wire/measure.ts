@@ -12,6 +12,8 @@ export interface WireOptions {
   runs: number;
   /** Which runtime our programs run on. */
   runtime: "node" | "deno";
+  /** File for the curves of `growth`. */
+  svg?: string;
   /** Directory for CPU profiles of our programs. */
   cpuProf?: string;
 }

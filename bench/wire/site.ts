@@ -100,6 +100,12 @@ export class Site {
     return running;
   }
 
+  /** Ends everything, the registry too. */
+  async close(): Promise<void> {
+    await this.stop();
+    await this.registry.stop();
+  }
+
   async stop(): Promise<void> {
     if (!this.#running) return;
     const { supernode, nodes } = this.#running;

@@ -139,7 +139,7 @@ async function shared(bench: Bench): Promise<number[]> {
       ),
     ),
   );
-  await site.stop();
+  await site.close();
   return seconds;
 }
 
