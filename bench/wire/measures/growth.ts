@@ -3,6 +3,7 @@ import { loopbackNetwork } from "../../demo/loopback.ts";
 import { REGISTRY_HOST } from "../../demo/registry.ts";
 import { draw, frame, line } from "../../line_chart.ts";
 import { processUsage } from "../../process_usage.ts";
+import { warmMemory } from "../../warm_memory.ts";
 import { getBlob } from "../blob_client.ts";
 import { median } from "../compare.ts";
 import type { Bench, Measure } from "../measure.ts";
@@ -75,6 +76,7 @@ async function costOf(bench: Bench, peers: number, layers: number): Promise<Cost
   const [node, ...others] = await site.cold();
   const get = (through: RunningDfdaemon) => pull(site, through, image.layers);
   await Promise.all(others.map(get));
+  await warmMemory(bench.directory, 2 * BYTES);
   const before = await processUsage(node!.program.pid);
   await get(node!);
   const after = await processUsage(node!.program.pid);
