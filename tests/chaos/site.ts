@@ -78,11 +78,11 @@ export class Site {
     };
     try {
       const authority = await Authority.create(scratch, "nodes");
+      const preload = join(import.meta.dirname, "watched_process.mjs");
       const watched = (name: string) => {
         const clockFile = join(scratch.dir, `${name}.clock`);
         const countsFile = join(scratch.dir, `${name}.counts`);
-        const NODE_OPTIONS = `--import ${join(import.meta.dirname, "watched_process.mjs")}`;
-        const env = { NODE_OPTIONS, CHAOS_CLOCK: clockFile, CHAOS_COUNTS: countsFile };
+        const env = { CHAOS_CLOCK: clockFile, CHAOS_COUNTS: countsFile };
         return { clockFile, countsFile, env };
       };
       const parts = new Map<Part, SitePart>();
@@ -111,6 +111,7 @@ export class Site {
         cdnPattern,
         registry,
         place: supernodePlace,
+        preload,
         env,
       });
       add("supernode", supernode, { cache, ...files });
@@ -123,6 +124,7 @@ export class Site {
           supernodes: [supernode.node],
           registry,
           authority,
+          preload,
           env,
           ...(port === undefined ? {} : { port }),
         });

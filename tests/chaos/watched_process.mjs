@@ -1,4 +1,4 @@
-// Loaded before a program under test (`node --import`). Lets the test set its clock, and count what
+// Loaded before a program under test (`node --import`, `deno run --preload`). Lets the test set its clock, and count what
 // keeps its event loop alive. A program of ours reads the time of day from Date alone; what a monotonic
 // clock says does not jump on a real machine either.
 import { readFileSync, writeFileSync } from "node:fs";

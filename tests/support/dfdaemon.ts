@@ -23,6 +23,8 @@ export interface DfdaemonOptions {
   prefix?: readonly string[];
   dfgetFlags?: readonly string[];
   env?: Readonly<Record<string, string>>;
+  /** A module that is loaded into the process before the program. */
+  preload?: string;
   /** Where it runs; default: a loopback address of its own. */
   place?: Place;
   /** Further keys of its configuration, asked for once a node. */
@@ -97,7 +99,7 @@ export class Dfdaemon {
     );
     const start = async () => {
       const prefix = [...(place?.prefix ?? []), ...(options.prefix ?? [])];
-      const command = [...prefix, ...ourProgram("dfdaemon"), "--config", config];
+      const command = [...prefix, ...ourProgram("dfdaemon", options.preload), "--config", config];
       const process = RunningProgram.start(scratch, command, { env: options.env ?? {} });
       await process.until("it listens", () => accepts(address, port));
       return process;

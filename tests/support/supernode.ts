@@ -18,6 +18,8 @@ export interface SupernodeOptions {
   env?: Readonly<Record<string, string>>;
   /** What the program is started by, such as `unshare …`; the program's own command follows. */
   prefix?: readonly string[];
+  /** A module that is loaded into the process before the program. */
+  preload?: string;
   /** Where it runs; default: a loopback address of its own. */
   place?: Place;
   /** Where it will listen, when `base` says so; default: a free port of all addresses. */
@@ -68,7 +70,7 @@ export async function startSupernode(
   );
   const start = async () => {
     const prefix = [...(place?.prefix ?? []), ...(options.prefix ?? [])];
-    const command = [...prefix, ...ourProgram("supernode"), "--config", config];
+    const command = [...prefix, ...ourProgram("supernode", options.preload), "--config", config];
     const process = RunningProgram.start(scratch, command, { env: options.env ?? {} });
     await process.until("it listens", () => accepts(address, port));
     return process;
