@@ -5,7 +5,6 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 import { UsageError } from "../runtime/command_line.ts";
 import { ConfigError } from "../runtime/config_error.ts";
 import { HttpClient } from "../runtime/http_client.ts";
-import { parseLegacyConfig } from "./dfget/legacy_config.ts";
 import { readDfgetSettings } from "./dfget/settings.ts";
 import { orderedStream } from "./download/ordered_stream.ts";
 import { RunningDigest } from "./download/running_digest.ts";
@@ -149,13 +148,6 @@ describe("settings", () => {
     await expect(readDfgetSettings([], path)).rejects.toThrow(ConfigError);
     await expect(readDfgetSettings([], path)).rejects.toThrow(/wrong\.yml:2: localLimit: .*rate/);
     await expect(readDfgetSettings([], join(folder, "absent.yml"))).rejects.toThrow(/no such file/);
-  });
-
-  it("read the INI file of old", () => {
-    expect(parseLegacyConfig("# c\n[other]\naddress=x\n[node]\naddress = a, b:1 ,\n")).toEqual([
-      "a",
-      "b:1",
-    ]);
   });
 });
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, open, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -50,6 +50,16 @@ describe("logging", () => {
     const text = await readFile(path, "utf8");
     expect(text.split("\n")).toHaveLength(2);
     expect(text).toContain("no task a\\r\\n2026-01-01 INF all is well \\x1b[2J");
+  });
+
+  it("puts no stream aside, such as /dev/stdout, however much has gone into it", async () => {
+    const file = await open(join(folder, "app.log"), "a");
+    await configureLogging({ files: { part: `/dev/fd/${file.fd}` }, maxSize: 0.01 });
+    for (let line = 0; line < 1000; line++) getLogger("part").info("x".repeat(100));
+    await closeLogging();
+    await file.close();
+    expect(await readdir(folder)).toEqual(["app.log"]);
+    expect((await readFile(join(folder, "app.log"), "utf8")).split("\n")).toHaveLength(1001);
   });
 
   it("rotates a file that grows too large", async () => {

@@ -1,6 +1,6 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { getRotatingFileSink } from "@logtape/file";
+import { getFileSink, getRotatingFileSink } from "@logtape/file";
 import {
   configure,
   dispose,
@@ -24,7 +24,7 @@ export const logConfigSchema = z.strictObject({
     "MB after which a log file is rotated; 0: 40",
   ).default(0),
   maxBackups: documented(z.number().int().nonnegative(), "rotated files to keep; 0: 1").default(0),
-  path: documented(z.string(), "log file", {
+  path: documented(z.string(), "log file; `/dev/stdout` and its like are not rotated", {
     type: "path",
     default: "the program's usual one",
   }).default(""),
@@ -65,13 +65,15 @@ export async function configureLogging(options: LogOptions): Promise<void> {
   for (const [part, path] of Object.entries(options.files)) {
     try {
       mkdirSync(dirname(path), { recursive: true });
+      const form = { formatter, bufferSize: 0 };
       sinks[part] = guarded(
-        getRotatingFileSink(path, {
-          maxSize: (options.maxSize || 40) * 1024 * 1024,
-          maxFiles: options.maxBackups || 1,
-          formatter,
-          bufferSize: 0,
-        }),
+        isStream(path)
+          ? getFileSink(path, form)
+          : getRotatingFileSink(path, {
+              ...form,
+              maxSize: (options.maxSize || 40) * 1024 * 1024,
+              maxFiles: options.maxBackups || 1,
+            }),
       );
     } catch (error) {
       process.stderr.write(`cannot write log file ${path}: ${(error as Error).message}\n`);
@@ -94,6 +96,15 @@ export async function configureLogging(options: LogOptions): Promise<void> {
 
 /** Writes out what is buffered and closes the files. */
 export const closeLogging = dispose;
+
+/**
+ * Whether a path is no file that can be put aside for the next one, such as `/dev/stdout`, which v1's
+ * examples name: it would be renamed for all programs of the host.
+ */
+function isStream(path: string): boolean {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return /^\/(dev|proc)\//.test(path) || (stats !== undefined && !stats.isFile());
+}
 
 /** A full disk must not take the program down with its log. */
 function guarded(sink: Sink & Disposable): Sink & Disposable {

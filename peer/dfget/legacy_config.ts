@@ -22,16 +22,21 @@ export async function readLegacyConfig<Schema extends z.ZodType>(
   return parseConfig(path, JSON.stringify({ nodes: parseLegacyConfig(text) }), schema);
 }
 
-/** The addresses in an INI text's `[node]` section. */
+/**
+ * The addresses in an INI text's `[node]` section. As for v1, names are read in any case, a value may stand
+ * in double quotes, and `#` or `;` outside of them begins a comment.
+ */
 export function parseLegacyConfig(text: string): string[] {
   let section = "";
   const nodes: string[] = [];
-  for (const line of text.split("\n").map((raw) => raw.trim())) {
-    const header = /^\[(.+)\]$/.exec(line);
-    if (header) section = header[1]!.trim();
-    const pair = /^address\s*=\s*(.+)$/.exec(line);
+  for (const line of text.split("\n")) {
+    const said = line.replace(/("[^"]*")|[#;].*/g, "$1").trim();
+    const header = /^\[(.+)\]$/.exec(said);
+    if (header) section = header[1]!.trim().toLowerCase();
+    const pair = /^address\s*=(.*)$/i.exec(said);
     if (section !== "node" || !pair) continue;
-    nodes.push(...pair[1]!.split(",").flatMap((node) => node.trim() || []));
+    const list = pair[1]!.replaceAll('"', "");
+    nodes.push(...list.split(",").flatMap((node) => node.trim() || []));
   }
   return nodes;
 }
