@@ -15,6 +15,18 @@ export interface ConnectionEnv {
 
 export type FetchHandler = (request: Request, env: ConnectionEnv) => Response | Promise<Response>;
 
+/** What every server of ours has where {@link ServeOptions} say nothing else; explained there. */
+export const SERVE_LIMITS = {
+  maxHeaderBytes: 64 * 1024,
+  maxUrlBytes: 32 * 1024,
+  requestTimeoutMs: 120_000,
+  headersTimeoutMs: 60_000,
+  /** Milliseconds after an answer in which a connection waits for the next request. */
+  keepAliveMs: 75_000,
+  idleTimeoutMs: 15 * 60_000,
+  maxConnectionsPerClient: 4096,
+} as const;
+
 export interface ServeOptions {
   /** A Hono app's `fetch`. */
   fetch: FetchHandler;
@@ -41,7 +53,7 @@ export interface ServeOptions {
   maxBodyBytes?: number;
   /** Milliseconds until a request must have come whole; 0: no limit. Default: 2 min. */
   requestTimeoutMs?: number;
-  /** Milliseconds until a request's headers must have come; also on a connection that has sent nothing yet. Default: 60 s. */
+  /** Milliseconds until a request's headers must have come; also on a connection that has sent nothing yet, and those of TLS's handshake. Default: 60 s. */
   headersTimeoutMs?: number;
   /** Milliseconds without a byte either way after which a connection is cut. Default: 15 min. */
   idleTimeoutMs?: number;
@@ -73,8 +85,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
         ? new Response(`${error.message}\n`, { status: 400 })
         : new Response("internal error\n", { status: 500 }),
   });
-  const { maxUrlBytes = 32 * 1024, maxBodyBytes = Number.POSITIVE_INFINITY } = options;
-  const { headersTimeoutMs: headersTimeout = 60_000 } = options;
+  const { maxBodyBytes = Number.POSITIVE_INFINITY } = options;
+  const { maxUrlBytes, ...limits } = { ...SERVE_LIMITS, ...options };
+  const { headersTimeoutMs: headersTimeout } = limits;
   const unanswered = new UnansweredRequests();
   const { proof } = options.links ?? {};
   const mutualTls = proof?.kind === "tls" ? proof : undefined;
@@ -91,16 +104,23 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     else if (!options.onRequest?.(incoming, outgoing)) void app(incoming, outgoing);
   };
   const serverOptions = {
-    maxHeaderSize: options.maxHeaderBytes ?? 64 * 1024,
-    requestTimeout: options.requestTimeoutMs ?? 120_000,
+    maxHeaderSize: limits.maxHeaderBytes,
+    requestTimeout: limits.requestTimeoutMs,
     headersTimeout,
     // Node looks for late ones every so often only.
     connectionsCheckingInterval: Math.min(headersTimeout, 30_000),
-    keepAliveTimeout: 75_000,
+    keepAliveTimeout: limits.keepAliveMs,
     noDelay: true,
   };
   const server = tls
-    ? https.createServer({ ...serverOptions, ...tls, ALPNProtocols: ["http/1.1"] }, listener)
+    ? https.createServer(
+        {
+          ...{ ...serverOptions, ...tls },
+          handshakeTimeout: headersTimeout,
+          ALPNProtocols: ["http/1.1"],
+        },
+        listener,
+      )
     : http.createServer(serverOptions, listener);
   // `close` must also reach what was adopted or upgraded, which node's own bookkeeping does not see.
   const connections = new Set<Duplex>();
@@ -109,9 +129,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     socket.once("close", () => connections.delete(socket));
   };
   server.on(tls ? "secureConnection" : "connection", track);
-  server.timeout = options.idleTimeoutMs ?? 15 * 60_000;
+  server.timeout = limits.idleTimeoutMs;
   const adopted = new WeakSet<Duplex>();
-  limitClients(server, options.maxConnectionsPerClient ?? 4096, adopted);
+  limitClients(server, limits.maxConnectionsPerClient, adopted);
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
     if (error.code === "ECONNRESET") socket.destroy();
     else hangUp(socket, lastWord(statusOf(error)));

@@ -1,10 +1,13 @@
+import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import tls from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ORIGIN_NAME } from "../fuzz/origin.ts";
+import { SERVE_LIMITS } from "../../runtime/serve.ts";
 import { type Site, startSite } from "../fuzz/site.ts";
 import { Scratch } from "../support/scratch.ts";
+import { encrypted, openPort, PORTS } from "./ports.ts";
+
+const { maxHeaderBytes, maxUrlBytes, maxConnectionsPerClient } = SERVE_LIMITS;
 
 let scratch: Scratch;
 let site: Site;
@@ -13,18 +16,6 @@ beforeAll(async () => {
   site = await startSite(scratch);
 }, 60_000);
 afterAll(() => scratch?.close());
-
-const tcp = async (host: string, port: number): Promise<Socket> => connect({ host, port });
-
-/** TLS to the origin, as dfdaemon speaks it in its place. */
-async function hijacked(): Promise<Duplex> {
-  const { plain, origin, authority } = site;
-  const socket = await tcp(plain.address, plain.port);
-  socket.write(`CONNECT ${ORIGIN_NAME}:${origin.tlsPort} HTTP/1.1\r\nHost: x\r\n\r\n`);
-  await new Promise((resolve) => socket.once("data", resolve));
-  const ca = authority.files.pair.cert;
-  return tls.connect({ socket, servername: ORIGIN_NAME, ca });
-}
 
 /** Status of the answer to bytes that are sent as they are. */
 async function statusOf(socket: Duplex, request: string): Promise<string | undefined> {
@@ -43,48 +34,23 @@ async function statusOf(socket: Duplex, request: string): Promise<string | undef
   return /^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1];
 }
 
-interface Port {
-  open: () => Promise<Duplex>;
-  /** Longest body, bytes; dfdaemon hands on what is of any length. */
-  maxBody?: number;
-}
-
-const PORTS: Record<string, Port> = {
-  "the supernode": {
-    open: () => tcp(site.supernode.address, site.supernode.port),
-    maxBody: 16 * 1024 * 1024,
-  },
-  "the supernode's file port": {
-    open: () => tcp(site.supernode.address, site.supernode.filePort),
-    maxBody: 16 * 1024 * 1024,
-  },
-  dfdaemon: { open: () => tcp(site.plain.address, site.plain.port) },
-  "a connection within CONNECT": { open: hijacked },
-  "dfdaemon's peer server": {
-    open: () => tcp(site.plain.address, site.plain.peerPort),
-    maxBody: 64 * 1024,
-  },
-  "dfget's peer server": {
-    open: () => tcp(site.dfget.address, site.dfget.port),
-    maxBody: 64 * 1024,
-  },
-};
-
-// What takes minutes or thousands of connections is tested with smaller limits: runtime/serve.test.ts.
-describe.each(Object.entries(PORTS))("%s", (_, { open, maxBody }) => {
+// What a client's silence leads to is in idle.test.ts.
+describe.each(Object.entries(PORTS))("%s", (_, port) => {
+  const { maxBody } = port;
   const end = "Host: x\r\nConnection: close\r\n";
+  const open = () => openPort(port, site);
 
   it("takes headers of 64 KiB, and answers longer ones with 431", async () => {
     const get = (bytes: number) => `GET /healthz HTTP/1.1\r\n${end}X: ${"x".repeat(bytes)}\r\n\r\n`;
-    expect(await statusOf(await open(), get(60 * 1024))).toMatch(/^(200|404)$/);
-    expect(await statusOf(await open(), get(64 * 1024))).toBe("431");
+    expect(await statusOf(await open(), get(maxHeaderBytes - 4096))).toMatch(/^(200|404)$/);
+    expect(await statusOf(await open(), get(maxHeaderBytes))).toBe("431");
   });
 
   it("takes a URL of 32 KiB, and answers a longer one with 414", async () => {
     const get = (bytes: number) =>
       `GET /healthz?${"x".repeat(bytes - "/healthz?".length)} HTTP/1.1\r\n${end}\r\n`;
-    expect(await statusOf(await open(), get(32 * 1024))).toMatch(/^(200|404)$/);
-    expect(await statusOf(await open(), get(32 * 1024 + 1))).toBe("414");
+    expect(await statusOf(await open(), get(maxUrlBytes))).toMatch(/^(200|404)$/);
+    expect(await statusOf(await open(), get(maxUrlBytes + 1))).toBe("414");
   });
 
   it.runIf(maxBody)("answers a body that is too long with 413", async () => {
@@ -95,3 +61,51 @@ describe.each(Object.entries(PORTS))("%s", (_, { open, maxBody }) => {
     expect(await statusOf(await open(), post(maxBody! + 1))).toBe("413");
   });
 });
+
+// Within CONNECT a connection is the one that it came by.
+const listening = Object.entries(PORTS).filter(([name]) => name !== "a connection within CONNECT");
+
+it.each(listening)(
+  "%s takes 4096 connections of one address, cuts what comes beyond, and answers others",
+  { timeout: 120_000 },
+  async (_, { place, tls }) => {
+    const { host, port } = place(site);
+    const sockets: Socket[] = [];
+    const from = (localAddress: string) => {
+      const socket = connect({ host, port, localAddress });
+      socket.on("error", () => {});
+      sockets.push(socket);
+      return socket;
+    };
+    const greedy = "127.9.9.9";
+    /** Whether one from this address is let in: who asks is answered. */
+    const isAnswered = (localAddress: string) => {
+      const socket = from(localAddress);
+      const asks = tls ? encrypted(site, socket) : socket;
+      asks.on("error", () => {});
+      asks.write("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+      return new Promise<boolean>((resolve) => {
+        asks.once("data", () => resolve(true));
+        socket.once("close", () => resolve(false));
+      });
+    };
+    try {
+      // Some at a time: what does not fit into the queue of the listening socket waits for seconds.
+      while (sockets.length < maxConnectionsPerClient) {
+        const some = Array.from({ length: 256 }, () => from(greedy));
+        await Promise.all(some.map((socket) => once(socket, "connect")));
+      }
+      const many = [...sockets];
+      expect(many).toHaveLength(maxConnectionsPerClient);
+      expect(await isAnswered(greedy)).toBe(false);
+      expect(await isAnswered("127.9.9.10")).toBe(true);
+      expect(many.filter((socket) => socket.destroyed)).toEqual([]);
+      // One that leaves makes room.
+      many[0]!.destroy();
+      await expect.poll(() => isAnswered(greedy), { timeout: 30_000 }).toBe(true);
+    } finally {
+      // Closed as usual they would keep their ports, and the next ones would search long for free ones.
+      for (const socket of sockets) socket.resetAndDestroy();
+    }
+  },
+);

@@ -38,12 +38,17 @@ const aliases = (origin: Origin) => ({
 /** MB: a run's log is read to its end. */
 const logConfig = { maxSize: 2000 };
 
-export async function startSite(scratch: Scratch): Promise<Site> {
+/** @param env of all our programs */
+export async function startSite(
+  scratch: Scratch,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Site> {
   const authority = await Authority.create(scratch, "fuzz");
   const origin = await Origin.start(scratch, authority);
   const filePort = await freePort("0.0.0.0");
   const supernode = await startSupernode(scratch, {
     cdnPattern: "local",
+    env,
     base: {
       downloadPort: filePort,
       hostAliases: aliases(origin),
@@ -55,22 +60,29 @@ export async function startSite(scratch: Scratch): Promise<Site> {
       peerGCDelay: "5s",
     },
   });
-  const start = (tls: boolean) => startDfdaemon(scratch, { origin, authority, supernode, tls });
+  const start = (tls: boolean) =>
+    startDfdaemon(scratch, { origin, authority, supernode, tls, env });
   return {
     origin,
     authority,
     supernode: { ...supernode, filePort },
     plain: await start(false),
     secure: await start(true),
-    dfget: await startDfgetServer(scratch, origin),
+    dfget: await startDfgetServer(scratch, origin, env),
   };
 }
 
 async function startDfdaemon(
   scratch: Scratch,
-  options: { origin: Origin; authority: Authority; supernode: { node: string }; tls: boolean },
+  options: {
+    origin: Origin;
+    authority: Authority;
+    supernode: { node: string };
+    tls: boolean;
+    env: Readonly<Record<string, string>>;
+  },
 ): Promise<Part & { peerPort: number }> {
-  const { origin, authority, supernode, tls } = options;
+  const { origin, authority, supernode, tls, env } = options;
   const address = freshAddress();
   const [port, peerPort] = [await freePort(address), await freePort(address)];
   const home = await scratch.directory(`dfdaemon-${address}`);
@@ -97,22 +109,28 @@ async function startDfdaemon(
       logConfig,
     }),
   );
-  const process = RunningProgram.start(scratch, [...ourProgram("dfdaemon"), "--config", config]);
+  const command = [...ourProgram("dfdaemon"), "--config", config];
+  const process = RunningProgram.start(scratch, command, { env });
   await process.until("it listens", () => accepts(address, port));
   return { address, port, peerPort, home, process };
 }
 
-async function startDfgetServer(scratch: Scratch, origin: Origin): Promise<Site["dfget"]> {
+async function startDfgetServer(
+  scratch: Scratch,
+  origin: Origin,
+  env: Readonly<Record<string, string>>,
+): Promise<Site["dfget"]> {
   const address = freshAddress();
   const port = await freePort(address);
   const home = await scratch.directory(`dfget-${address}`);
   const file = "known-1-1700000000.123";
   await mkdir(join(home, "data"));
   await writeFile(join(home, "data", `${file}.service`), origin.blob);
-  const process = RunningProgram.start(scratch, [
+  const command = [
     ...[...ourProgram("dfget"), "server", "--ip", address, "--port", String(port)],
     ...["--home", home, "--alivetime", "1h", "--expiretime", "1h"],
-  ]);
+  ];
+  const process = RunningProgram.start(scratch, command, { env });
   await process.until("it listens", () => accepts(address, port));
   await fetch(`http://${address}:${port}/check/${file}`);
   return { address, port, home, process, file };
