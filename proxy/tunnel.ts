@@ -2,6 +2,7 @@ import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { hangUp } from "../runtime/hang_up.ts";
 import type { Logger } from "../runtime/logger.ts";
+import { Relay } from "./relay.ts";
 
 /** As long as Go's dialer, which clients without a proxy use, waits for a connection. */
 const CONNECT_TIMEOUT_MS = 30_000;
@@ -28,13 +29,16 @@ export function tunnel(
   address: string | undefined,
   log: Logger,
 ): void {
+  const relay = new Relay(client, () => upstream.resume());
   const upstream = connect({
     host: address ?? target.host,
     port: target.port,
     allowHalfOpen: true,
     keepAlive: true,
     noDelay: true,
+    onread: relay.onread,
   });
+  upstream.once("close", () => relay.close());
   const refuse = (reason: string) => {
     log.info("CONNECT {host}:{port}: {reason}", { ...target, reason });
     upstream.destroy();
@@ -81,8 +85,8 @@ function join(client: Duplex, upstream: Socket): void {
     upstream.destroy();
     client.destroy();
   });
+  upstream.once("end", () => client.end());
   client.pipe(upstream);
-  upstream.pipe(client);
 }
 
 function describe(error: Error): string {
