@@ -14,6 +14,7 @@ import { describeWithPrograms } from "../support/programs.ts";
 import { ACCOUNT, REGISTRY_NAME, Registry } from "../support/registry.ts";
 import { Scratch } from "../support/scratch.ts";
 import { expectImage, startSkopeoPull } from "../support/skopeo.ts";
+import type { CdnPattern, Supernode } from "../support/supernode.ts";
 
 /** What only the collector may know. */
 const TOKEN = "collector-token-7f31c0";
@@ -38,11 +39,11 @@ describeWithPrograms("traces", { programs: ["skopeo", "docker-registry"] }, () =
   });
   afterAll(() => scratch?.close());
 
-  const start = async (endpoint: string, rateLimit: string) => {
+  const start = async (endpoint: string, rateLimit: string, cdnPattern: CdnPattern = "source") => {
     const tracing = { endpoint, headers: { Authorization: TOKEN } };
     cluster = await startCluster(scratch, {
       nodes: 2,
-      cdnPattern: "source",
+      cdnPattern,
       registry,
       authority,
       rateLimit,
@@ -57,6 +58,29 @@ describeWithPrograms("traces", { programs: ["skopeo", "docker-registry"] }, () =
     const trust = authority.directory;
     const options = { registry, repository, into, proxy: node.url, trust, login: true };
     await expectImage(startSkopeoPull(scratch, options), into, image);
+  };
+  /** Has a dfget, which schedules as v1's does, fetch an image's first layer; its spans go to the collector. */
+  const fetchByDfget = async (
+    { node }: Supernode,
+    collector: Collector,
+    image: Image,
+    repository: string,
+  ) => {
+    const host = await dfgetHost(scratch);
+    const [layer] = image.layers;
+    const dfget = startDfget(
+      scratch,
+      host,
+      [
+        ...["--url", `https://${registry.host}/v2/${repository}/blobs/${layer!.digest}`],
+        ...["--output", join(host.home, "layer"), "--node", node],
+        ...["--header", `Authorization: ${basic()}`],
+        ...["--cacerts", registry.authority.files.cert],
+        ...["--host-alias", `${REGISTRY_NAME}=${registry.address}`],
+      ],
+      { env: { ...SOON, OTEL_EXPORTER_OTLP_ENDPOINT: collector.url } },
+    );
+    expect(await dfget.finished()).toMatchObject({ code: 0 });
   };
   const logOf = ({ home }: Dfdaemon) => readFile(join(home, "logs", "dfdaemon.log"), "utf8");
 
@@ -106,11 +130,7 @@ describeWithPrograms("traces", { programs: ["skopeo", "docker-registry"] }, () =
     const { "dragonfly.bytes.registry": own, "dragonfly.bytes.peer": given } = root!.attributes;
     expect(Number(own) + Number(given)).toBe(image!.layers[0]!.size);
 
-    // Each line of descent, by names, from a span up to the pull.
-    const descent = (span: SentSpan): string[] => {
-      const parent = collector.parent(span);
-      return [`${span.service}: ${span.name}`, ...(parent ? descent(parent) : [])];
-    };
+    const descent = (span: SentSpan) => descentOf(span, collector);
     const up = ["dfdaemon: download", "dfdaemon: pull blob"];
     const [admission] = named("take in client", traceId);
     expect(admission).toMatchObject({ service: "supernode", kind: 2 });
@@ -130,21 +150,7 @@ describeWithPrograms("traces", { programs: ["skopeo", "docker-registry"] }, () =
     expect(descent(named("verify", traceId)[0]!)).toEqual(["dfdaemon: verify", ...up]);
 
     // dfget is named its collector by flag or variable.
-    const host = await dfgetHost(scratch);
-    const [layer] = image!.layers;
-    const dfget = startDfget(
-      scratch,
-      host,
-      [
-        ...["--url", `https://${registry.host}/v2/team/traced-0/blobs/${layer!.digest}`],
-        ...["--output", join(host.home, "layer"), "--node", supernode.node],
-        ...["--header", `Authorization: ${basic()}`],
-        ...["--cacerts", registry.authority.files.cert],
-        ...["--host-alias", `${REGISTRY_NAME}=${registry.address}`],
-      ],
-      { env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url } },
-    );
-    expect(await dfget.finished()).toMatchObject({ code: 0 });
+    await fetchByDfget(supernode, collector, image!, "team/traced-0");
     const mine = collector.spans.filter(({ service }) => service === "dfget");
     const top = mine.find(({ name }) => name === "download")!;
     expect(top.parentSpanId).toBe("");
@@ -161,6 +167,58 @@ describeWithPrograms("traces", { programs: ["skopeo", "docker-registry"] }, () =
     expect(shown.output).toContain("Authorization: (not shown)");
     expect(shown.output).not.toContain(TOKEN);
   });
+
+  it.each<CdnPattern>(["local", "source"])(
+    "follow a download by v1's schedule, CDN pattern %s",
+    async (cdnPattern) => {
+      const collector = await Collector.start(scratch);
+      const { nodes, supernode } = await start(collector.url, "1G", cdnPattern);
+      const repository = `team/scheduled-${cdnPattern}`;
+      const image = await createImage(scratch, `scheduled-${cdnPattern}`, [9 * MB]);
+      await registry.push(image, repository);
+      // The supernode has no copy in pattern `source`: then a node has the file.
+      if (cdnPattern === "source") await pull(nodes[0]!, image, repository);
+      await fetchByDfget(supernode, collector, image, repository);
+      const top = collector.spans.find(
+        ({ service, name }) => service === "dfget" && name === "download",
+      )!;
+      const named = (name: string) =>
+        collector.spans.filter((span) => span.name === name && span.traceId === top.traceId);
+      const up = ["dfget: download"];
+      const [server, serving] =
+        cdnPattern === "local" ? ["supernode", "serve copy"] : ["dfdaemon", "serve piece"];
+      // 9 MB are three pieces.
+      await until("all pieces are told", () => named(serving).length >= 3);
+      await until("all spans have their parents", () =>
+        collector.spans.every((span) => span.parentSpanId === "" || collector.parent(span)),
+      );
+      for (const span of named(serving)) {
+        const schedule = "dfget: pieces by v1's schedule";
+        expect(descentOf(span, collector)).toEqual([`${server}: ${serving}`, schedule, ...up]);
+        expect(span).toMatchObject({ service: server, kind: 2 });
+      }
+      if (cdnPattern === "source") {
+        const bytes = named(serving).map((span) =>
+          Number(span.attributes["dragonfly.bytes.served"]),
+        );
+        expect(bytes.reduce((sum, one) => sum + one)).toBeGreaterThanOrEqual(9 * MB);
+        return;
+      }
+      for (const { attributes } of named(serving))
+        expect(attributes["http.response.status_code"]).toBe(206);
+      await until("the copy is told", () => {
+        const [span] = named("copy from the source");
+        return span !== undefined && collector.parent(span) !== undefined;
+      });
+      const [copy] = named("copy from the source");
+      expect(copy!.kind).toBe(3);
+      expect(copy!.attributes["url.full"]).toContain(image.layers[0]!.digest);
+      expect(descentOf(copy!, collector)).toEqual([
+        ...["supernode: copy from the source", "supernode: take in client", "dfget: register"],
+        ...up,
+      ]);
+    },
+  );
 
   it("cost no pull anything where their collector is not there, and the log says so once", {
     timeout: 120_000,
@@ -179,6 +237,12 @@ describeWithPrograms("traces", { programs: ["skopeo", "docker-registry"] }, () =
     expect((await logOf(node!)).split(complaint)).toHaveLength(2);
   });
 });
+
+/** The line of descent, by names, from a span up to the first one. */
+function descentOf(span: SentSpan, collector: Collector): string[] {
+  const parent = collector.parent(span);
+  return [`${span.service}: ${span.name}`, ...(parent ? descentOf(parent, collector) : [])];
+}
 
 function served({ attributes }: SentSpan): number {
   return Number(attributes["dragonfly.blocks"] ?? 0);
