@@ -55,6 +55,12 @@ export function legacyRoutes({ registry, desk, observer, others }: LegacyOptions
     return c.body(answer.text, answer.status as ContentfulStatusCode, JSON_TYPE);
   };
 
+  // These reports and pulls are no documents, whose head somebody may want: as in v1, HEAD is another method.
+  app.use("/peer/*", async (c, next) => {
+    if (c.req.method !== "HEAD") return next();
+    return c.body(null, 405, { "content-length": "0" });
+  });
+
   app.post("/peer/registry", async (c) => {
     let fields: unknown;
     try {

@@ -306,6 +306,15 @@ describe("a way of asking that a route does not know", () => {
     await tryAll(api, Object.fromEntries(requests), { statuses: [405] });
   });
 
+  it("HEAD, where a GET does something", async () => {
+    const paths = ["task", "piece/suc", "piece/error", "service/down"].map(
+      (name) => `/peer/${name}`,
+    );
+    const targets = [...paths, ...paths.map((path) => `/v1.0${path}`)];
+    const requests = targets.map((target) => [target, { method: "HEAD", target }] as const);
+    await tryAll(api, Object.fromEntries(requests), { statuses: [405] });
+  });
+
   it("the file port", async () => {
     const target = known.path;
     const methods = METHODS.filter((method) => method !== "GET");
