@@ -16,10 +16,17 @@ import type { CdnPattern } from "../support/supernode.ts";
 const BASIC = Buffer.from(`${ACCOUNT.user}:${ACCOUNT.password}`).toString("base64");
 const WRONG = Buffer.from(`${ACCOUNT.user}:wrong`).toString("base64");
 
-describeWithPrograms(
-  "a registry that wants credentials",
-  { programs: ["skopeo", "docker-registry"] },
-  () => {
+itKeepsPrivate("a registry that wants credentials", true, ["local", "source"]);
+itKeepsPrivate("a registry behind an nginx that wants credentials", "by nginx", ["local"]);
+
+function itKeepsPrivate(
+  name: string,
+  authenticated: true | "by nginx",
+  patterns: readonly CdnPattern[],
+): void {
+  const programs = ["skopeo", "docker-registry"] as const;
+  const needs = authenticated === true ? programs : ([...programs, "nginx"] as const);
+  describeWithPrograms(name, { programs: needs }, () => {
     const repository = "restricted/secret";
     let scratch: Scratch;
     let registry: Registry;
@@ -28,8 +35,8 @@ describeWithPrograms(
     let client: HttpClient;
 
     beforeAll(async () => {
-      scratch = await Scratch.open("private-registry");
-      registry = await Registry.start(scratch, { authenticated: true });
+      scratch = await Scratch.open(name.replaceAll(" ", "-"));
+      registry = await Registry.start(scratch, { authenticated });
       authority = await Authority.create(scratch, "nodes");
       image = await createImage(scratch, "secret", [MB, 12 * MB]);
       await registry.push(image, repository);
@@ -38,7 +45,7 @@ describeWithPrograms(
     });
     afterAll(() => scratch?.close());
 
-    describe.each<CdnPattern>(["local", "source"])("CDN pattern %s", (cdnPattern) => {
+    describe.each(patterns)("CDN pattern %s", (cdnPattern) => {
       let cluster: Cluster;
 
       beforeAll(async () => {
@@ -156,5 +163,5 @@ describeWithPrograms(
         }
       });
     });
-  },
-);
+  });
+}

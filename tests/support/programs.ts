@@ -23,6 +23,7 @@ const PACKAGES = {
   "systemd-analyze": "systemd",
   chromium: "chromium",
   "redis-server": "redis-server",
+  nginx: "nginx",
 } as const;
 
 export type OutsideProgram = keyof typeof PACKAGES;

@@ -4,6 +4,7 @@ import { stringify } from "yaml";
 import { freePort, freshAddress, type Place } from "./addresses.ts";
 import { Authority } from "./authority.ts";
 import type { Image, Layer } from "./image.ts";
+import { basicAuth, startNginx } from "./nginx.ts";
 import { accepts, RunningProgram, runWell, until } from "./process.ts";
 import type { Scratch } from "./scratch.ts";
 import { TokenServer } from "./token_server.ts";
@@ -19,8 +20,8 @@ export const ACCOUNT = {
 } as const;
 
 export interface RegistryOptions {
-  /** Admit {@link ACCOUNT} only. */
-  authenticated?: boolean;
+  /** Admit {@link ACCOUNT} only: the registry itself does, or an nginx in front of it. */
+  authenticated?: boolean | "by nginx";
   /** Admit bearers of tokens of this server only; {@link ACCOUNT} gets them. */
   tokens?: TokenServer;
   /** Where it runs; default: a loopback address of its own. */
@@ -84,6 +85,8 @@ export class Registry {
     const storage = join(directory, "storage");
     const htpasswd = join(directory, "htpasswd");
     await writeFile(htpasswd, `${ACCOUNT.htpasswd}\n`);
+    const isBehind = options.authenticated === "by nginx";
+    const listens = isBehind ? await freePort(address) : port;
     await writeFile(
       config,
       stringify({
@@ -94,9 +97,9 @@ export class Registry {
           maintenance: { uploadpurging: { enabled: false } },
         },
         http: {
-          addr: `${address}:${port}`,
+          addr: `${address}:${listens}`,
           secret: "of-no-use-here",
-          tls: { certificate: certificate.cert, key: certificate.key },
+          ...(isBehind ? {} : { tls: { certificate: certificate.cert, key: certificate.key } }),
         },
         ...authentication(options, htpasswd),
       }),
@@ -104,16 +107,21 @@ export class Registry {
     const start = async () => {
       const command = [...(options.place?.prefix ?? []), "docker-registry", "serve", config];
       const process = RunningProgram.start(scratch, command);
-      await process.until("it listens", () => accepts(address, port));
+      await process.until("it listens", () => accepts(address, listens));
       return process;
     };
+    const process = await start();
+    if (isBehind) {
+      const server = basicAuth(htpasswd, `${address}:${listens}`);
+      await startNginx(scratch, { directory, address, port, certificate, server });
+    }
     return new Registry(
       scratch,
-      await start(),
+      process,
       start,
       { address, port, storage },
       authority,
-      options.authenticated === true || options.tokens !== undefined,
+      Boolean(options.authenticated || options.tokens),
     );
   }
 
@@ -199,7 +207,7 @@ function authentication({ authenticated, tokens }: RegistryOptions, htpasswd: st
     const { SERVICE: service, ISSUER: issuer } = TokenServer;
     return { auth: { token: { realm, service, issuer, rootcertbundle: rootCertBundle } } };
   }
-  return authenticated ? { auth: { htpasswd: { realm: "test", path: htpasswd } } } : {};
+  return authenticated === true ? { auth: { htpasswd: { realm: "test", path: htpasswd } } } : {};
 }
 
 /** What a registry has sent since some moment. */
