@@ -106,7 +106,7 @@ describe("fetchPiece", () => {
     ["sends without end", "wrong", (r) => r.writeHead(206).end(Buffer.alloc(PIECE * 3))],
     [
       "breaks off",
-      "unreachable",
+      "broken",
       (r) => r.writeHead(206, { "content-length": 1005 }).write(content, () => r.destroy()),
     ],
     ["has it not", "missing", (r) => r.writeHead(404).end()],

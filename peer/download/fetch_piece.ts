@@ -10,8 +10,8 @@ import { Deadline } from "./deadline.ts";
 import { BadLengthError, FixedBody } from "./fixed_body.ts";
 import { PEER_PATIENCE, pieceHeaders } from "./piece_question.ts";
 
-/** Why a peer gave no good piece. */
-export type PieceFailure = "unreachable" | "missing" | "wrong";
+/** Why a peer gave no good piece; `broken`: its answer began, and did not bring the piece whole in time. */
+export type PieceFailure = "unreachable" | "missing" | "broken" | "wrong";
 
 /** A peer gave no good piece. */
 export class PieceError extends Error {
@@ -106,7 +106,7 @@ export async function fetchPiece(task: PieceTask, options: FetchPieceOptions): P
     if (error instanceof BadLengthError)
       throw new PieceError("wrong", `${peerName(task)}: ${error.message}`);
     const reason = deadline.passed ? "too slow" : (error as Error).message;
-    throw new PieceError("unreachable", `${peerName(task)}: ${reason}`);
+    throw new PieceError(into ? "broken" : "unreachable", `${peerName(task)}: ${reason}`);
   } finally {
     deadline.clear();
   }

@@ -271,7 +271,7 @@ export class V1Session {
   }
 
   #complain(task: PieceTask, error: PieceError): void {
-    if (error.failure === "unreachable") return;
+    if (error.failure === "unreachable" || error.failure === "broken") return;
     const { taskId, cid, supernode } = this.#member;
     supernode
       .reportPieceError({

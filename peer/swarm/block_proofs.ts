@@ -4,6 +4,7 @@ import type { Seal } from "../../protocol/swarm/seal.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import { KnownDigests } from "./known_digests.ts";
+import type { Standing } from "./standing.ts";
 
 /** After so long the supernode is asked for the seal of a block, ms; it is not asked more often. */
 const UNSEALED_ASK_MS = 300;
@@ -20,18 +21,12 @@ const UNSEALED_MOST_MS = 5000;
  */
 const TRUSTED_BLOCKS = 2;
 
-/** How many blocks of a neighbour were right by their seals, and how many wrong. */
-export interface SenderRecord {
-  readonly right: number;
-  readonly wrong: number;
-}
-
 export interface ProofOptions {
   file: TaskFile;
   /** What the file is called in logs. */
   fileName: string;
-  /** What is known of a neighbour, as long as it is one. */
-  record(id: string): SenderRecord | undefined;
+  /** How a node has kept its word. */
+  standing(id: string): Standing;
   /** Asks the supernode for seals. */
   ask(blocks: number[]): Promise<DigestsAnswer>;
   /** A block that lay here unsealed is as it should be. */
@@ -40,8 +35,10 @@ export interface ProofOptions {
   onLost(block: number): void;
   /** A block must come from elsewhere; where `lacking` is told, not from that neighbour. */
   onUseless(block: number, lacking?: string): void;
-  /** What a neighbour sent has been compared with what it should be. */
-  onVerdict(id: string, block: number, isRight: boolean): void;
+  /** What a node sent has turned out wrong. */
+  onWrong(id: string, block: number): void;
+  /** A node's standing has changed. */
+  onStanding(id: string): void;
 }
 
 interface Unsealed {
@@ -65,6 +62,8 @@ export class BlockProofs {
   readonly #hashes: (Uint8Array | undefined)[] = [];
   /** Blocks that lie on disk but wait for their seal. */
   readonly #unsealed = new Map<number, Unsealed>();
+  /** What blocks that were given up hashed to, and who sent them: their seals may come yet. */
+  readonly #givenUp = new Map<number, { from: string; hash: Uint8Array }>();
   /** Blocks that this node has fetched from the source itself. */
   readonly #fromSource = new Set<number>();
   #asking = false;
@@ -87,13 +86,31 @@ export class BlockProofs {
     return this.digests.knows(block) || !this.digests.expected;
   }
 
-  /** A neighbour's block is being written. */
-  received(block: number, digest: Uint8Array): void {
+  /**
+   * A neighbour's block is being written.
+   *
+   * @param unproven who sent it, where it may be used only with its seal: {@link stage} follows
+   */
+  received(block: number, digest: Uint8Array, unproven?: string): void {
     this.#hashes[block] = digest;
+    if (unproven !== undefined) this.#options.standing(unproven).waiting += 1;
+  }
+
+  /** A node has sent a block that is here already, and nobody knows yet what it should be. */
+  receivedAgain(block: number, digest: Uint8Array, from: string): void {
+    const hash = this.#hashes[block];
+    if (hash && Buffer.compare(hash, digest) === 0) return;
+    this.#options.standing(from).unsettled += 1;
+    this.#options.onStanding(from);
   }
 
   /** A neighbour's block lies here now, but may be used only with its seal. */
-  stage(block: number, from: string): void {
+  stage(block: number, digest: Uint8Array, from: string): void {
+    // It was fetched from the source, too, while this one was written.
+    if (this.#options.file.has(block)) {
+      this.#decide(from, block, Buffer.compare(this.#hashes[block]!, digest) === 0);
+      return;
+    }
     this.#unsealed.set(block, { from, sinceMs: performance.now(), unknown: false });
     // It may have come while the block was written.
     if (this.digests.knows(block)) this.#judge(block);
@@ -104,8 +121,10 @@ export class BlockProofs {
     const before = this.#hashes[block];
     const isSame = before !== undefined && Buffer.compare(before, digest) === 0;
     const unsealed = this.#unsealed.get(block);
-    this.#unsealed.delete(block);
-    if (unsealed && before) this.#options.onVerdict(unsealed.from, block, isSame);
+    if (unsealed) {
+      this.#unsealed.delete(block);
+      this.#decide(unsealed.from, block, isSame);
+    }
     // It was fetched because others doubt it, and what is here turns out wrong.
     if (this.#options.file.has(block) && before && !isSame) this.#options.onLost(block);
     this.#fromSource.add(block);
@@ -114,6 +133,7 @@ export class BlockProofs {
 
   learn(seal: Seal): void {
     for (const block of this.digests.learn(seal)) {
+      this.#judgeLate(block);
       if (this.#unsealed.has(block)) this.#judge(block);
       else if (this.#options.file.has(block)) this.compare(block);
     }
@@ -140,7 +160,7 @@ export class BlockProofs {
 
   /** Nothing of what a neighbour sent is believed any more. */
   giveUpFrom(id: string): void {
-    for (const [block, { from }] of this.#unsealed) if (from === id) this.#giveUp(block);
+    for (const [block, { from }] of this.#unsealed) if (from === id) this.#giveUp(block, from);
   }
 
   /**
@@ -152,12 +172,12 @@ export class BlockProofs {
     const overdue: number[] = [];
     for (const [block, { from, sinceMs, unknown }] of this.#unsealed) {
       const waitedMs = nowMs - sinceMs;
-      const sender = this.#options.record(from);
-      const isTrusted = sender?.wrong === 0 && sender.right >= TRUSTED_BLOCKS;
+      const { right, wrong } = this.#options.standing(from);
+      const isTrusted = wrong === 0 && right >= TRUSTED_BLOCKS;
       if (isTrusted && (unknown || alone || waitedMs > UNSEALED_MOST_MS)) {
-        this.#confirm(block);
-      } else if (unknown && waitedMs > UNSEALED_LENIENT_MS && sender?.wrong === 0) {
-        this.#confirm(block);
+        this.#believe(block, from);
+      } else if (unknown && waitedMs > UNSEALED_LENIENT_MS && wrong === 0) {
+        this.#believe(block, from);
       } else if (waitedMs > UNSEALED_MOST_MS) {
         this.#giveUp(block, from);
       } else if (waitedMs > UNSEALED_ASK_MS) {
@@ -172,19 +192,48 @@ export class BlockProofs {
   #judge(block: number): void {
     const { from } = this.#unsealed.get(block)!;
     const isRight = this.digests.matches(block, this.#hashes[block]!);
-    if (isRight) this.#confirm(block);
-    else this.#giveUp(block);
-    this.#options.onVerdict(from, block, isRight);
+    this.#unsealed.delete(block);
+    if (isRight) this.#options.onConfirmed(block);
+    else this.#options.onUseless(block);
+    this.#decide(from, block, isRight);
   }
 
-  #giveUp(block: number, lacking?: string): void {
-    this.#unsealed.delete(block);
-    this.#options.onUseless(block, lacking);
+  /** A block that was given up has its seal now. */
+  #judgeLate(block: number): void {
+    const givenUp = this.#givenUp.get(block);
+    if (!givenUp) return;
+    this.#givenUp.delete(block);
+    const { from, hash } = givenUp;
+    const isRight = this.digests.matches(block, hash);
+    this.#options.standing(from).settleLate(isRight);
+    if (!isRight) this.#options.onWrong(from, block);
+    this.#options.onStanding(from);
   }
 
-  #confirm(block: number): void {
+  #decide(from: string, block: number, isRight: boolean): void {
+    const standing = this.#options.standing(from);
+    if (isRight) standing.settle(true);
+    else {
+      standing.disprove();
+      this.#options.onWrong(from, block);
+    }
+    this.#options.onStanding(from);
+  }
+
+  /** Nobody can say whether the block is right, and nothing speaks against its sender. */
+  #believe(block: number, from: string): void {
     this.#unsealed.delete(block);
+    this.#options.standing(from).settle(false);
     this.#options.onConfirmed(block);
+    this.#options.onStanding(from);
+  }
+
+  #giveUp(block: number, from: string): void {
+    this.#unsealed.delete(block);
+    this.#givenUp.set(block, { from, hash: this.#hashes[block]! });
+    this.#options.standing(from).giveUp();
+    this.#options.onUseless(block, from);
+    this.#options.onStanding(from);
   }
 
   #ask(blocks: number[], nowMs: number): void {

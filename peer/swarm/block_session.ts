@@ -67,6 +67,8 @@ export class BlockSession implements Reporter {
   readonly #rejoining: Rejoining;
   readonly #requests = new Map<string, { abort: AbortController; sinceMs: number }>();
   readonly #proofs: BlockProofs;
+  /** Blocks that are on their way to the disk. */
+  readonly #writes = new Map<number, Promise<void>>();
   readonly #wrong: WrongBlock[] = [];
   readonly #fetching = new AbortController();
   #member: Membership;
@@ -126,7 +128,7 @@ export class BlockSession implements Reporter {
     this.#proofs = new BlockProofs(blocks, {
       file,
       fileName: options.fileName,
-      record: (id) => this.#neighbours.find(id)?.link,
+      standing: (id) => this.#neighbours.standing(id),
       ask: (asked) => {
         const { supernode, taskId } = this.#member;
         return supernode.digests({ taskId, cid: this.cid, blocks: asked });
@@ -143,7 +145,8 @@ export class BlockSession implements Reporter {
         this.#chooser.lose(block);
         this.#pump();
       },
-      onVerdict: (id, block, isRight) => this.#weigh(id, block, isRight),
+      onWrong: (id, block) => this.#accuse(id, block),
+      onStanding: (id) => this.#judge(id),
     });
     this.#runner = new SourceRunner({
       source: options.source,
@@ -331,12 +334,21 @@ export class BlockSession implements Reporter {
     this.#fetch(link, slot, block, abort.signal)
       .catch((error: Error) => {
         const failure = error instanceof PieceError ? error.failure : undefined;
-        if (failure === "wrong") this.#blame(link.neighbour.id, block, error.message);
-        if (this.#neighbours.at(slot) !== link) return;
-        this.#chooser.failed(slot, block);
-        if (abort.signal.aborted || failure === "wrong") return;
-        if (failure === "missing") this.#chooser.neighbourLacks(slot, block);
-        this.#neighbours.failed(slot, error.message);
+        const { id, ip, port } = link.neighbour;
+        const standing = this.#neighbours.standing(id);
+        if (failure === "wrong") {
+          log.info("neighbour {ip}:{port}: {reason}", { ip, port, reason: error.message });
+          standing.wrong += 1;
+          this.#accuse(id, block);
+        }
+        if (failure === "broken") standing.broken += 1;
+        if (this.#neighbours.at(slot) === link) {
+          this.#chooser.failed(slot, block);
+          if (failure === "missing") this.#chooser.neighbourLacks(slot, block);
+          if (!abort.signal.aborted && failure !== "wrong")
+            this.#neighbours.failed(slot, error.message);
+        }
+        this.#judge(id);
       })
       .finally(() => {
         if (this.#requests.get(key) === request) this.#requests.delete(key);
@@ -376,7 +388,8 @@ export class BlockSession implements Reporter {
     link.late = 0;
     link.blocks += 1;
     link.bytes += content.byteLength;
-    if (this.digests.knows(block)) link.right += 1;
+    if (this.digests.knows(block)) this.#neighbours.standing(id).right += 1;
+    else if (this.#chooser.holds(block)) this.#proofs.receivedAgain(block, digest, id);
     const isNews = !this.#chooser.holds(block);
     const isNeighbour = this.#neighbours.at(slot) === link;
     const other = isNeighbour ? this.#chooser.arrived(slot, block, performance.now()) : -1;
@@ -384,17 +397,18 @@ export class BlockSession implements Reporter {
     if (other >= 0) this.#needNot(other, block);
     if (!isNews) {
       contentBuffers.give(content);
+      this.#judge(id);
       return;
     }
     this.#chooser.hold(block);
-    this.#proofs.received(block, digest);
-    await this.#write(content, (options) =>
-      this.#proofs.needsNoSeal(block)
-        ? options.onPiece(block, content, "peer")
-        : options.onStaged(block, content),
+    const isProven = this.#proofs.needsNoSeal(block);
+    this.#proofs.received(block, digest, isProven ? undefined : id);
+    this.#judge(id);
+    await this.#write(block, content, (options) =>
+      isProven ? options.onPiece(block, content, "peer") : options.onStaged(block, content),
     );
-    if (this.#file.has(block)) this.#gained(content.byteLength);
-    else this.#proofs.stage(block, id);
+    if (isProven) this.#gained(content.byteLength);
+    else this.#proofs.stage(block, digest, id);
   }
 
   /** A block that this node has fetched from the source itself. */
@@ -402,8 +416,10 @@ export class BlockSession implements Reporter {
     const digest = await hashBlock(content);
     const held = this.#file.has(block);
     this.#proofs.fetched(block, digest);
-    await this.#write(content, (options) => options.onPiece(block, content, origin));
+    // Before it is written: what neighbours send of it from now on must not be written over it.
     this.#chooser.hold(block);
+    for (let slot = 0; slot < MAX_NEIGHBOURS; slot++) this.#needNot(slot, block);
+    await this.#write(block, content, (options) => options.onPiece(block, content, origin));
     this.#gained(held ? 0 : content.byteLength);
     if (this.digests.knows(block)) this.#proofs.compare(block);
     else if (this.#neighbours.size > 0) this.#sessions.heartbeats.hurry(this, SEAL_MS);
@@ -411,17 +427,25 @@ export class BlockSession implements Reporter {
   }
 
   async #write(
+    block: number,
     content: Uint8Array,
     write: (options: SwarmOptions) => Promise<void>,
   ): Promise<void> {
+    // What a neighbour has sent may be on its way to the disk, and must not come down last.
+    const before = this.#writes.get(block);
+    const writing = before
+      ? before.catch(() => {}).then(() => write(this.#options))
+      : write(this.#options);
+    this.#writes.set(block, writing);
     try {
-      await write(this.#options);
+      await writing;
     } catch (error) {
       // No other node's bytes would find room here either.
       if (isWriteFailure(error)) this.#fail(error as Error);
       throw error;
     } finally {
       contentBuffers.give(content);
+      if (this.#writes.get(block) === writing) this.#writes.delete(block);
     }
   }
 
@@ -432,27 +456,20 @@ export class BlockSession implements Reporter {
     if (request) this.#neighbours.outrun(slot, performance.now() - request.sinceMs);
   }
 
-  /** What a neighbour sent has been compared with what it should be. */
-  #weigh(id: string, block: number, isRight: boolean): void {
-    const sender = this.#neighbours.find(id);
-    if (!isRight) this.#blame(id, block, `block ${block} is not what its seal says`);
-    else if (sender) sender.link.right += 1;
-    this.#pump();
-  }
-
-  /** A neighbour has sent a wrong block. */
-  #blame(id: string, block: number, reason: string): void {
+  /** A node has sent a wrong block: the supernode is to know. */
+  #accuse(id: string, block: number): void {
     this.#wrong.push({ block, from: id });
     const sender = this.#neighbours.find(id);
-    if (!sender) return;
-    const { slot, link } = sender;
-    this.#chooser.neighbourLacks(slot, block);
-    if (!this.#neighbours.wrong(link)) return;
-    const { ip, port } = link.neighbour;
-    log.warn("neighbour {ip}:{port} sends wrong blocks: {reason}", { ip, port, reason });
+    if (sender) this.#chooser.neighbourLacks(sender.slot, block);
+    if (!this.#neighbours.standing(id).isLiar) return;
     this.#proofs.giveUpFrom(id);
-    this.#neighbours.drop(slot, reason);
     this.#sessions.heartbeats.hurry(this);
+  }
+
+  /** A node's standing has changed: more may be asked of it, or less, or nothing any more. */
+  #judge(id: string): void {
+    this.#neighbours.judge(id);
+    this.#pump();
   }
 
   #gained(bytes: number): void {

@@ -73,6 +73,22 @@ describe("which neighbour", () => {
     expect([70, 71]).toContain(ofSlow[0]!.block);
   });
 
+  it("is asked for no more than its credit allows, by whatever way", () => {
+    const one = chooser();
+    const [slot, other] = [neighbour(one), neighbour(one, { has: [1, 2], blockMs: 5000 })];
+    one.setCredit(slot, 3);
+    one.setCredit(other, 0);
+    expect(chooseAll(one).map((chosen) => chosen.slot)).toEqual([slot, slot, slot]);
+    expect(one.again(10_000)).toBe(false);
+    one.setCredit(other, 1);
+    one.setCredit(slot, 4);
+    expect(
+      chooseAll(one)
+        .map((chosen) => chosen.slot)
+        .sort(),
+    ).toEqual([slot, other].sort());
+  });
+
   it("is dropped when it is not heard of any more", () => {
     const one = chooser();
     const slot = neighbour(one);

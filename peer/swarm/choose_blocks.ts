@@ -135,6 +135,11 @@ export class BlockChooser {
     this.#neighbours.remove(slot);
   }
 
+  /** So many requests may be at a neighbour, at most; as long as nothing is said any number. */
+  setCredit(slot: number, credit: number): void {
+    this.#neighbours.setCredit(slot, credit);
+  }
+
   /** A neighbour says that it has a block now. */
   neighbourHas(slot: number, block: number): void {
     if (!this.#neighbours.gets(slot, block)) return;
@@ -303,7 +308,7 @@ export class BlockChooser {
     if (this.#flights.slow >= Math.ceil(this.window.size * SLOW_PART)) return false;
     for (let slot = 0; slot < neighbours.slots; slot++) {
       if (neighbours.use(slot) !== Use.some || !neighbours.isUsed(slot)) continue;
-      if (neighbours.outstanding(slot) !== 0) continue;
+      if (neighbours.outstanding(slot) !== 0 || !neighbours.mayBeAsked(slot)) continue;
       if (neighbours.expectedMs(slot) < LONGEST_QUEUE_MS) continue;
       const block = this.#rareBlock(slot, this.#wanted.size);
       if (block !== NOBODY && neighbours.holders(block) === 1)

@@ -37,9 +37,6 @@ export class NeighbourLink {
   readonly neighbour: Neighbour;
   /** Requests to it that failed since one last went well. */
   failures = 0;
-  /** Blocks it sent that were right by their seals, and that were wrong. */
-  right = 0;
-  wrong = 0;
   /** Blocks that came from others while it was at them, since one last came from it. */
   late = 0;
   /** Blocks that came from it, wanted or not, and their bytes. */

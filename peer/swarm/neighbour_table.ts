@@ -47,6 +47,8 @@ export class NeighbourTable {
   readonly #holders: Uint8Array;
   /** See {@link AT}. */
   readonly #numbers: Float64Array;
+  /** How many requests may be at each. */
+  readonly #credits: Float64Array;
 
   constructor(blocks: number, slots: number) {
     this.slots = slots;
@@ -54,6 +56,7 @@ export class NeighbourTable {
     this.#theirs = new Uint32Array(this.#words * slots);
     this.#holders = new Uint8Array(blocks);
     this.#numbers = new Float64Array(WIDTH * slots);
+    this.#credits = new Float64Array(slots);
   }
 
   /** A new neighbour's slot; -1 where there is no room. */
@@ -64,6 +67,7 @@ export class NeighbourTable {
       this.#numbers[slot * WIDTH + AT.place] = near ? PLACE.near : PLACE.far;
       this.#numbers[slot * WIDTH + AT.use] = Use.none;
       this.#numbers[slot * WIDTH + AT.heardMs] = nowMs;
+      this.#credits[slot] = Number.POSITIVE_INFINITY;
       return slot;
     }
     return NOBODY;
@@ -179,6 +183,16 @@ export class NeighbourTable {
   /** Requests at a neighbour that are not answered yet. */
   outstanding(slot: number): number {
     return this.#numbers[slot * WIDTH + AT.outstanding]!;
+  }
+
+  /** How many requests may be at a neighbour, by what it has sent so far; at first any number. */
+  setCredit(slot: number, credit: number): void {
+    this.#credits[slot] = credit;
+  }
+
+  /** Whether a neighbour's credit allows one more request. */
+  mayBeAsked(slot: number): boolean {
+    return this.outstanding(slot) < this.#credits[slot]!;
   }
 
   asked(slot: number): void {

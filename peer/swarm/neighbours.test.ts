@@ -27,9 +27,11 @@ it("do not come back who were dropped for wrong blocks, those who were slow do",
     neighbours.meet({ id, ip: "127.0.0.1", port: 9, path: "/peer/file/x", near: true });
   meet("liar");
   meet("slow");
-  const liar = neighbours.find("liar")!;
-  expect([1, 2, 3].map(() => neighbours.wrong(liar.link))).toEqual([false, false, true]);
-  neighbours.drop(liar.slot, "it sends wrong blocks");
+  for (const isThere of [true, true, false]) {
+    neighbours.standing("liar").wrong += 1;
+    neighbours.judge("liar");
+    expect(neighbours.find("liar") !== undefined).toBe(isThere);
+  }
   neighbours.drop(neighbours.find("slow")!.slot, "it is too slow");
   meet("liar");
   meet("slow");

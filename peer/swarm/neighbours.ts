@@ -5,13 +5,12 @@ import { getLogger } from "../../runtime/logger.ts";
 import type { SwarmOptions } from "../download/swarm_types.ts";
 import type { BlockChooser } from "./choose_blocks.ts";
 import { NeighbourLink, SILENCE_MS } from "./neighbour_link.ts";
+import { Standing } from "./standing.ts";
 
 /** Neighbours at most. */
 export const MAX_NEIGHBOURS = 48;
 /** Failed requests in a row after which a neighbour is dropped. */
 const MAX_FAILURES = 3;
-/** Wrong blocks, ever, after which a neighbour is dropped: a line may flip a bit once. */
-const MAX_WRONG_BLOCKS = 3;
 /** A neighbour is late when a block that it was to send for so long came from another meanwhile, ms, */
 const LATE_MS = 1000;
 /** … and dropped when it was late so many times in a row. */
@@ -50,8 +49,8 @@ export class Neighbours {
   readonly #links = new Map<number, NeighbourLink>();
   readonly #known = new Set<string>();
   readonly #dropped: string[] = [];
-  /** Who was dropped for wrong blocks: nobody is to bring it back. */
-  readonly #liars = new Set<string>();
+  /** Of all that were ever met: who is a liar does not come back, whoever names it. */
+  readonly #standings = new Map<string, Standing>();
 
   constructor(options: NeighboursOptions) {
     this.#options = options;
@@ -76,9 +75,11 @@ export class Neighbours {
     const { swarm, chooser, fileLength, onMessage } = this.#options;
     const { ip, port, path, cid } = swarm.identity;
     if (neighbour.id === cid || this.#known.has(neighbour.id)) return;
-    if (this.#liars.has(neighbour.id)) return;
+    const standing = this.standing(neighbour.id);
+    if (standing.isUseless) return;
     const slot = chooser.addNeighbour(neighbour.near, performance.now());
     if (slot < 0) return;
+    chooser.setCredit(slot, standing.credit);
     this.#known.add(neighbour.id);
     const link = new NeighbourLink({
       http: swarm.http,
@@ -122,17 +123,36 @@ export class Neighbours {
   /** A block that a neighbour was asked for so long ago came from another, ms. */
   outrun(slot: number, sinceMs: number): void {
     const link = this.#links.get(slot);
-    if (!link || sinceMs < LATE_MS) return;
+    if (!link) return;
+    const { id } = link.neighbour;
+    const standing = this.standing(id);
+    if (standing.isStranger) {
+      standing.outrun += 1;
+      this.judge(id);
+    }
+    if (sinceMs < LATE_MS) return;
     link.late += 1;
     if (link.late >= MAX_LATE) this.drop(slot, "it is too slow");
   }
 
-  /** A neighbour has sent a wrong block; whether it should be dropped for that. */
-  wrong(link: NeighbourLink): boolean {
-    link.wrong += 1;
-    if (link.wrong < MAX_WRONG_BLOCKS) return false;
-    this.#liars.add(link.neighbour.id);
-    return true;
+  /** How a node has kept its word; a change of it is to be told by {@link judge}. */
+  standing(id: string): Standing {
+    let standing = this.#standings.get(id);
+    if (!standing) this.#standings.set(id, (standing = new Standing()));
+    return standing;
+  }
+
+  /** A node's standing has changed: what may be asked of it, and whether anything. */
+  judge(id: string): void {
+    const found = this.find(id);
+    if (!found) return;
+    const standing = this.standing(id);
+    if (standing.isLiar) {
+      const { ip, port } = found.link.neighbour;
+      log.warn("neighbour {ip}:{port} sends wrong blocks, and is dropped", { ip, port });
+      this.drop(found.slot, "it sends wrong blocks");
+    } else if (standing.isUseless) this.drop(found.slot, "none of its blocks came whole and right");
+    else this.#options.chooser.setCredit(found.slot, standing.credit);
   }
 
   /** Where hosts are short of processor time most neighbours are late together: that is no death. */
@@ -156,6 +176,8 @@ export class Neighbours {
     this.#links.delete(slot);
     link.close();
     this.#known.delete(link.neighbour.id);
+    // It may only have been slow.
+    this.standing(link.neighbour.id).outrun = 0;
     this.#options.chooser.removeNeighbour(slot);
     this.#options.onForgotten(slot);
   }

@@ -42,6 +42,7 @@ export function shortestQueue(
   for (let count = slots; count > 0; count--) {
     slot = slot + 1 === slots ? 0 : slot + 1;
     if (!neighbours.isUsed(slot) || neighbours.use(slot) === Use.none) continue;
+    if (!neighbours.mayBeAsked(slot)) continue;
     const outstanding = neighbours.outstanding(slot);
     const blockMs = neighbours.blockMs(slot);
     if (outstanding >= (blockMs === 0 ? PROBE : each)) continue;
@@ -74,7 +75,7 @@ export function fasterHolder(
   let best = NOBODY;
   let bestMs = withinMs;
   for (let slot = 0; slot < neighbours.slots; slot++) {
-    if (slot === than || !neighbours.has(slot, block)) continue;
+    if (slot === than || !neighbours.has(slot, block) || !neighbours.mayBeAsked(slot)) continue;
     if (neighbours.blockMs(slot) === 0 && neighbours.outstanding(slot) >= PROBE) continue;
     const scoreMs = weightedMs(neighbours, slot);
     if (scoreMs < bestMs) {

@@ -51,6 +51,8 @@ export interface PoisonedNodeOptions {
   poison: Poison;
   /** Where it listens; default: a loopback address of its own. */
   place?: { address: string; port: number };
+  /** Other addresses at which it can be reached, by which those who ask are told from each other. */
+  doors?: readonly string[];
   /** PEM of the authority that the file's source has its certificate from, where the system does not know it. */
   authority?: string;
 }
@@ -62,9 +64,9 @@ export interface PoisonedNodeOptions {
 export class PoisonedNode {
   readonly address: string;
   readonly port: number;
-  /** Blocks it was asked for, by whoever asked. */
+  /** Blocks it was asked for, by who asked, and at which door. */
   readonly asked = new Map<string, number>();
-  /** Answers that were sent to their end, by whoever took them. */
+  /** Answers that were sent to their end, by who took them. */
   readonly taken = new Map<string, number>();
   readonly #file: PoisonedNodeOptions["file"];
   readonly #supernode: string;
@@ -93,16 +95,18 @@ export class PoisonedNode {
     options: PoisonedNodeOptions,
   ): Promise<PoisonedNode> {
     const node = new PoisonedNode(options.place ?? (await freshPlace()), options);
-    const server = createServer((request, response) => {
-      if (request.url?.startsWith("/peer/swarm/")) node.#boast(response);
-      else node.#send(request, response, POISONS[options.poison]);
-    });
-    await new Promise<void>((resolve) => server.listen(node.port, node.address, resolve));
-    scratch.defer(() => {
-      clearInterval(node.#timer);
-      server.close();
-      server.closeAllConnections();
-    });
+    for (const address of [node.address, ...(options.doors ?? [])]) {
+      const server = createServer((request, response) => {
+        if (request.url?.startsWith("/peer/swarm/")) node.#boast(response);
+        else node.#send(request, response, POISONS[options.poison]);
+      });
+      await new Promise<void>((resolve) => server.listen(node.port, address, resolve));
+      scratch.defer(() => {
+        server.close();
+        server.closeAllConnections();
+      });
+    }
+    scratch.defer(() => clearInterval(node.#timer));
     await node.#register();
     node.#timer = setInterval(() => void node.#report().catch(() => {}), 500);
     return node;
@@ -178,7 +182,8 @@ export class PoisonedNode {
       response.writeHead(400).end();
       return;
     }
-    const from = request.socket.remoteAddress ?? "";
+    const { remoteAddress, localAddress } = request.socket;
+    const from = `${remoteAddress} ${localAddress}`;
     this.asked.set(from, (this.asked.get(from) ?? 0) + 1);
     response.statusCode = 206;
     response.once("finish", () => this.taken.set(from, (this.taken.get(from) ?? 0) + 1));
