@@ -190,10 +190,13 @@ export class NodePeer implements Peer {
       const isRight =
         (cached.announced && (await cached.file.isUntouched())) ||
         (await matchesDigest(cached.file, digest!.hex));
+      const { name } = cached;
       if (isRight && cached.announced)
-        return openCachedFile(cached, cached.file, this.#options.onBytes);
+        return openCachedFile(cached, cached.file, this.#options.onBytes, () =>
+          this.#server.dropDamaged(name),
+        );
       if (!isRight) {
-        this.#server.dropDamaged(cached.name);
+        this.#server.dropDamaged(name);
         cached = undefined;
       }
     }

@@ -6,11 +6,16 @@ import { orderedStream } from "./ordered_stream.ts";
 import { readerBuffers } from "./reader_buffers.ts";
 import { RunningDigest } from "./running_digest.ts";
 
-/** A complete file of this node's cache, for its own clients; it does not expire while they read it. */
+/**
+ * A complete file of this node's cache, for its own clients; it does not expire while they read it.
+ *
+ * @param onDamaged told where it turns out not to be on disk what it was
+ */
 export function openCachedFile(
   entry: CatalogEntry,
   file: TaskFile,
   onBytes: PeerOptions["onBytes"],
+  onDamaged: () => void,
 ): OpenFile {
   const { length } = file.layout;
   return {
@@ -27,6 +32,7 @@ export function openCachedFile(
         verifies: false,
         lost: [],
         changed: () => Promise.resolve(),
+        onDamaged,
       };
       return orderedStream(complete, range, () => {
         entry.users -= 1;
@@ -48,7 +54,10 @@ export async function matchesDigest(file: TaskFile, sha256: string): Promise<boo
   try {
     // Before it is read, so that a change meanwhile is seen.
     await file.seal();
-    return (await new RunningDigest(file, ["sha256"]).digests()).get("sha256") === sha256;
+    const startedMs = performance.now();
+    const isRight = (await new RunningDigest(file, ["sha256"]).digests()).get("sha256") === sha256;
+    if (isRight) file.foundRight(startedMs);
+    return isRight;
   } catch {
     return false;
   }

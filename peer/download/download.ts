@@ -281,8 +281,8 @@ export class Download {
           supernode: membership.supernode.name,
         });
       },
-      onPiece: (piece, content, origin) => this.#keep(piece, content, origin),
-      onStaged: (piece, content) => this.#file!.stagePiece(piece, content),
+      onPiece: (piece, content, origin, digest) => this.#keep(piece, content, origin, digest),
+      onStaged: (piece, content, digest) => this.#file!.stagePiece(piece, content, digest),
       onConfirmed: (piece, bytes, origin) => this.#confirm(piece, bytes, origin),
       onLost: (piece) => this.#lose(piece),
     });
@@ -348,10 +348,15 @@ export class Download {
     this.#openedWith(this.#file);
   }
 
-  async #keep(piece: number, content: Uint8Array, origin: Origin): Promise<void> {
+  async #keep(
+    piece: number,
+    content: Uint8Array,
+    origin: Origin,
+    digest?: Uint8Array,
+  ): Promise<void> {
     const file = this.#file!;
     if (file.has(piece)) return;
-    await file.writePiece(piece, content);
+    await file.writePiece(piece, content, digest);
     this.#runningDigest(file)?.offer(piece, content);
     this.#count(content.byteLength, origin);
   }

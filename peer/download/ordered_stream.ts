@@ -15,6 +15,8 @@ export interface Growing {
   readonly lost: readonly number[];
   /** Resolves when a piece has come or the state has changed. */
   changed(): Promise<void>;
+  /** Told where the file is not on disk what it was. */
+  onDamaged?: (() => void) | undefined;
 }
 
 /**
@@ -84,6 +86,11 @@ export function orderedStream(
           }
           const chunk = readerBuffers.take(until - at);
           await file.readInto(chunk, at);
+          if (growing.state === "complete" && !(await file.isIntact(at, chunk.byteLength))) {
+            growing.onDamaged?.();
+            // What was handed out before is right: whoever reads may go on elsewhere.
+            throw new Error(`${file.path} is damaged on disk`);
+          }
           at += chunk.byteLength;
           if (growing.state === "complete" && at === until && (await file.isTamperedWith()))
             throw new WrongDigestError(`${file.path} was changed on disk while it was read`);

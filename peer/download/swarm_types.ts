@@ -60,9 +60,15 @@ export interface SwarmOptions {
   openFile(layout: PieceLayout, taskId: string): Promise<TaskFile>;
   onMember(membership: Membership): void;
   /** Keeps a piece's content; resolves when it is on disk. */
-  onPiece(piece: number, content: Uint8Array, origin: Origin): Promise<void>;
+  onPiece(
+    piece: number,
+    content: Uint8Array,
+    origin: Origin,
+    /** Its sha256, where that is known. */
+    digest?: Uint8Array,
+  ): Promise<void>;
   /** Puts a piece down that may turn out wrong: nobody gets it yet; resolves when it is on disk. */
-  onStaged(piece: number, content: Uint8Array): Promise<void>;
+  onStaged(piece: number, content: Uint8Array, digest: Uint8Array): Promise<void>;
   /** A piece that was put down is right; it has so many bytes. */
   onConfirmed(piece: number, bytes: number, origin: Origin): void;
   /** A piece that is kept has turned out wrong. */

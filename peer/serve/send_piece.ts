@@ -94,9 +94,13 @@ export async function sendPiece(
     if (file && !file.closed) onDamaged();
     return plainText(404, "the file cannot be read any more");
   }
-  if (file && !file.closed && (await file.isTamperedWith())) {
-    onDamaged();
-    return plainText(404, "the file was changed on disk");
+  if (file && !file.closed) {
+    const isRight = !(await file.isTamperedWith()) && (await file.isIntact(offset, content));
+    if (!isRight) {
+      blockBuffers.give(first);
+      onDamaged();
+      return plainText(404, "the file was changed on disk");
+    }
   }
   outgoing.writeHead(206, {
     "content-type": "application/octet-stream",

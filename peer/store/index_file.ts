@@ -20,6 +20,8 @@ export const fileIndexSchema = z.object({
   framed: z.boolean(),
   /** The pieces held. */
   pieces: z.array(z.number().int().nonnegative()),
+  /** sha256 of each of these, one after the other, in base64. Absent where not all are known. */
+  digests: z.string().optional(),
   /** Whether the whole file has been found to match its digest. */
   verified: z.boolean(),
   /** When somebody last used it, ms since the epoch. */

@@ -7,7 +7,10 @@ import {
   pieceCount,
 } from "../../protocol/piece_range.ts";
 import { readFully } from "../../runtime/files.ts";
+import { blockBuffers } from "./block_buffers.ts";
 import { type FileIndex, indexPath, writeIndex } from "./index_file.ts";
+import { PieceChecks } from "./piece_checks.ts";
+import { sha256 } from "./sha256.ts";
 
 /**
  * The one file of a download on this node: pieces are written once, bare, at their place, and read
@@ -27,7 +30,10 @@ export class TaskFile {
   /** Whether the index on disk tells less than is known. */
   #unsaved = true;
   /** How the file lay on disk when it was found to be right. */
-  #seal: { size: number; mtimeMs: number } | undefined;
+  #seal: { size: number; mtimeMs: number; ctimeMs: number } | undefined;
+  readonly #checks: PieceChecks;
+  /** Pieces that are being hashed. */
+  readonly #hashing = new Map<number, Promise<boolean>>();
 
   private constructor(path: string, handle: FileHandle, index: FileIndex) {
     this.path = path;
@@ -35,6 +41,7 @@ export class TaskFile {
     this.#index = index;
     this.#layout = { pieceSize: index.pieceSize, framed: index.framed, length: index.length };
     this.#held = new Set(index.pieces);
+    this.#checks = PieceChecks.fromBase64(index.pieces, index.digests);
   }
 
   /** Makes an empty file for a new download. */
@@ -64,7 +71,9 @@ export class TaskFile {
   }
 
   get index(): FileIndex {
-    return { ...this.#index, length: this.#layout.length, pieces: [...this.#held] };
+    const pieces = [...this.#held];
+    const { length } = this.#layout;
+    return { ...this.#index, length, pieces, digests: this.#checks.toBase64(pieces) };
   }
 
   get layout(): PieceLayout {
@@ -109,15 +118,17 @@ export class TaskFile {
   /**
    * Writes a piece's content at its place. Writing one twice is harmless.
    *
+   * @param digest its sha256, where that is known
    * @throws the file system's error, a full disk among them
    */
-  async writePiece(piece: number, content: Uint8Array): Promise<void> {
-    await this.stagePiece(piece, content);
+  async writePiece(piece: number, content: Uint8Array, digest?: Uint8Array): Promise<void> {
+    await this.stagePiece(piece, content, digest);
     this.confirmPiece(piece);
   }
 
   /** Writes a piece's content at its place; it is held only when {@link confirmPiece} says so. */
-  async stagePiece(piece: number, content: Uint8Array): Promise<void> {
+  async stagePiece(piece: number, content: Uint8Array, digest?: Uint8Array): Promise<void> {
+    this.#checks.note(piece, digest, performance.now());
     if (content.byteLength > 0) {
       const offset = piece * contentSize(this.#layout);
       let written = 0;
@@ -185,18 +196,65 @@ export class TaskFile {
 
   /** Notes how the file lies on disk, now that it has been found to be right. */
   async seal(): Promise<void> {
-    const { size, mtimeMs } = await this.#handle.stat();
-    this.#seal = { size, mtimeMs };
+    const { size, mtimeMs, ctimeMs } = await this.#handle.stat();
+    this.#seal = { size, mtimeMs, ctimeMs };
+  }
+
+  /** The whole file has been found to be right. */
+  foundRight(nowMs = performance.now()): void {
+    this.#checks.allRight(nowMs);
   }
 
   /**
    * Whether nobody has changed the file on disk since {@link seal}: a program that writes to it, or to the output
-   * of dfget that is the same file. What a failing disk changes can only be told by digests.
+   * of dfget that is the same file. What a failing disk changes only {@link isIntact} can tell, or who sets back
+   * the time of change.
    */
   async isUntouched(): Promise<boolean> {
-    if (!this.#seal) return false;
-    const { size, mtimeMs } = await this.#handle.stat();
-    return size === this.#seal.size && mtimeMs === this.#seal.mtimeMs;
+    const seal = this.#seal;
+    if (!seal) return false;
+    const { size, mtimeMs, ctimeMs } = await this.#handle.stat();
+    if (size !== seal.size || mtimeMs !== seal.mtimeMs) return false;
+    if (ctimeMs === seal.ctimeMs) return true;
+    // It may only have got another name or owner: the digests say.
+    if (![...this.#held].every((piece) => this.#checks.knows(piece))) return false;
+    this.#checks.doubtAll();
+    seal.ctimeMs = ctimeMs;
+    return true;
+  }
+
+  /**
+   * Whether the pieces of a stretch of the file are on disk what they should be. Each is hashed where that was last
+   * known more than {@link RECHECK_MS} ago. What was never hashed counts as right, and is from then on known by this
+   * hash.
+   */
+  async isIntact(offset: number, length: number, nowMs = performance.now()): Promise<boolean> {
+    if (this.#layout.length < 0) return true;
+    const size = contentSize(this.#layout);
+    const end = Math.min(offset + length, this.#layout.length);
+    for (let piece = Math.floor(offset / size); piece * size < end; piece++) {
+      if (!this.#checks.isDue(piece, nowMs)) continue;
+      let hashing = this.#hashing.get(piece);
+      if (!hashing) {
+        hashing = this.#isRight(piece, nowMs).finally(() => this.#hashing.delete(piece));
+        this.#hashing.set(piece, hashing);
+      }
+      if (!(await hashing)) return false;
+    }
+    return true;
+  }
+
+  async #isRight(piece: number, nowMs: number): Promise<boolean> {
+    const { offset, length } = pieceContent(piece, this.#layout);
+    const content = blockBuffers.take(length);
+    try {
+      await this.readInto(content, offset);
+      return this.#checks.judge(piece, await sha256(content), nowMs);
+    } catch {
+      return false;
+    } finally {
+      blockBuffers.give(content);
+    }
   }
 
   /** Whether the file was found to be right, and somebody has changed it on disk since. */

@@ -22,10 +22,10 @@ import {
   type SwarmOutcome,
 } from "../download/swarm_types.ts";
 import { contentBuffers } from "../store/content_buffers.ts";
+import { sha256 } from "../store/sha256.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import { BlockProofs } from "./block_proofs.ts";
 import { BlockChooser } from "./choose_blocks.ts";
-import { hashBlock } from "./hash_block.ts";
 import type { Reporter } from "./heartbeats.ts";
 import type { KnownDigests } from "./known_digests.ts";
 import type { NeighbourLink } from "./neighbour_link.ts";
@@ -379,7 +379,7 @@ export class BlockSession implements Reporter {
     const { span } = link;
     const content = await fetchPiece(task, { http, limiters, minRate, layout, signal, span });
     if (content.byteLength !== blockLength(block, layout.length)) throw new Error("a short block");
-    const digest = await hashBlock(content);
+    const digest = await sha256(content);
     if (this.#proofs.contradicts(block, digest)) {
       contentBuffers.give(content);
       throw new PieceError("wrong", `block ${block} is not what its seal says`);
@@ -405,7 +405,9 @@ export class BlockSession implements Reporter {
     this.#proofs.received(block, digest, isProven ? undefined : id);
     this.#judge(id);
     await this.#write(block, content, (options) =>
-      isProven ? options.onPiece(block, content, "peer") : options.onStaged(block, content),
+      isProven
+        ? options.onPiece(block, content, "peer", digest)
+        : options.onStaged(block, content, digest),
     );
     if (isProven) this.#gained(content.byteLength);
     else this.#proofs.stage(block, digest, id);
@@ -413,13 +415,13 @@ export class BlockSession implements Reporter {
 
   /** A block that this node has fetched from the source itself. */
   async #keepOwn(block: number, content: Uint8Array, origin: Origin): Promise<Uint8Array> {
-    const digest = await hashBlock(content);
+    const digest = await sha256(content);
     const held = this.#file.has(block);
     this.#proofs.fetched(block, digest);
     // Before it is written: what neighbours send of it from now on must not be written over it.
     this.#chooser.hold(block);
     for (let slot = 0; slot < MAX_NEIGHBOURS; slot++) this.#needNot(slot, block);
-    await this.#write(block, content, (options) => options.onPiece(block, content, origin));
+    await this.#write(block, content, (options) => options.onPiece(block, content, origin, digest));
     this.#gained(held ? 0 : content.byteLength);
     if (this.digests.knows(block)) this.#proofs.compare(block);
     else if (this.#neighbours.size > 0) this.#sessions.heartbeats.hurry(this, SEAL_MS);

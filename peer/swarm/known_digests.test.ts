@@ -1,7 +1,7 @@
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { sealKeyToWire, signDigests } from "../../protocol/swarm/seal.ts";
-import { hashBlock } from "./hash_block.ts";
+import { sha256 } from "../store/sha256.ts";
 import { KnownDigests } from "./known_digests.ts";
 
 const { publicKey, privateKey } = generateKeyPairSync("ed25519");
@@ -55,5 +55,5 @@ describe("what a node knows of digests", () => {
 
 it("a block's hash is its sha256", async () => {
   const bytes = new TextEncoder().encode("abc");
-  expect(await hashBlock(bytes)).toEqual(digest("abc"));
+  expect(await sha256(bytes)).toEqual(digest("abc"));
 });

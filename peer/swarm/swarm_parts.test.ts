@@ -15,9 +15,9 @@ import { NO_SPAN } from "../../runtime/tracing/tracing.ts";
 import { peerServerApp } from "../serve/app.ts";
 import { Uplink } from "../serve/uplink.ts";
 import { Catalog } from "../store/catalog.ts";
+import { sha256 } from "../store/sha256.ts";
 import { TaskFile } from "../store/task_file.ts";
 import { SupernodeClient } from "../supernode/supernode_client.ts";
-import { hashBlock } from "./hash_block.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { NeighbourLink } from "./neighbour_link.ts";
 import { SourceRunner } from "./source_runner.ts";
@@ -74,7 +74,7 @@ describe("SourceRunner", () => {
       onReserve: (block, mine) => void (mine ? reserved.add(block) : reserved.delete(block)),
       onBlock: async (block, content) => {
         got.set(block, content);
-        return hashBlock(content);
+        return sha256(content);
       },
       onNews: () => {
         news += 1;

@@ -14,6 +14,7 @@ const PIECE = 4 * MB;
 /** What happens to a cached file under the node that holds it. */
 const DAMAGES: Record<string, (path: string) => Promise<void>> = {
   "has a byte flipped": flip,
+  rots: rot,
   "is cut short": async (path) => truncate(path, 4 * MB),
   "is deleted": (path) => rm(path),
 };
@@ -28,7 +29,7 @@ async function flip(path: string): Promise<void> {
   await file.close();
 }
 
-/** As a failing disk does it: nobody has written. */
+/** As a failing disk does it: nobody seems to have written. */
 async function rot(path: string): Promise<void> {
   const { atime, mtime } = await stat(path);
   await flip(path);
@@ -90,11 +91,11 @@ describe("a cached file that is damaged on disk", () => {
     expect(await pull(one, file)).toBe(file.sha256);
   });
 
-  it.each([...Object.keys(DAMAGES), "rots"])("and %s spoils no other node's", async (damage) => {
+  it.each(Object.keys(DAMAGES))("and %s spoils no other node's", async (damage) => {
     const file = fileFor(`swarm ${damage}`);
     const [one, two] = [await node(), await node()];
     await pull(one, file);
-    await (DAMAGES[damage] ?? rot)(await cachedFile(one));
+    await DAMAGES[damage]!(await cachedFile(one));
     expect(await pull(two, file)).toBe(file.sha256);
   });
 
