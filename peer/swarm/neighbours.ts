@@ -176,8 +176,7 @@ export class Neighbours {
     this.#links.delete(slot);
     link.close();
     this.#known.delete(link.neighbour.id);
-    // It may only have been slow.
-    this.standing(link.neighbour.id).outrun = 0;
+    this.standing(link.neighbour.id).forgive();
     this.#options.chooser.removeNeighbour(slot);
     this.#options.onForgotten(slot);
   }

@@ -16,7 +16,7 @@ export class Standing {
   wrong = 0;
   /** Answers that began, and did not bring the block whole in time. */
   broken = 0;
-  /** Blocks that came from others while it was at them and had never brought one, since it was last met. */
+  /** Blocks that came from others while it was at them and nothing of it had been right. */
   outrun = 0;
   /** Blocks that nobody can prove, and that were taken for right in the end, since nothing spoke against it. */
   believed = 0;
@@ -35,15 +35,20 @@ export class Standing {
     return this.wrong >= LIARS_BLOCKS;
   }
 
-  /** Whether it has never brought a block. */
+  /** Whether nothing that it has brought was right. */
   get isStranger(): boolean {
-    return this.right + this.believed + this.waiting + this.unsettled === 0;
+    return this.right + this.believed === 0;
   }
 
   /** Whether nothing is to be asked of it any more, as far as can be seen. */
   get isUseless(): boolean {
     if (this.isLiar || (this.broken >= USELESS_ANSWERS && this.broken > this.right)) return true;
     return this.credit <= 0 && this.waiting === 0;
+  }
+
+  /** It is a neighbour no more: where others were faster, and no more is known, it may only have been busy. */
+  forgive(): void {
+    if (this.wrong + this.broken + this.unsettled === 0) this.outrun = 0;
   }
 
   /** A block that waited is as it should be, by its seal or because nobody can say otherwise. */
