@@ -31,6 +31,7 @@ export class OpenBlocks {
   readonly #passed = new Set<number>();
   #origin: BlockOrigin = { kind: "source" };
   #ready: number;
+  #waits = false;
 
   constructor(blocks: number) {
     this.#blocks = blocks;
@@ -60,6 +61,11 @@ export class OpenBlocks {
     return this.#next() !== undefined || this.#returned.some((run) => this.#reach(run) > 0);
   }
 
+  /** Whether they come from a copy that waits for the nodes to take what it has. */
+  get isHeldBack(): boolean {
+    return this.#waits && this.#ready < this.#blocks;
+  }
+
   /** Whether there are any that can be had later. */
   get comesMore(): boolean {
     if (this.#aside.size > 0) return true;
@@ -71,8 +77,10 @@ export class OpenBlocks {
    * Blocks come from the source, or from the supernode's own copy as far as it has come.
    *
    * @param ready how many blocks can be had there, from the first on
+   * @param waits whether more come there only when these have been fetched
    */
-  supply(kind: "source" | "seed", ready: number): void {
+  supply(kind: "source" | "seed", ready: number, waits = false): void {
+    this.#waits = waits;
     if (this.#origin.kind !== kind) this.#origin = { kind };
     this.#ready = ready;
   }

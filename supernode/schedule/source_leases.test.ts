@@ -50,6 +50,15 @@ describe("source leases", () => {
     expect(source.hasWork).toBe(false);
   });
 
+  it("are short where a copy waits for them, until it is there", () => {
+    const { leases: source } = leases(1000, 2);
+    source.open.supply("seed", 8, true);
+    const counts = ["a", "a", "b"].map((holder) => source.grant(holder, 0)!.count);
+    expect(counts).toEqual([2, 2, 2]);
+    source.open.supply("seed", 1000, true);
+    expect(source.grant("b", 0)!.count).toBe(8);
+  });
+
   it("share one registry's connections between tasks", () => {
     const budget = new SourceBudget(1);
     const [one, other] = [1, 2].map(

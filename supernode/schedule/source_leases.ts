@@ -22,6 +22,8 @@ export interface LeaseLimits {
   firstBlocks: number;
   /** Blocks of a lease at most. */
   mostBlocks: number;
+  /** … from a copy that waits for them: several nodes are to share the little that it has, and to say so soon. */
+  heldBackBlocks: number;
 }
 
 export const DEFAULT_LEASE_LIMITS: LeaseLimits = {
@@ -29,6 +31,7 @@ export const DEFAULT_LEASE_LIMITS: LeaseLimits = {
   perRunner: 2,
   firstBlocks: 8,
   mostBlocks: 16,
+  heldBackBlocks: 2,
 };
 
 /** A lease is made to last so long, by its holder's rate, ms. */
@@ -302,10 +305,11 @@ export class SourceLeases<Holder> {
 
   /** Towards the end leases get shorter, so that no one is left with a long one. */
   #sizeFor(runner: Runner<Holder> | undefined): number {
-    const { firstBlocks, mostBlocks, runners } = this.#limits;
+    const { firstBlocks, runners, heldBackBlocks } = this.#limits;
+    const mostBlocks = this.open.isHeldBack ? heldBackBlocks : this.#limits.mostBlocks;
     const byRate =
       runner?.rate === undefined
-        ? firstBlocks
+        ? Math.min(firstBlocks, mostBlocks)
         : Math.min(mostBlocks, Math.floor((LEASE_MS * runner.rate) / BLOCK_BYTES));
     // When a node begins, as many others as may are likely to begin at the same time. Later we know: one
     // who is alone needs no one to be left anything, and each lease costs a request and a heartbeat.

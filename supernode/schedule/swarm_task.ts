@@ -217,8 +217,8 @@ export class SwarmTask {
   }
 
   /** See `OpenBlocks.supply`. */
-  supply(kind: "source" | "seed", ready: number): void {
-    this.#leases.open.supply(kind, ready);
+  supply(kind: "source" | "seed", ready: number, waits = false): void {
+    this.#leases.open.supply(kind, ready, waits);
   }
 
   /** See `OpenBlocks.setAside`. */
@@ -375,11 +375,14 @@ export class SwarmTask {
   }
 
   #heartbeatMs(member: Member, leases: readonly Lease<Member>[], wantsLeases: boolean): number {
-    if (leases.length > 0) return RUNNER_HEARTBEAT_MS;
-    if (wantsLeases && this.#leases.open.comesMore) {
-      const ms = Math.max(WAITING_HEARTBEAT_MS, WAITING_REPORT_MS * this.#members.size);
-      if (ms < HEARTBEAT_MS.least) return ms;
-    }
+    const waitingMs = Math.max(WAITING_HEARTBEAT_MS, WAITING_REPORT_MS * this.#members.size);
+    // It waits for them as they do for it.
+    if (leases.length > 0)
+      return this.#leases.open.isHeldBack
+        ? Math.min(waitingMs, RUNNER_HEARTBEAT_MS)
+        : RUNNER_HEARTBEAT_MS;
+    if (wantsLeases && this.#leases.open.comesMore && waitingMs < HEARTBEAT_MS.least)
+      return waitingMs;
     const usual =
       member.held === this.#blocks
         ? SEED_HEARTBEAT_MS

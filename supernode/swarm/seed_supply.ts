@@ -70,7 +70,8 @@ export class SeedSupply {
     }
     // Its own clients may all be gone.
     task.lastAccessMs = nowMs;
-    this.#swarm.supply("seed", seededBlocks(task, blocks));
+    const waits = this.#readAhead !== undefined;
+    this.#swarm.supply("seed", seededBlocks(task, blocks), waits);
   }
 
   /**
