@@ -23,7 +23,7 @@ export class CleanRoot {
     const dir = join(scratch.dir, "root");
     const sources = await debianSources(scratch);
     await runWell(scratch, [
-      ...["mmdebstrap", "--quiet", "--variant=minbase", "--include=systemd,ca-certificates"],
+      ...["mmdebstrap", "--quiet", "--variant=minbase", "--include=systemd,ca-certificates,curl"],
       ...[sources.suite, dir, ...sources.lines],
     ]);
     const group = await ownControlGroup(scratch);
@@ -63,10 +63,14 @@ export class CleanRoot {
     throw new Error(`${command.join(" ")}: ${finished.output}\n${journal.output}`);
   }
 
+  /** What has a program of this machine run in the root's network. */
+  get beside(): string[] {
+    return ["nsenter", "--target", String(this.#pid), "--net"];
+  }
+
   /** Starts a program of this machine in the root's network. */
   startBeside(...command: string[]): RunningProgram {
-    const program = ["nsenter", "--target", String(this.#pid), "--net", ...command];
-    return RunningProgram.start(this.#scratch, program);
+    return RunningProgram.start(this.#scratch, [...this.beside, ...command]);
   }
 
   async write(path: string, text: string): Promise<void> {

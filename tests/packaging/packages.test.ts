@@ -6,6 +6,7 @@ import { type Finished, run, runWell, until } from "../support/process.ts";
 import { describeWithPrograms } from "../support/programs.ts";
 import { Scratch } from "../support/scratch.ts";
 import { CleanRoot } from "./clean_root.ts";
+import { followQuickStart } from "./quick_start.ts";
 
 const PROJECT = join(import.meta.dirname, "../..");
 const PACKAGES = ["runtime", "supernode", "dfget", "dfctl", "dfdaemon", "monitoring"].map(
@@ -25,6 +26,11 @@ const needs = {
     "systemd-analyze",
     "unshare",
     "ip",
+    "containerd",
+    "ctr",
+    "podman",
+    "docker-registry",
+    "skopeo",
   ],
   root: true,
   namespaces: true,
@@ -61,6 +67,10 @@ describeWithPrograms("the Debian packages", needs, () => {
 
   const isActive = async (unit: string) =>
     (await root.run("systemctl", "is-active", unit)).stdout.toString().trim() === "active";
+
+  it("are brought to a pull by the quick start of the docs", { timeout: PATIENCE }, async () => {
+    await followQuickStart(scratch, root);
+  });
 
   it("install without a network, Node or Deno, and start by their units", async () => {
     await root.runWell("sh", "-c", "dpkg -i /packages/*.deb");

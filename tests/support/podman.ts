@@ -8,8 +8,11 @@ export class Podman {
   readonly #scratch: Scratch;
   readonly #directory: string;
   readonly #env: Record<string, string>;
+  /** What it is started by, such as `nsenter …`. */
+  readonly #prefix: readonly string[];
 
-  private constructor(scratch: Scratch, directory: string) {
+  private constructor(scratch: Scratch, directory: string, prefix: readonly string[]) {
+    this.#prefix = prefix;
     this.#scratch = scratch;
     this.#directory = directory;
     this.#env = {
@@ -42,10 +45,18 @@ location = "${mirror}"
     );
   }
 
-  /** @param registries what stands in its registries.conf */
-  static async configured(scratch: Scratch, name: string, registries: string): Promise<Podman> {
+  /**
+   * @param registries what stands in its registries.conf
+   * @param prefix what it is started by, such as `nsenter …`
+   */
+  static async configured(
+    scratch: Scratch,
+    name: string,
+    registries: string,
+    prefix: readonly string[] = [],
+  ): Promise<Podman> {
     const directory = await scratch.directory(name);
-    const podman = new Podman(scratch, directory);
+    const podman = new Podman(scratch, directory, prefix);
     await writeFile(join(directory, "registries.conf"), registries);
     await writeFile(
       join(directory, "storage.conf"),
@@ -88,6 +99,6 @@ tmp_dir = "${join(directory, "tmp")}"
   }
 
   #podman(...args: string[]): Promise<Finished> {
-    return run(this.#scratch, ["podman", ...args], { env: this.#env });
+    return run(this.#scratch, [...this.#prefix, "podman", ...args], { env: this.#env });
   }
 }

@@ -1,0 +1,149 @@
+import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect } from "vitest";
+import { parse, stringify } from "yaml";
+import { allPages, codeOf } from "../docs/markdown.ts";
+import { Authority } from "../support/authority.ts";
+import { createImage, type Image, MB } from "../support/image.ts";
+import { Podman } from "../support/podman.ts";
+import { runWell } from "../support/process.ts";
+import type { Scratch } from "../support/scratch.ts";
+import type { CleanRoot } from "./clean_root.ts";
+
+const REGISTRY = "registry.example.net";
+const SUPERNODE = "supernode.example.net";
+const IMAGE = "team/app:1";
+/** Engines of the page that are not run here, and why. */
+const NOT_HERE = {
+  docker: "the clean root has no docker daemon",
+  crio: "the clean root has no CRI-O",
+};
+/** What a node's and the supernode's packages have brought besides. */
+const OTHERS = ["supernode", "dfctl", "runtime"].map((name) => `dragonfly-${name}`);
+/** Where Debian's containerd has its parts. */
+const CONTAINERD = [
+  "usr/bin/containerd",
+  "usr/bin/ctr",
+  "lib/systemd/system/containerd.service",
+] as const;
+
+/**
+ * Does on a new host what docs/quickstart.md says, by the page's own commands and files; the host is at once the
+ * supernode's and a node's. It leaves the host as it was, without the packages.
+ *
+ * @param root with the packages in /packages
+ */
+export async function followQuickStart(scratch: Scratch, root: CleanRoot): Promise<void> {
+  const page = (await allPages()).find(({ path }) => path === "docs/quickstart.md")!.text;
+  const chapters = page.split(/^## \d\. /m).slice(1);
+  const linesOf = (number: number, language = "sh") =>
+    codeOf(chapters[number - 1]!)
+      .filter((code) => code.language === language)
+      .flatMap(({ text }) => text.split("\n").filter(Boolean));
+  const fileOf = (key: string) => {
+    const blocks = codeOf(page).filter(({ language }) => language === "yaml");
+    return blocks.find(({ text }) => text.startsWith(`${key}:`))!.text;
+  };
+  const inline = (start: string) => codeOf(page).find(({ text }) => text.startsWith(start))!.text;
+  const type = (line: string, env = "") =>
+    root.runWell("sh", "-ec", `cd /packages; ${env} ${line}`);
+  /** Whoever types it sees a question, and says yes. */
+  const agree = (line: string) =>
+    type(`printf 'y\\n' | script --quiet --return --command '${line}' /dev/null`);
+
+  const registry = await openHost(scratch, root);
+  for (const line of linesOf(1).filter((one) => one.startsWith("apt-get"))) await type(line);
+  expect(parse(await root.read("etc/dragonfly/supernode.yml"))).toMatchObject(
+    parse(fileOf("base")),
+  );
+  for (const line of linesOf(1).filter((one) => !one.startsWith("apt-get"))) await type(line);
+
+  const [install, ...rest] = linesOf(2);
+  await type(install!);
+  await root.write("etc/dragonfly/dfget.yml", fileOf("nodes"));
+  await root.write("etc/dragonfly/dfdaemon.yml", fileOf("registry_mirror"));
+  for (const line of rest) await type(line);
+
+  await agree(inline("dfctl setup containerd"));
+  await type(inline("ctr images pull"), "CONTAINERD_SNAPSHOTTER=native");
+  await agree(inline("dfctl setup podman"));
+  const conf = await root.read("etc/containers/registries.conf.d/dragonfly.conf");
+  const podman = await Podman.configured(scratch, "quick-start", conf, root.beside);
+  const [, , reference] = inline("podman pull").split(" ");
+  // It knows no way to the registry but dfdaemon: this machine cannot tell where that name is.
+  const pulled = await podman.pull(reference!, registry.authority.directory);
+  expect(pulled, pulled.output).toMatchObject({ code: 0 });
+  expect(await podman.digest(reference!)).toBe(registry.image.manifestDigest);
+  for (const [engine, reason] of Object.entries(NOT_HERE))
+    console.warn(`quick start: ${engine} is not tried: ${reason}`);
+
+  const [doctor, tasks] = linesOf(4);
+  // How much room this machine has is not ours to say.
+  const found = await root.run("sh", "-c", doctor!);
+  expect(found.stdout.toString().replace(/^fail {2}disk.*$/m, "")).not.toMatch(/^fail/m);
+  expect(found.stdout.toString()).toMatch(/^ok .*pull: .* came by p2p/m);
+  const shown = await type(tasks!);
+  for (const { digest } of registry.image.layers) expect(shown).toContain(digest.slice(7, 17));
+
+  const undo = codeOf(page).find(({ text }) => / --undo /.test(text))!.text;
+  for (const engine of ["podman", "containerd"]) await agree(undo.replace("docker", engine));
+  expect(root.has(`etc/containerd/certs.d/${REGISTRY}/hosts.toml`)).toBe(false);
+  await type(inline("apt-get purge"));
+  await registry.close();
+}
+
+/** The names, the registry and the engine that the page takes for granted. */
+async function openHost(scratch: Scratch, root: CleanRoot) {
+  const kept = new Map<string, string>();
+  const replace = async (path: string, text: string) => {
+    kept.set(path, root.has(path) ? await root.read(path) : "");
+    await root.write(path, text);
+  };
+  await replace("etc/hosts", `127.0.0.1 localhost ${REGISTRY} ${SUPERNODE}\n`);
+  // Whoever types it says yes to apt, too.
+  await root.write("etc/apt/apt.conf.d/yes", 'APT::Get::Assume-Yes "true";\n');
+  const authority = await Authority.create(scratch, "quick-start");
+  await replace("etc/ssl/certs/ca-certificates.crt", authority.files.pair.cert);
+  for (const path of CONTAINERD) {
+    await mkdir(join(root.dir, path, ".."), { recursive: true });
+    await copyFile(`/${path}`, join(root.dir, path));
+  }
+  await root.runWell("systemctl", "daemon-reload");
+  await root.runWell("systemctl", "start", "containerd");
+
+  const { cert, key } = await authority.leaf(REGISTRY, "127.0.0.1");
+  const config = join(scratch.dir, "quick-start-registry.yml");
+  await writeFile(
+    config,
+    stringify({
+      version: 0.1,
+      storage: { filesystem: { rootdirectory: join(scratch.dir, "quick-start-registry") } },
+      http: { addr: "127.0.0.1:443", tls: { certificate: cert, key } },
+    }),
+  );
+  const process = root.startBeside("docker-registry", "serve", config);
+  await process.until(
+    "it listens",
+    async () => (await root.run("curl", "--silent", "https://127.0.0.1/v2/")).code === 0,
+  );
+  const image: Image = await createImage(scratch, "quick-start", [MB, 5 * MB]);
+  await runWell(scratch, [
+    ...[...root.beside, "skopeo", "copy", "--quiet", "--insecure-policy"],
+    ...[
+      `--dest-cert-dir=${authority.directory}`,
+      image.reference,
+      `docker://127.0.0.1:443/${IMAGE}`,
+    ],
+  ]);
+  const close = async () => {
+    await process.stop();
+    await root.runWell("systemctl", "stop", "containerd");
+    for (const [path, text] of kept) await root.write(path, text);
+    // Its own authority is the operator's: no package takes it away.
+    await root.runWell("rm", "/etc/dragonfly/ca.crt", "/etc/dragonfly/ca.key");
+    // The page has taken the node's away, with what they are configured by.
+    await root.runWell("dpkg", "--purge", ...OTHERS);
+    await root.runWell("rm", "/etc/apt/apt.conf.d/yes", ...CONTAINERD.map((path) => `/${path}`));
+  };
+  return { authority, image, close };
+}
