@@ -174,6 +174,7 @@ class SwarmNode {
           starved: [],
           dropped: [],
           wrong: [],
+          told: [],
           neighbours: this.#neighbours,
           leaving: false,
         },

@@ -34,6 +34,13 @@ export class PieceChecks {
     return piece < this.#rightMs.length && !Number.isNaN(this.#rightMs[piece]!);
   }
 
+  /** What a piece hashes to, where that is known. */
+  digestOf(piece: number): Uint8Array | undefined {
+    if (!this.knows(piece)) return undefined;
+    const from = piece * DIGEST_BYTES;
+    return this.#digests.subarray(from, from + DIGEST_BYTES);
+  }
+
   /** Whether a piece must be hashed before it is handed out. */
   isDue(piece: number, nowMs: number): boolean {
     return !this.knows(piece) || nowMs - this.#rightMs[piece]! > RECHECK_MS;
@@ -49,9 +56,7 @@ export class PieceChecks {
       this.note(piece, digest, nowMs);
       return true;
     }
-    const from = piece * DIGEST_BYTES;
-    const known = this.#digests.subarray(from, from + DIGEST_BYTES);
-    if (Buffer.compare(known, digest) !== 0) return false;
+    if (Buffer.compare(this.digestOf(piece)!, digest) !== 0) return false;
     this.#rightMs[piece] = nowMs;
     return true;
   }
@@ -60,10 +65,8 @@ export class PieceChecks {
   toBase64(pieces: readonly number[]): string | undefined {
     if (pieces.length === 0 || !pieces.every((piece) => this.knows(piece))) return undefined;
     const digests = Buffer.alloc(pieces.length * DIGEST_BYTES);
-    for (const [index, piece] of pieces.entries()) {
-      const from = piece * DIGEST_BYTES;
-      digests.set(this.#digests.subarray(from, from + DIGEST_BYTES), index * DIGEST_BYTES);
-    }
+    for (const [index, piece] of pieces.entries())
+      digests.set(this.digestOf(piece)!, index * DIGEST_BYTES);
     return digests.toString("base64");
   }
 

@@ -244,6 +244,13 @@ export class TaskFile {
     return true;
   }
 
+  /** What a piece that is here, and that others may have, hashes to; `undefined` where it is damaged on disk. */
+  async digestOf(piece: number): Promise<Uint8Array | undefined> {
+    const { offset, length } = pieceContent(piece, this.#layout);
+    if (!this.holds(offset, length) || !(await this.isIntact(offset, length))) return undefined;
+    return this.#checks.digestOf(piece);
+  }
+
   async #isRight(piece: number, nowMs: number): Promise<boolean> {
     const { offset, length } = pieceContent(piece, this.#layout);
     const content = blockBuffers.take(length);

@@ -26,6 +26,7 @@ import { sha256 } from "../store/sha256.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import { BlockProofs } from "./block_proofs.ts";
 import { BlockChooser } from "./choose_blocks.ts";
+import { DigestTelling } from "./digest_telling.ts";
 import type { Reporter } from "./heartbeats.ts";
 import type { KnownDigests } from "./known_digests.ts";
 import type { NeighbourLink } from "./neighbour_link.ts";
@@ -70,6 +71,7 @@ export class BlockSession implements Reporter {
   /** Blocks that are on their way to the disk. */
   readonly #writes = new Map<number, Promise<void>>();
   readonly #wrong: WrongBlock[] = [];
+  readonly #telling: DigestTelling;
   readonly #fetching = new AbortController();
   #member: Membership;
   /** How v1 clients of this task see the file. */
@@ -148,6 +150,7 @@ export class BlockSession implements Reporter {
       onWrong: (id, block) => this.#accuse(id, block),
       onStanding: (id) => this.#judge(id),
     });
+    this.#telling = new DigestTelling(file, () => this.#sessions.heartbeats.hurry(this));
     this.#runner = new SourceRunner({
       source: options.source,
       fileLength: file.layout.length,
@@ -237,6 +240,7 @@ export class BlockSession implements Reporter {
       starved: this.#chooser.starved(MAX_STARVED),
       dropped: this.#neighbours.takeDropped(),
       wrong: this.#wrong.splice(0, MAX_WRONG),
+      told: this.#telling.take(),
       neighbours: this.#neighbours.size,
       pieces: this.#somePieces(),
       leaving: false,
@@ -262,6 +266,7 @@ export class BlockSession implements Reporter {
     for (const neighbour of advice.neighbours) this.meet(neighbour);
     for (const seal of advice.seals) this.#proofs.learn(seal);
     this.#runner.grant(advice.leases);
+    this.#telling.ask(advice.tell);
     this.#pump();
   }
 
@@ -279,6 +284,7 @@ export class BlockSession implements Reporter {
     this.#sessions.heartbeats.add(this.#member.supernode, this, answer.heartbeatMs);
     for (const neighbour of answer.neighbours) this.meet(neighbour);
     this.#runner.grantAfresh(answer.leases);
+    this.#telling.ask(answer.tell);
   }
 
   #hear(slot: number, message: HaveMessage): void {

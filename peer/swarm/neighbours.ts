@@ -176,7 +176,6 @@ export class Neighbours {
     this.#links.delete(slot);
     link.close();
     this.#known.delete(link.neighbour.id);
-    this.standing(link.neighbour.id).forgive();
     this.#options.chooser.removeNeighbour(slot);
     this.#options.onForgotten(slot);
   }

@@ -31,17 +31,6 @@ describe("a node's standing", () => {
     expect(standing(counts).isUseless).toBe(isUseless);
   });
 
-  it("is better after it was only slow, and not where it was bad besides", () => {
-    for (const [wrong, credit] of [
-      [0, 5],
-      [1, 0],
-    ] as const) {
-      const one = standing({ outrun: 4, wrong });
-      one.forgive();
-      expect(one.credit).toBe(credit);
-    }
-  });
-
   it("is given back what could not be proven when it is", () => {
     const one = standing({ waiting: 1 });
     one.giveUp();

@@ -46,11 +46,6 @@ export class Standing {
     return this.credit <= 0 && this.waiting === 0;
   }
 
-  /** It is a neighbour no more: where others were faster, and no more is known, it may only have been busy. */
-  forgive(): void {
-    if (this.wrong + this.broken + this.unsettled === 0) this.outrun = 0;
-  }
-
   /** A block that waited is as it should be, by its seal or because nobody can say otherwise. */
   settle(isProven: boolean): void {
     this.waiting -= 1;

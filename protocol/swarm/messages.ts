@@ -22,6 +22,8 @@ export const MAX_HEARTBEAT_TASKS = 256;
 export const MAX_WRONG = 64;
 export const MAX_DIGESTS_ASKED = 1024;
 
+/** Digests that a node is asked for, and tells, at once at most. */
+export const MAX_TOLD = 1024;
 /** Leases that a node says it works on at most. */
 export const MAX_FETCHING = 8;
 
@@ -85,6 +87,8 @@ export const joinAnswerSchema = z.object({
   blockBytes: z.number().int().positive(),
   neighbours: z.array(neighbourSchema),
   leases: z.array(leaseSchema),
+  /** Of what it holds: what these blocks hash to is to be told as soon as it can. */
+  tell: z.array(blockRunSchema).default([]),
   /** Milliseconds until the first heartbeat is due. */
   heartbeatMs: z.number().positive(),
   /** The key by which the supernode's seals are told from others; absent: it seals nothing. */
@@ -109,6 +113,14 @@ export const wrongBlockSchema = z.object({
   from: z.string().min(1),
 });
 export type WrongBlock = z.infer<typeof wrongBlockSchema>;
+
+/** What consecutive blocks hash to that a node holds. */
+export const toldDigestsSchema = z.object({
+  first: count,
+  /** sha256 of each in base64. */
+  digests: z.array(digestSchema).max(MAX_TOLD),
+});
+export type ToldDigests = z.infer<typeof toldDigestsSchema>;
 
 /** How far a lease has come. */
 export const leaseProgressSchema = z.object({
@@ -142,6 +154,8 @@ export const taskReportSchema = z.object({
   dropped: z.array(z.string()).default([]),
   /** What neighbours have sent that is wrong, since the last heartbeat. */
   wrong: z.array(wrongBlockSchema).max(MAX_WRONG).default([]),
+  /** What it was asked to tell. */
+  told: z.array(toldDigestsSchema).max(MAX_TOLD).default([]),
   /** Neighbours it has now. */
   neighbours: count,
   /** The pieces held that v1 clients may be sent here for: a bitmap in base64. Absent: all or none. */
@@ -169,6 +183,8 @@ export const taskAdviceSchema = z.object({
   leases: z.array(leaseSchema).default([]),
   /** What blocks hash to of which this node has just told; it hands them on to its neighbours. */
   seals: z.array(sealSchema).default([]),
+  /** Of what it holds: what these blocks hash to is to be told as soon as it can. */
+  tell: z.array(blockRunSchema).default([]),
   /** What nobody has yet is on its way to the supernode's own copy: to wait is no sign of trouble. */
   seeding: z.boolean().default(false),
 });
@@ -194,7 +210,7 @@ export type DigestsRequest = z.infer<typeof digestsRequestSchema>;
 
 export const digestsAnswerSchema = z.object({
   seals: z.array(sealSchema),
-  /** Those of the blocks that were held before the swarm began, and so get no seal. */
+  /** Those of the blocks that were held before the swarm began, and of which nobody will tell. */
   unknown: z.array(count).default([]),
 });
 export type DigestsAnswer = z.infer<typeof digestsAnswerSchema>;

@@ -1,3 +1,5 @@
+import { MAX_SEAL_BLOCKS } from "../../protocol/swarm/seal.ts";
+
 /** What consecutive blocks hash to, as far as it is news. */
 export interface DigestRun {
   /** Number of the first block. */
@@ -201,7 +203,8 @@ export function digestRuns(blocks: readonly number[], digests: BlockDigests): Di
   for (const block of [...blocks].sort((a, b) => a - b)) {
     const version = digests.version(block);
     const last = runs.at(-1);
-    if (last && last.version === version && last.first + last.digests.length === block)
+    const isFull = last?.digests.length === MAX_SEAL_BLOCKS;
+    if (last && !isFull && last.version === version && last.first + last.digests.length === block)
       last.digests.push(digests.of(block)!);
     else runs.push({ first: block, version, digests: [digests.of(block)!] });
   }

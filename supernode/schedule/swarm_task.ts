@@ -1,6 +1,7 @@
 import type { BlockRun } from "../../protocol/swarm/blocks.ts";
 import { Bans } from "./bans.ts";
 import { BlockDigests, type DigestRun, digestRuns } from "./block_digests.ts";
+import { type Belief, HeldDigests } from "./held_digests.ts";
 import {
   DEFAULT_NEIGHBOUR_LIMITS,
   isNear,
@@ -67,6 +68,7 @@ export interface MemberReport {
   starved: readonly number[];
   dropped: readonly string[];
   wrong?: readonly { block: number; from: string }[];
+  told?: readonly { first: number; digests: readonly string[] }[];
 }
 
 /** What a member is told. */
@@ -77,6 +79,8 @@ export interface MemberAdvice {
   leases: readonly { id: number; first: number; count: number; origin: BlockOrigin }[];
   /** What is news of what it has said about blocks: to be sealed. */
   digests: readonly DigestRun[];
+  /** Blocks of which it is to tell what they hash to. */
+  tell: readonly BlockRun[];
   /** Milliseconds until it should report again. */
   heartbeatMs: number;
 }
@@ -96,6 +100,10 @@ interface Member extends Resident<Member> {
   readonly refused: Set<string>;
   /** Who has dropped it, and when, ms. */
   readonly doubters: Map<string, number>;
+  /** What it held before the swarm began, as it says. */
+  readonly heldBefore: readonly number[];
+  /** Whether it may still have to be asked what that hashes to. */
+  asks: boolean;
 }
 
 /** One of whom so many members say that it is silent is in doubt: as gone as its own reports are late. */
@@ -130,6 +138,8 @@ const GATHER_MS = 2000;
 const MISSED = 3;
 /** A block that was fetched so recently is still on its way to the others, ms. */
 const SPREADING_MS = 1000;
+/** Blocks of which a member is asked at once what they hash to. */
+const TELL_AT_ONCE = 1024;
 /** Starved blocks that are looked at in a report. */
 const STARVED_PER_REPORT = 64;
 
@@ -155,6 +165,9 @@ export class SwarmTask {
   /** Since when blocks whose fetcher is gone are missed, ms. */
   readonly #missed = new Map<number, number>();
   readonly #digests: BlockDigests;
+  readonly #held = new HeldDigests();
+  /** Blocks of which it has come out what they hash to, while nobody was told. */
+  #news: number[] = [];
   readonly #bans = new Bans();
   readonly #onLiar: (node: string, ids: readonly string[]) => void;
   readonly #onGivenUp: (node: string, id: string) => void;
@@ -193,7 +206,8 @@ export class SwarmTask {
 
   /** Whether somebody has told, or will, what a block hashes to. */
   willBeKnown(block: number): boolean {
-    return this.#digests.of(block) !== undefined || !this.#leases.wasHeldBefore(block);
+    if (this.#digests.of(block) !== undefined || this.#held.isPending(block)) return true;
+    return !this.#leases.wasHeldBefore(block);
   }
 
   /** Nodes that fetch from the source now. */
@@ -246,10 +260,11 @@ export class SwarmTask {
   /** A node takes part; one that is known starts afresh. */
   join(newcomer: Newcomer, nowMs: number): MemberAdvice {
     this.leave(newcomer.id);
-    const { id, zone, subnet, serves, held } = newcomer;
+    const { id, zone, subnet, serves, held, node = id } = newcomer;
+    const holds = serves && !this.#held.isRefuted(node) ? [...(newcomer.holds ?? [])] : [];
     const member: Member = {
       id,
-      node: newcomer.node ?? id,
+      node,
       zone,
       place: placeOf(zone, subnet),
       serves,
@@ -261,14 +276,16 @@ export class SwarmTask {
       gone: false,
       refused: new Set(),
       doubters: new Map(),
+      heldBefore: holds,
+      asks: holds.length > 0,
     };
     // Those who have lost their supernode together come within a second, and together hold the most.
     if (newcomer.fetching && this.#members.size === 0) this.#gathersUntilMs = nowMs + GATHER_MS;
     this.#members.set(id, member);
     if (serves) for (const run of newcomer.fetching ?? []) this.#leases.adopt(member, run, nowMs);
-    for (const block of newcomer.holds ?? []) {
+    for (const block of member.heldBefore) {
       const fetched = this.#leases.fetched(block);
-      if (serves && (!fetched || fetched.by.gone)) this.#leases.hold(block, member, nowMs);
+      if (!fetched || fetched.by.gone) this.#leases.hold(block, member, nowMs);
     }
     const neighbours = this.#neighbourhood.welcome(member);
     if (serves) this.#neighbourhood.add(member);
@@ -305,6 +322,11 @@ export class SwarmTask {
         member.refused.add(origin.kind);
       }
     }
+    for (const { first, digests } of report.told ?? []) {
+      for (const [index, digest] of digests.entries())
+        news.push(...this.#learn(this.#held.tell(first + index, digest, member.node), nowMs));
+    }
+    news.push(...this.#news.splice(0));
     if (failed) this.#leases.release(member);
     for (const { block, from } of report.wrong ?? []) this.#noteWrong(member, block, from, nowMs);
     // What it has said may have shown that it lies itself.
@@ -313,7 +335,7 @@ export class SwarmTask {
     const neighbours = this.#neighbourhood.replenish(member);
     this.#feed(member, report.starved, neighbours, nowMs);
     const advice = this.#advise(member, neighbours, report.wantsLeases, nowMs);
-    return { ...advice, digests: digestRuns(news, this.#digests) };
+    return { ...advice, digests: digestRuns([...new Set(news)], this.#digests) };
   }
 
   /** A member is gone: its leases go to others, and nobody is sent to it any more. */
@@ -337,6 +359,7 @@ export class SwarmTask {
     const slackMs = LATENESS_FACTOR * this.#latenessMs;
     const silenceMs = RUNNER_SILENCE_MS + slackMs;
     this.#leases.expire(nowMs, (holder) => this.#silenceMs(holder, nowMs) > silenceMs, slackMs);
+    this.#news.push(...this.#learn(this.#held.overdue(nowMs), nowMs));
     for (const member of this.#members.values()) {
       const dueMs = Math.max(RUNNER_HEARTBEAT_MS, member.heartbeatMs);
       // First its leases go: a host that is out of breath for a moment would else lose all its nodes at
@@ -360,8 +383,10 @@ export class SwarmTask {
   #advise(member: Member, given: readonly Member[], wantsLeases: number, nowMs: number) {
     if (member.held < this.#blocks && nowMs >= this.#gathersUntilMs) {
       for (let wanted = wantsLeases; wanted > 0; wanted--) {
-        const contested = () => this.#digests.contestedFor(member.node, nowMs);
-        if (this.#leases.grantAgain(member, nowMs, contested)) continue;
+        const doubtful = () =>
+          this.#digests.contestedFor(member.node, nowMs) ??
+          this.#held.sampleFor(member.node, nowMs, this.#random);
+        if (this.#leases.grantAgain(member, nowMs, doubtful)) continue;
         if (!this.#leases.grant(member, nowMs, member.refused)) break;
       }
     }
@@ -370,8 +395,50 @@ export class SwarmTask {
     return {
       neighbours: given.map((other) => ({ id: other.id, near: isNear(member, other) })),
       leases: leases.map(({ id, first, count, origin }) => ({ id, first, count, origin })),
+      tell: this.#toTell(member, nowMs),
       heartbeatMs: member.heartbeatMs,
     };
+  }
+
+  #toTell(member: Member, nowMs: number): BlockRun[] {
+    if (!member.asks) return [];
+    const isKnown = (block: number) =>
+      this.#digests.of(block) !== undefined || !this.#leases.wasHeldBefore(block);
+    const runs = this.#held.ask(member.node, member.heldBefore, isKnown, TELL_AT_ONCE, nowMs);
+    member.asks = runs.reduce((sum, { count }) => sum + count, 0) === TELL_AT_ONCE;
+    return runs;
+  }
+
+  /**
+   * What has come out about blocks that were held before the swarm began.
+   *
+   * @returns which blocks hash to what is news
+   */
+  #learn({ believed, refuted }: Belief, nowMs: number): number[] {
+    const news: number[] = [];
+    for (const { block, digest, by } of believed) {
+      const told = this.#digests.report(block, digest, by, nowMs);
+      if (told.news) news.push(block);
+      for (const liar of told.liars) this.#ban(liar, nowMs);
+    }
+    for (const node of refuted) this.#disown(node, nowMs);
+    return news;
+  }
+
+  /** What a node alone says that it held before is held by nobody: it goes to others who say so, or is fetched. */
+  #disown(node: string, nowMs: number): void {
+    const others = [...this.#members.values()].filter((member) => member.node !== node);
+    for (const member of others) member.asks = member.heldBefore.length > 0;
+    const orphans = new Set<number>();
+    for (let block = 0; block < this.#blocks; block++) {
+      if (this.#leases.wasHeldBefore(block) && this.#leases.fetched(block)?.by.node === node)
+        orphans.add(block);
+    }
+    for (const other of others) {
+      for (const block of other.heldBefore)
+        if (orphans.delete(block)) this.#leases.hold(block, other, nowMs);
+    }
+    for (const block of orphans) this.#leases.again(block);
   }
 
   #heartbeatMs(member: Member, leases: readonly Lease<Member>[], wantsLeases: boolean): number {
@@ -381,8 +448,8 @@ export class SwarmTask {
       return this.#leases.open.isHeldBack
         ? Math.min(waitingMs, RUNNER_HEARTBEAT_MS)
         : RUNNER_HEARTBEAT_MS;
-    if (wantsLeases && this.#leases.open.comesMore && waitingMs < HEARTBEAT_MS.least)
-      return waitingMs;
+    const comesMore = this.#leases.open.comesMore || this.#held.isOpen;
+    if (wantsLeases && comesMore && waitingMs < HEARTBEAT_MS.least) return waitingMs;
     const usual =
       member.held === this.#blocks
         ? SEED_HEARTBEAT_MS
@@ -410,7 +477,8 @@ export class SwarmTask {
       const block = lease.first + index;
       const told = this.#digests.report(block, digest, by, nowMs);
       if (told.news) news.push(block);
-      for (const liar of told.liars) this.#ban(liar);
+      for (const liar of told.liars) this.#ban(liar, nowMs);
+      news.push(...this.#learn(this.#held.fetched(block, digest, by), nowMs));
     }
     return news;
   }
@@ -419,11 +487,14 @@ export class SwarmTask {
     const from = this.#members.get(fromId);
     if (!from || from === member || block >= this.#blocks) return;
     this.#digests.complain(block, from.node, member.node, nowMs);
-    if (this.#bans.accuse(from.node, member.node, from.neighbours.size)) this.#ban(from.node);
+    if (this.#bans.accuse(from.node, member.node, from.neighbours.size))
+      this.#ban(from.node, nowMs);
   }
 
-  #ban(node: string): void {
+  #ban(node: string, nowMs: number): void {
     this.#bans.add(node);
+    this.#held.refute(node);
+    this.#disown(node, nowMs);
     this.#digests.discredit(node);
     const ids = [...this.#members.values()].filter((member) => member.node === node);
     for (const { id } of ids) this.leave(id);

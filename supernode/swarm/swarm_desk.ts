@@ -162,6 +162,7 @@ export class SwarmDesk {
       blockBytes: BLOCK_BYTES,
       neighbours: this.#neighbours(swarm, advice),
       leases: this.#leases(swarm, client, advice),
+      tell: [...advice.tell],
       heartbeatMs: advice.heartbeatMs,
       sealKey: swarm.sealer.key,
     };
@@ -229,7 +230,7 @@ export class SwarmDesk {
     for (const report of request.tasks) {
       const advice = this.#report(report);
       if (!advice) {
-        const nothing = { neighbours: [], leases: [], seals: [], seeding: false };
+        const nothing = { neighbours: [], leases: [], seals: [], tell: [], seeding: false };
         tasks.push({ taskId: report.taskId, known: false, ...nothing });
         continue;
       }
@@ -330,6 +331,7 @@ export class SwarmDesk {
         neighbours: this.#neighbours(swarm, advice),
         leases: this.#leases(swarm, member.client, advice),
         seals: advice.digests.map((run) => sealToWire(swarm.sealer.seal(run))),
+        tell: [...advice.tell],
         seeding: swarm.seed.task?.cdnStatus === "RUNNING",
       },
     };

@@ -1,7 +1,7 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { Bitmap } from "../../protocol/swarm/bitmap.ts";
-import { BLOCK_BYTES, blockCount } from "../../protocol/swarm/blocks.ts";
+import { BLOCK_BYTES, type BlockRun, blockCount } from "../../protocol/swarm/blocks.ts";
 import { encodeHave } from "../../protocol/swarm/have_stream.ts";
 import { parseRangeHeader } from "../../runtime/http_range.ts";
 import { freePort, freshAddress } from "./addresses.ts";
@@ -11,8 +11,7 @@ import type { SourceUrl } from "./source.ts";
 /** What a poisoned node does with the bytes that it should send. */
 export const POISONS = {
   "flips a byte of each block": (bytes, response) => {
-    const wrong = Buffer.from(bytes);
-    wrong[Math.floor(wrong.length / 2)]! ^= 0xff;
+    const wrong = flipped(bytes);
     response.setHeader("content-length", wrong.length);
     response.end(wrong);
   },
@@ -44,11 +43,16 @@ export const POISONS = {
 } satisfies Record<string, (bytes: Buffer, response: ServerResponse) => void>;
 export type Poison = keyof typeof POISONS;
 
+/** What a poisoned node that says to the supernode, too, which blocks it holds, says of their digests. */
+export type Telling = "nothing" | "what is right" | "what it sends where it flips a byte";
+
 export interface PoisonedNodeOptions {
   /** `host:port`. */
   supernode: string;
   file: Pick<SourceUrl, "url" | "size" | "content">;
   poison: Poison;
+  /** Absent: it says to its neighbours alone which blocks it holds. */
+  tells?: Telling;
   /** Where it listens; default: a loopback address of its own. */
   place?: { address: string; port: number };
   /** Other addresses at which it can be reached, by which those who ask are told from each other. */
@@ -71,7 +75,10 @@ export class PoisonedNode {
   readonly #file: PoisonedNodeOptions["file"];
   readonly #supernode: string;
   readonly #authority: string | undefined;
+  readonly #tells: Telling | undefined;
   readonly #cid: string;
+  /** What it has been asked for and has not told yet. */
+  #toTell: BlockRun[] = [];
   readonly #path: string;
   #taskId = "";
   #timer: NodeJS.Timeout | undefined;
@@ -85,6 +92,7 @@ export class PoisonedNode {
     this.#file = options.file;
     this.#supernode = `http://${options.supernode}`;
     this.#authority = options.authority;
+    this.#tells = options.tells;
     this.#cid = `${address}-1-1795513266.001`;
     this.#path = `/peer/file/poison-${port}`;
   }
@@ -137,7 +145,10 @@ export class PoisonedNode {
         hostName: "poisoned",
         superNodeIp: "127.0.0.1",
         ...(this.#authority ? { rootCAs: [Buffer.from(this.#authority).toString("base64")] } : {}),
-        swarm: { version: 1, zone: "", held: this.#blocks },
+        swarm: {
+          ...{ version: 1, zone: "", held: this.#blocks },
+          ...(this.#tells ? { holds: this.#everything().toBase64() } : {}),
+        },
       }),
     });
     return { status: response.status, text: await response.text() };
@@ -149,25 +160,50 @@ export class PoisonedNode {
 
   async #register(): Promise<void> {
     const { text } = await this.register();
-    const { data } = JSON.parse(text) as { data?: { taskId: string; swarm?: unknown } };
+    const { data } = JSON.parse(text) as {
+      data?: { taskId: string; swarm?: { tell?: BlockRun[] } };
+    };
     if (!data?.swarm) throw new Error(`the poisoned node is in no swarm: ${text}`);
     this.#taskId = data.taskId;
+    this.#toTell = data.swarm.tell ?? [];
+  }
+
+  #everything(): Bitmap {
+    const bitmap = new Bitmap(this.#blocks);
+    for (let block = 0; block < this.#blocks; block++) bitmap.add(block);
+    return bitmap;
+  }
+
+  #told(): { first: number; digests: string[] }[] {
+    if (this.#tells === "nothing") return [];
+    return this.#toTell.splice(0).map(({ first, count }) => ({
+      first,
+      digests: Array.from({ length: count }, (_, index) => {
+        const at = (first + index) * BLOCK_BYTES;
+        const right = this.#file.content.subarray(at, at + BLOCK_BYTES);
+        const said = this.#tells === "what is right" ? right : flipped(right);
+        return createHash("sha256").update(said).digest("base64");
+      }),
+    }));
   }
 
   async #report(): Promise<void> {
-    const task = { taskId: this.#taskId, cid: this.#cid, held: this.#blocks, neighbours: 1 };
-    await fetch(`${this.#supernode}/swarm/heartbeat`, {
+    const task = {
+      ...{ taskId: this.#taskId, cid: this.#cid, held: this.#blocks, neighbours: 1 },
+      told: this.#told(),
+    };
+    const response = await fetch(`${this.#supernode}/swarm/heartbeat`, {
       method: "POST",
       body: JSON.stringify({ version: 1, tasks: [task] }),
     });
+    const { tasks } = (await response.json()) as { tasks: { tell?: BlockRun[] }[] };
+    this.#toTell.push(...(tasks[0]?.tell ?? []));
   }
 
   /** Says that it has everything, and is not busy. */
   #boast(response: ServerResponse): void {
-    const bitmap = new Bitmap(this.#blocks);
-    for (let block = 0; block < this.#blocks; block++) bitmap.add(block);
     const load = { queueMs: 0, blockMs: 1 };
-    response.write(encodeHave({ bitmap, have: [], load }));
+    response.write(encodeHave({ bitmap: this.#everything(), have: [], load }));
     const timer = setInterval(() => response.write(encodeHave({ have: [], load })), 200);
     response.once("close", () => clearInterval(timer));
   }
@@ -189,6 +225,12 @@ export class PoisonedNode {
     response.once("finish", () => this.taken.set(from, (this.taken.get(from) ?? 0) + 1));
     poison(this.#file.content.subarray(range.start, range.end + 1), response);
   }
+}
+
+function flipped(bytes: Uint8Array): Buffer {
+  const wrong = Buffer.from(bytes);
+  wrong[Math.floor(wrong.length / 2)]! ^= 0xff;
+  return wrong;
 }
 
 async function freshPlace(): Promise<{ address: string; port: number }> {
