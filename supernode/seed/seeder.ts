@@ -30,7 +30,7 @@ export interface SeederOptions {
 }
 
 interface Job {
-  readonly kind: "make" | "offer";
+  readonly kind: "make" | "offer" | "drop";
   readonly done: Promise<void>;
   readonly abort: AbortController;
 }
@@ -68,6 +68,11 @@ export class Seeder {
     if (task.cdnStatus === "SUCCESS") return this.#options.cache.touch(task.id);
     const running = this.#jobs.get(task.id);
     if (running?.kind === "make" && !running.abort.signal.aborted) return running.done;
+    if (running?.kind === "drop") {
+      // It is made anew as soon as the old one is gone: it has not failed any more.
+      task.cdnStatus = "WAITING";
+      schedule.seedStarted();
+    }
     this.#options.observer.cdnTriggered();
     return this.#begin("make", task.id, running, async (signal) => {
       if (task.cdnStatus === "SUCCESS") return;
@@ -116,7 +121,11 @@ export class Seeder {
     });
     task.cdnStatus = "FAILED";
     schedule.seedFailed();
-    await this.#options.cache.drop(task.id);
+    // Who makes a new one waits for this: else it would be deleted in place of the old one.
+    const before = this.#jobs.get(task.id);
+    await this.#begin("drop", task.id, before, async () => {
+      await this.#options.cache.drop(task.id);
+    });
   }
 
   /** Ends the work on a task, if any; what is on disk stays. */
