@@ -15,7 +15,7 @@ import { Site } from "../site.ts";
 import { onLoopback } from "./pull.ts";
 
 /** Bytes a second. */
-const RATES: number[] = [];
+const RATES = [1e6, 10e6, 50e6, 200e6];
 const SECONDS = 10;
 /** By how much a rate may be missed. */
 const TOLERANCE = 0.05;
