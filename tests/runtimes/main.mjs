@@ -14,8 +14,12 @@ const ROOT = resolve(HERE, "../..");
 /** What differs most between runtimes: TLS within TLS, signals, files, detached processes. */
 const CORE = ["one_node", "reload", "supernode_restart", "wikimedia"];
 const SEEDS = 25;
-/** One a lane: they run at the same time. */
-const CORE_SEEDS = 3;
+/**
+ * On Deno only, for `npm test` has 25 of them run on a Node near the oldest. The first one is left out: it has a node run
+ * out of descriptors, after which Deno may accept nothing any more (docs/runtimes.md).
+ */
+const CORE_SEEDS = { oldest: 0, deno: 2 };
+const CORE_FIRST = 2;
 /** Machines that run tests are busy: limits of time are so many times longer. */
 const PATIENCE = 6;
 const node = (name) => join(HERE, "node_modules", name, "bin/node");
@@ -29,7 +33,6 @@ const { values } = parseArgs({
 });
 const { core, only, report: reportFile } = values;
 const files = core ? CORE.map((name) => `tests/e2e/${name}.test.ts`) : ["tests/e2e"];
-const seeds = core ? CORE_SEEDS : SEEDS;
 const runtimes = [
   {
     name: "oldest",
@@ -57,7 +60,8 @@ must(process.execPath, ["bench/build.mjs"]);
 const folder = await mkdtemp(join(tmpdir(), "dragonfly-runtimes-"));
 const rows = [];
 const total = { passed: 0, failed: 0, skipped: 0 };
-for (const [index, { command, env }] of runtimes.entries()) {
+for (const [index, { name, command, env }] of runtimes.entries()) {
+  const seeds = core ? CORE_SEEDS[name] : SEEDS;
   const [version] = spawnSync(command, ["--version"], { encoding: "utf8" }).stdout.split(/\n| \(/);
   console.log(`\n${version}`);
   const report = join(folder, `${index}.json`);
@@ -66,15 +70,16 @@ for (const [index, { command, env }] of runtimes.entries()) {
     DRAGONFLY_TEST_REPORT: report,
   });
   const schedules = ["--seeds", String(seeds), "--patience", String(PATIENCE)];
-  const chaos = run(process.execPath, ["tests/chaos/main.mjs", ...schedules], env) === 0;
+  if (core) schedules.push("--first", String(CORE_FIRST));
+  const chaos =
+    seeds === 0 || run(process.execPath, ["tests/chaos/main.mjs", ...schedules], env) === 0;
   const { passed, failed, skipped } = countsOf(report);
   // All the chaos is one test, as it is in `npm test`.
-  total.passed += passed + (chaos ? 1 : 0);
+  total.passed += passed + (chaos && seeds > 0 ? 1 : 0);
   total.failed += failed + (chaos ? 0 : 1);
   total.skipped += skipped;
-  rows.push(
-    `${version}: ${passed} passed, ${failed} failed, ${skipped} skipped; ${seeds} seeds of chaos ${chaos ? "without fault" : "failed"}`,
-  );
+  const seen = seeds > 0 ? `; ${seeds} seeds of chaos ${chaos ? "without fault" : "failed"}` : "";
+  rows.push(`${version}: ${passed} passed, ${failed} failed, ${skipped} skipped${seen}`);
 }
 await rm(folder, { recursive: true });
 console.log(`\n${rows.join("\n")}`);
