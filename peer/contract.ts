@@ -54,6 +54,12 @@ export interface PeerOptions {
   onServed?: (bytes: number) => void;
 }
 
+/** What of it may change while the peer runs. */
+export type AdjustableOptions = Pick<
+  PeerOptions,
+  "supernodes" | "localLimit" | "totalLimit" | "uploadLimit"
+>;
+
 export interface OpenRequest {
   url: string;
   /** Sent to the source, and to the supernode for its own request there; to no peer. */
@@ -141,9 +147,7 @@ export interface Peer {
    */
   open(request: OpenRequest): Promise<OpenFile>;
   /** Takes other supernodes and limits; downloads under way keep their supernode. */
-  adjust(
-    settings: Pick<PeerOptions, "supernodes" | "localLimit" | "totalLimit" | "uploadLimit">,
-  ): void;
+  adjust(settings: AdjustableOptions): void;
   /** Stops serving; keeps the cache on disk. */
   close(): Promise<void>;
 }

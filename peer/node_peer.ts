@@ -12,6 +12,7 @@ import { getLogger } from "../runtime/logger.ts";
 import { RateLimiter } from "../runtime/rate_limit/rate_limiter.ts";
 import { secretWord } from "../runtime/secret_word.ts";
 import {
+  type AdjustableOptions,
   DownloadError,
   type DownloadSummary,
   type OpenFile,
@@ -152,9 +153,7 @@ export class NodePeer implements Peer {
     return opening;
   }
 
-  adjust(
-    settings: Pick<PeerOptions, "supernodes" | "localLimit" | "totalLimit" | "uploadLimit">,
-  ): void {
+  adjust(settings: AdjustableOptions): void {
     this.#supernodes.replace(settings.supernodes);
     this.#localLimit = settings.localLimit ?? 0;
     for (const shared of this.#running.values()) {
@@ -186,7 +185,7 @@ export class NodePeer implements Peer {
     const digest = request.digest ?? blobDigest(request.url);
     // Without a digest nobody knows whether the source still has the same file.
     let cached = digest ? this.#catalog.byKey(key) : undefined;
-    if (cached?.file?.complete && cached.file.index.verified) {
+    if (cached?.file?.complete && cached.file.verified) {
       const isRight =
         (cached.announced && (await cached.file.isUntouched())) ||
         (await matchesDigest(cached.file, digest!.hex));

@@ -115,7 +115,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const server = tls
     ? https.createServer(
         {
-          ...{ ...serverOptions, ...tls },
+          ...serverOptions,
+          ...tls,
           handshakeTimeout: headersTimeout,
           ALPNProtocols: ["http/1.1"],
         },

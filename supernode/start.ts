@@ -35,7 +35,7 @@ import { preheatRoutes } from "./routes/preheat.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { sourceGuard } from "./seed/source_guard.ts";
 import { OwnerClient } from "./shared/owner_client.ts";
-import type { Sharing } from "./shared/ownership.ts";
+import { namesakeClash, type Sharing } from "./shared/ownership.ts";
 import { openRedisLedger } from "./shared/redis_ledger.ts";
 import { swarmKey } from "./swarm/swarm.ts";
 
@@ -267,8 +267,7 @@ export async function startSupernode(
 
 /** What who asks whether the supernode is ready is to know besides: work may be sent here all the same. */
 function sharingRemark(sharing: Sharing | undefined): string | undefined {
-  if (sharing?.namesake)
-    return `another supernode goes by ${sharing.namesake}, too, in the shared state: give each an address of its own (base.advertiseIP, base.listenPort)`;
+  if (sharing?.namesake) return namesakeClash(sharing.namesake);
   if (sharing?.state !== "alone") return undefined;
   return `alone: the shared state does not answer (${sharing.reason})`;
 }

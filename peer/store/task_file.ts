@@ -76,6 +76,11 @@ export class TaskFile {
     return { ...this.#index, length, pieces, digests: this.#checks.toBase64(pieces) };
   }
 
+  /** Whether the whole file was found to be right once. */
+  get verified(): boolean {
+    return this.#index.verified;
+  }
+
   get layout(): PieceLayout {
     return this.#layout;
   }

@@ -17,6 +17,22 @@ function blocksOf({ first, count }: Lease<string>): number[] {
 }
 
 describe("source leases", () => {
+  it("count what somebody has of the first blocks, whatever comes and goes", () => {
+    const { leases: source } = leases(12);
+    const has = (block: number) => Number(source.fetched(block) !== undefined);
+    const step = fc.tuple(fc.nat(11), fc.boolean(), fc.nat(12));
+    fc.assert(
+      fc.property(fc.array(step), (steps) => {
+        for (const [block, held, below] of steps) {
+          if (held) source.hold(block, "a", 0);
+          else source.again(block);
+          const all = Array.from({ length: below }, (_, at) => has(at));
+          expect(source.fetchedBelow(below)).toBe(all.reduce((sum, one) => sum + one, 0));
+        }
+      }),
+    );
+  });
+
   it("go in the order of the file, to a bounded number of runners, two each", () => {
     const { leases: source, budget } = leases(1000, 2);
     const granted = ["a", "a", "a", "b", "c"].map((holder) => source.grant(holder, 0));

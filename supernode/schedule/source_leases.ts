@@ -63,6 +63,8 @@ export class SourceLeases<Holder> {
   readonly #budget: SourceBudget;
   readonly #runners = new Map<Holder, Runner<Holder>>();
   readonly #fetchers: (Holder | undefined)[] = [];
+  /** How many of the blocks before a certain one have a fetcher: kept, for it is asked at each heartbeat. */
+  readonly #below = { block: 0, fetched: 0 };
   readonly #fetchedMs: Float64Array;
   /** Blocks that nobody was seen to fetch: see {@link SourceLeases.hold}. */
   readonly #heldBefore = new Set<number>();
@@ -109,9 +111,11 @@ export class SourceLeases<Holder> {
 
   /** How many blocks before a certain one somebody has. */
   fetchedBelow(block: number): number {
-    let fetched = 0;
-    for (let at = 0; at < block; at++) if (this.#fetchers[at] !== undefined) fetched += 1;
-    return fetched;
+    const below = this.#below;
+    const isFetched = (at: number) => Number(this.#fetchers[at] !== undefined);
+    while (below.block < block) below.fetched += isFetched(below.block++);
+    while (below.block > block) below.fetched -= isFetched(--below.block);
+    return below.fetched;
   }
 
   /** Whether a node held a block before this swarm began, and nobody has fetched it since. */
@@ -121,8 +125,7 @@ export class SourceLeases<Holder> {
 
   /** A node has a block already: as if it had fetched it now. */
   hold(block: number, holder: Holder, nowMs: number): void {
-    this.#fetchers[block] = holder;
-    this.#fetchedMs[block] = nowMs;
+    this.#note(block, holder, nowMs);
     this.#heldBefore.add(block);
     this.open.pass(block);
   }
@@ -193,8 +196,7 @@ export class SourceLeases<Holder> {
     const upTo = Math.min(done, lease.count);
     for (; lease.done < upTo; lease.done++) {
       const block = lease.first + lease.done;
-      this.#fetchers[block] = holder;
-      this.#fetchedMs[block] = nowMs;
+      this.#note(block, holder, nowMs);
       this.#heldBefore.delete(block);
       runner.blocks += 1;
       runner.lastBlockMs = nowMs;
@@ -262,9 +264,16 @@ export class SourceLeases<Holder> {
   /** A block was fetched, and is lost again: it must be leased anew. */
   again(block: number): void {
     if (this.#fetchers[block] === undefined) return;
-    this.#fetchers[block] = undefined;
-    this.#fetchedMs[block] = Number.POSITIVE_INFINITY;
+    this.#note(block, undefined, Number.POSITIVE_INFINITY);
     this.open.back({ first: block, count: 1 });
+  }
+
+  #note(block: number, fetcher: Holder | undefined, fetchedMs: number): void {
+    if (block < this.#below.block)
+      this.#below.fetched +=
+        Number(fetcher !== undefined) - Number(this.#fetchers[block] !== undefined);
+    this.#fetchers[block] = fetcher;
+    this.#fetchedMs[block] = fetchedMs;
   }
 
   #give(holder: Holder, run: OpenRun, nowMs: number): Lease<Holder> {

@@ -37,6 +37,11 @@ const TAKEN_OVER_MS = 30_000;
 
 const log = getLogger("supernode");
 
+/** What people are told where another supernode goes by our address. */
+export function namesakeClash(self: string): string {
+  return `another supernode goes by ${self}, too, in the shared state: give each an address of its own (base.advertiseIP, base.listenPort)`;
+}
+
 /**
  * Which tasks are this supernode's, of several that share a ledger. Where the ledger does not answer every task
  * is: two may then have the same one, and at worst its file is fetched twice. When it is back whoever
@@ -138,10 +143,7 @@ export class Ownership {
     const isNews = nowMs - this.#namesakeMs >= NAMESAKE_MS;
     this.#namesakeMs = nowMs;
     if (!isNews) return;
-    log.error(
-      "another supernode goes by {self}, too, in the shared state: give each an address of its own (base.advertiseIP, base.listenPort)",
-      { self: this.#options.self() },
-    );
+    log.error("{clash}", { clash: namesakeClash(this.#options.self()) });
   }
 
   async #renew(): Promise<void> {
