@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import { REGISTRY_HOST } from "../demo/registry.ts";
+import type { BlobQuestion } from "./blob_client.ts";
 import { type Authority, createFileAuthority } from "./certificates.ts";
 import { type RunningRegistry, startDockerRegistry } from "./docker_registry.ts";
 import type { Bench } from "./measure.ts";
@@ -59,6 +60,19 @@ export class Site {
 
   get ca(): string {
     return this.#authority.pem;
+  }
+
+  /** How a client asks for a blob: through a node, which must be running, or else the registry itself. */
+  blob(repository: string, digest: string, node?: RunningDfdaemon): BlobQuestion {
+    const { host, address, authority } = this.registry;
+    return {
+      host: REGISTRY_HOST,
+      port: Number(host.split(":")[1]),
+      address,
+      path: `/v2/${repository}/blobs/${digest}`,
+      ca: node ? this.ca : authority.pem,
+      proxy: node && { hostname: node.address, port: node.port },
+    };
   }
 
   get supernode(): RunningSupernode {

@@ -1,6 +1,5 @@
 import { writeFile } from "node:fs/promises";
 import { loopbackNetwork } from "../../demo/loopback.ts";
-import { REGISTRY_HOST } from "../../demo/registry.ts";
 import { draw, frame, line } from "../../line_chart.ts";
 import { processUsage } from "../../process_usage.ts";
 import { warmMemory } from "../../warm_memory.ts";
@@ -74,7 +73,8 @@ async function costOf(bench: Bench, peers: number, layers: number): Promise<Cost
     Array.from({ length: layers }, () => Math.round(BYTES / layers)),
   );
   const [node, ...others] = await site.cold();
-  const get = (through: RunningDfdaemon) => pull(site, through, image.layers);
+  const get = (through: RunningDfdaemon) =>
+    Promise.all(image.layers.map(({ digest }) => getBlob(site.blob(REPOSITORY, digest, through))));
   await Promise.all(others.map(get));
   await warmMemory(bench.directory, 2 * BYTES);
   const before = await processUsage(node!.program.pid);
@@ -85,26 +85,6 @@ async function costOf(bench: Bench, peers: number, layers: number): Promise<Cost
     cpu: (after.cpuSeconds - before.cpuSeconds) / (BYTES / 1e9),
     rss: after.peakRss / 1e6,
   };
-}
-
-/** Gets all layers at once. */
-function pull(
-  { registry, ca }: Site,
-  node: RunningDfdaemon,
-  layers: readonly { digest: string }[],
-): Promise<unknown> {
-  return Promise.all(
-    layers.map(({ digest }) =>
-      getBlob({
-        host: REGISTRY_HOST,
-        port: Number(registry.host.split(":")[1]),
-        address: registry.address,
-        path: `/v2/${REPOSITORY}/blobs/${digest}`,
-        ca,
-        proxy: { hostname: node.address, port: node.port },
-      }),
-    ),
-  );
 }
 
 function drawCosts(byPeers: Map<number, Cost>, byLayers: Map<number, Cost>): string {

@@ -1,10 +1,7 @@
 import { mkdir, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { type LoopbackNetwork, loopbackNetwork } from "../../demo/loopback.ts";
-import { REGISTRY_HOST } from "../../demo/registry.ts";
-import type { BlobQuestion } from "../blob_client.ts";
-import type { ClientsAnswer, ClientsQuestion } from "../blob_client_program.ts";
+import { startBlobClients } from "../blob_clients.ts";
 import { run } from "../command.ts";
 import { startDfgetHost } from "../dfget_hosts.ts";
 import { writeRandomFile } from "../file_of.ts";
@@ -22,30 +19,26 @@ const TOLERANCE = 0.05;
 /** Blobs that share one limit, and their rate all together. */
 const TASKS = 4;
 const SHARED_RATE = 40e6;
+const REPOSITORY = "library/wire";
 
 export const limits: Measure = {
   what: "limits of rate over 10 s at 1 to 200 MB/s, and how equally tasks share one",
   target: "within 5 %",
   async run(bench) {
     const network = loopbackNetwork();
-    const lines: string[] = [];
     let worst = 0;
+    const note = (off: number) => {
+      worst = Math.max(worst, Math.abs(off));
+      return off;
+    };
     for (const rate of RATES) {
-      for (const [name, took] of Object.entries(await secondsOf(bench, network, rate))) {
-        const off = (rate * SECONDS) / took / rate - 1;
-        worst = Math.max(worst, Math.abs(off));
-        lines.push(`${name} at ${rate / 1e6} MB/s: ${percent(off)}`);
-        bench.say(lines.at(-1)!);
-      }
+      for (const [name, took] of Object.entries(await secondsOf(bench, network, rate)))
+        bench.say(`${name} at ${rate / 1e6} MB/s: ${percent(note(SECONDS / took - 1))}`);
     }
     const seconds = await shared(bench);
-    const ideal = SECONDS;
-    for (const took of seconds) worst = Math.max(worst, Math.abs(took / ideal - 1));
-    lines.push(
-      `${TASKS} tasks share ${SHARED_RATE / 1e6} MB/s: done after ${seconds.map((took) => took.toFixed(2)).join(", ")} s of ${ideal}`,
-    );
+    for (const took of seconds) note(took / SECONDS - 1);
     return [
-      lines.at(-1)!,
+      `${TASKS} tasks share ${SHARED_RATE / 1e6} MB/s: done after ${seconds.map((took) => took.toFixed(2)).join(", ")} s of ${SECONDS}`,
       `limits ratio=${(worst / TOLERANCE).toFixed(2)} (ours ${percent(worst)}, theirs ${percent(TOLERANCE)}: what must be reached)`,
     ];
   },
@@ -108,39 +101,18 @@ async function shared(bench: Bench): Promise<number[]> {
   const { registry } = site;
   const size = (SHARED_RATE * SECONDS) / TASKS;
   const image = await registry.push(
-    "library/wire",
+    REPOSITORY,
     Array.from({ length: TASKS }, () => size),
   );
   const [node] = await site.cold(String(SHARED_RATE));
-  const ask = async (blob: BlobQuestion, index: number) => {
-    const clients = bench.programs.start({
-      label: "client",
-      command: [
-        process.execPath,
-        join(dirname(fileURLToPath(import.meta.url)), "blob_client_program.js"),
-      ],
-      log: join(bench.directory, `client-${index}.log`),
-      answers: true,
-    });
-    return (await clients.ask<ClientsAnswer>({ blobs: [blob] } satisfies ClientsQuestion)).seconds;
-  };
-  const seconds = await Promise.all(
+  // Each in a process of its own: their clocks are to be theirs.
+  const answers = await Promise.all(
     image.layers.map(({ digest }, index) =>
-      ask(
-        {
-          host: REGISTRY_HOST,
-          port: Number(registry.host.split(":")[1]),
-          address: registry.address,
-          path: `/v2/library/wire/blobs/${digest}`,
-          ca: site.ca,
-          proxy: { hostname: node!.address, port: node!.port },
-        },
-        index,
-      ),
+      startBlobClients(bench, `client-${index}`).get([site.blob(REPOSITORY, digest, node)]),
     ),
   );
   await site.close();
-  return seconds;
+  return answers.map(({ seconds }) => seconds);
 }
 
 function percent(part: number): string {

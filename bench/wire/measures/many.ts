@@ -1,10 +1,7 @@
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { loopbackNetwork } from "../../demo/loopback.ts";
-import { REGISTRY_HOST } from "../../demo/registry.ts";
 import { processUsage } from "../../process_usage.ts";
 import { warmMemory } from "../../warm_memory.ts";
-import type { ClientsAnswer, ClientsQuestion } from "../blob_client_program.ts";
+import { startBlobClients } from "../blob_clients.ts";
 import { closing, compare } from "../compare.ts";
 import type { Measure } from "../measure.ts";
 import type { RunningDfdaemon } from "../our_programs.ts";
@@ -27,28 +24,14 @@ export const many: Measure = {
       REPOSITORY,
       Array.from({ length: BLOBS }, () => LAYER),
     );
-    const clients = bench.programs.start({
-      label: "clients",
-      command: [
-        process.execPath,
-        join(dirname(fileURLToPath(import.meta.url)), "blob_client_program.js"),
-      ],
-      log: join(bench.directory, "clients.log"),
-      answers: true,
-    });
-    const port = Number(registry.host.split(":")[1]);
+    const clients = startBlobClients(bench, "clients");
     const all = async (node: RunningDfdaemon | undefined) => {
       await warmMemory(bench.directory, image.size);
-      const { seconds, bytes } = await clients.ask<ClientsAnswer>({
-        blobs: Array.from({ length: CLIENTS }, (_, client) => ({
-          host: REGISTRY_HOST,
-          port,
-          address: registry.address,
-          path: `/v2/${REPOSITORY}/blobs/${image.layers[client % BLOBS]!.digest}`,
-          ca: node ? site.ca : registry.authority.pem,
-          proxy: node ? { hostname: node.address, port: node.port } : undefined,
-        })),
-      } satisfies ClientsQuestion);
+      const { seconds, bytes } = await clients.get(
+        Array.from({ length: CLIENTS }, (_, client) =>
+          site.blob(REPOSITORY, image.layers[client % BLOBS]!.digest, node),
+        ),
+      );
       return bytes / seconds / 1e9;
     };
     let peakRss = 0;

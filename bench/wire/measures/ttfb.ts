@@ -1,5 +1,4 @@
 import { loopbackNetwork } from "../../demo/loopback.ts";
-import { REGISTRY_HOST } from "../../demo/registry.ts";
 import { getBlob } from "../blob_client.ts";
 import { closing, compare } from "../compare.ts";
 import type { Measure } from "../measure.ts";
@@ -24,19 +23,9 @@ export const ttfb: Measure = {
       Array.from({ length: runs + 1 }, () => LAYER),
     );
     const [node] = await site.cold();
-    const port = Number(registry.host.split(":")[1]);
     const first = async (layer: number, through: boolean) => {
-      const answer = await getBlob(
-        {
-          host: REGISTRY_HOST,
-          port,
-          address: registry.address,
-          path: `/v2/${REPOSITORY}/blobs/${image.layers[layer]!.digest}`,
-          ca: through ? site.ca : registry.authority.pem,
-          proxy: through ? { hostname: node!.address, port: node!.port } : undefined,
-        },
-        true,
-      );
+      const { digest } = image.layers[layer]!;
+      const answer = await getBlob(site.blob(REPOSITORY, digest, through ? node : undefined), true);
       return { value: answer.firstByteMs };
     };
     await first(runs, true);
