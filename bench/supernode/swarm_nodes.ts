@@ -173,6 +173,7 @@ class SwarmNode {
           wantsLeases: leases.length > 0 ? 2 : 0,
           starved: [],
           dropped: [],
+          slow: [],
           wrong: [],
           told: [],
           neighbours: this.#neighbours,

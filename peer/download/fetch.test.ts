@@ -109,6 +109,15 @@ describe("fetchPiece", () => {
       "broken",
       (r) => r.writeHead(206, { "content-length": 1005 }).write(content, () => r.destroy()),
     ],
+    [
+      "sends a byte a second",
+      "broken",
+      (r) => {
+        r.writeHead(206, { "content-length": 1005 });
+        const timer = setInterval(() => r.write("x"), 1000);
+        r.once("close", () => clearInterval(timer));
+      },
+    ],
     ["has it not", "missing", (r) => r.writeHead(404).end()],
     ["is in trouble", "unreachable", (r) => r.writeHead(500).end("oops")],
     ["hangs up", "unreachable", (r) => r.destroy()],

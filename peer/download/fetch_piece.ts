@@ -9,6 +9,7 @@ import type { Span } from "../../runtime/tracing/tracing.ts";
 import { Deadline } from "./deadline.ts";
 import { BadLengthError, FixedBody } from "./fixed_body.ts";
 import { PEER_PATIENCE, pieceHeaders } from "./piece_question.ts";
+import { LOOK_MS, Trickle } from "./trickle.ts";
 
 /** Why a peer gave no good piece; `broken`: its answer began, and did not bring the piece whole in time. */
 export type PieceFailure = "unreachable" | "missing" | "broken" | "wrong";
@@ -53,12 +54,18 @@ export async function fetchPiece(task: PieceTask, options: FetchPieceOptions): P
   const start = task.pieceNum * layout.pieceSize;
   const end = layout.framed ? start + layout.pieceSize - 1 : start + length - 1;
   const { connectTimeoutMs, idleTimeoutMs } = PEER_PATIENCE;
-  const deadline = new Deadline(
-    connectTimeoutMs + idleTimeoutMs + (layout.pieceSize / options.minRate) * 1000,
-    options.signal,
-  );
-  const bite = biteOf(options.limiters);
   let into: FixedBody | undefined;
+  const headMs = connectTimeoutMs + idleTimeoutMs;
+  const mostMs = headMs + (layout.pieceSize / options.minRate) * 1000;
+  const trickle = new Trickle(options.minRate);
+  let passedMs = 0;
+  const deadline = new Deadline(LOOK_MS, options.signal, () => {
+    passedMs += LOOK_MS;
+    // A head that comes a byte a second is no better than none.
+    if (trickle.isOne(into?.filled ?? 0) || (!into && passedMs >= headMs)) return 0;
+    return Math.min(LOOK_MS, mostMs - passedMs);
+  });
+  const bite = biteOf(options.limiters);
   try {
     await options.http.plain.get(
       { host: task.peerIp, port: task.peerPort },

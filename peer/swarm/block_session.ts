@@ -50,6 +50,8 @@ const MOST_LISTENED_MS = 200;
 const STALL_MS = 15_000;
 /** … while no supernode is heard: one that is started again is back sooner, and knows then who holds what. */
 const STALL_ALONE_MS = 5000;
+/** Whoever owes blocks for so long while none comes from anybody, ms, is left, and the supernode asked who else has them. */
+const OWED_MS = 9000;
 const log = getLogger("dfclient");
 
 /**
@@ -239,6 +241,7 @@ export class BlockSession implements Reporter {
       wantsLeases: this.#file.complete ? 0 : this.#runner.wants,
       starved: this.#chooser.starved(MAX_STARVED),
       dropped: this.#neighbours.takeDropped(),
+      slow: this.#neighbours.takeSlow(),
       wrong: this.#wrong.splice(0, MAX_WRONG),
       told: this.#telling.take(),
       neighbours: this.#neighbours.size,
@@ -499,6 +502,7 @@ export class BlockSession implements Reporter {
     this.#stalledMs += Math.min(passedMs, MOST_LISTENED_MS);
     if (!deaf) this.#neighbours.dropSilent(nowMs);
     const alone = this.#unheard;
+    if (!alone && this.#stalledMs > OWED_MS) this.#leaveOwing(nowMs);
     this.#proofs.lookAfter(nowMs, alone);
     const patienceMs = alone ? STALL_ALONE_MS : STALL_MS;
     if (this.#stalledMs > patienceMs) {
@@ -509,6 +513,14 @@ export class BlockSession implements Reporter {
     }
     this.#rejoining.tick(nowMs);
     this.#pump();
+  }
+
+  /** Leaves those who were asked for blocks long ago. */
+  #leaveOwing(nowMs: number): void {
+    const owing = new Set<number>();
+    for (const [key, { sinceMs }] of this.#requests)
+      if (nowMs - sinceMs > OWED_MS) owing.add(Number(key.split(" ")[0]));
+    for (const slot of owing) this.#neighbours.dropSlow(slot, `no block of it for ${OWED_MS} ms`);
   }
 
   #rejoined({ data, supernode }: Rejoined): void {

@@ -4,7 +4,7 @@ import { NO_SPAN } from "../../runtime/tracing/tracing.ts";
 import { BlockChooser } from "./choose_blocks.ts";
 import { Neighbours } from "./neighbours.ts";
 
-it("do not come back who were dropped for wrong blocks, those who were slow do", () => {
+function listening() {
   const http = new HttpClient();
   onTestFinished(() => http.close());
   const identity = {
@@ -25,6 +25,23 @@ it("do not come back who were dropped for wrong blocks, those who were slow do",
   onTestFinished(() => neighbours.forgetAll());
   const meet = (id: string) =>
     neighbours.meet({ id, ip: "127.0.0.1", port: 9, path: "/peer/file/x", near: true });
+  return { neighbours, meet };
+}
+
+it("are named to the supernode whose answers did not come whole, and not those who lied", () => {
+  const { neighbours, meet } = listening();
+  for (const id of ["liar", "trickle", "gone"]) meet(id);
+  Object.assign(neighbours.standing("liar"), { wrong: 3 });
+  Object.assign(neighbours.standing("trickle"), { broken: 3 });
+  for (const id of ["liar", "trickle"]) neighbours.judge(id);
+  neighbours.drop(neighbours.find("gone")!.slot, "it is silent");
+  expect(neighbours.takeDropped()).toEqual(["liar", "trickle", "gone"]);
+  expect(neighbours.takeSlow()).toEqual(["trickle"]);
+  expect(neighbours.takeSlow()).toEqual([]);
+});
+
+it("do not come back who were dropped for wrong blocks, those who were slow do", () => {
+  const { neighbours, meet } = listening();
   meet("liar");
   meet("slow");
   for (const isThere of [true, true, false]) {

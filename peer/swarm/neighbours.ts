@@ -49,6 +49,7 @@ export class Neighbours {
   readonly #links = new Map<number, NeighbourLink>();
   readonly #known = new Set<string>();
   readonly #dropped: string[] = [];
+  readonly #slow: string[] = [];
   /** Of all that were ever met: who is a liar does not come back, whoever names it. */
   readonly #standings = new Map<string, Standing>();
 
@@ -107,6 +108,18 @@ export class Neighbours {
     return this.#dropped.splice(0);
   }
 
+  /** Those of whom this node has asked blocks in vain since it was last asked. */
+  takeSlow(): string[] {
+    return this.#slow.splice(0);
+  }
+
+  /** A neighbour does not bring what it was asked for. */
+  dropSlow(slot: number, reason: string): void {
+    const link = this.#links.get(slot);
+    if (link) this.#slow.push(link.neighbour.id);
+    this.drop(slot, reason);
+  }
+
   /** Listens to nobody any more. */
   forgetAll(): void {
     for (const [slot, link] of this.#links) this.#forget(slot, link);
@@ -151,8 +164,11 @@ export class Neighbours {
       const { ip, port } = found.link.neighbour;
       log.warn("neighbour {ip}:{port} sends wrong blocks, and is dropped", { ip, port });
       this.drop(found.slot, "it sends wrong blocks");
-    } else if (standing.isUseless) this.drop(found.slot, "none of its blocks came whole and right");
-    else this.#options.chooser.setCredit(found.slot, standing.credit);
+    } else if (standing.isUseless) {
+      const reason = "none of its blocks came whole and right";
+      if (standing.broken > standing.right) this.dropSlow(found.slot, reason);
+      else this.drop(found.slot, reason);
+    } else this.#options.chooser.setCredit(found.slot, standing.credit);
   }
 
   /** Where hosts are short of processor time most neighbours are late together: that is no death. */

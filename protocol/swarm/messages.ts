@@ -152,6 +152,8 @@ export const taskReportSchema = z.object({
   starved: z.array(count).max(MAX_STARVED).default([]),
   /** Neighbours that it has dropped since the last heartbeat: silent, failing or slow. */
   dropped: z.array(z.string()).default([]),
+  /** Those of them whose blocks it could not get: answers that broke off, or went on next to nothing at a time. */
+  slow: z.array(z.string()).default([]),
   /** What neighbours have sent that is wrong, since the last heartbeat. */
   wrong: z.array(wrongBlockSchema).max(MAX_WRONG).default([]),
   /** What it was asked to tell. */

@@ -220,4 +220,42 @@ describe("a swarm's task", () => {
     expect(granted).toHaveLength(1);
     expect(granted[0]).toBeGreaterThan(2000);
   });
+
+  describe("with one that says it holds all, and brings nothing", () => {
+    function withHolder(...others: string[]) {
+      const task = swarm(6);
+      const holds = [0, 1, 2, 3, 4, 5];
+      task.join({ id: "holder", zone: "", subnet: "10.0.0", serves: true, held: 6, holds }, 0);
+      for (const id of others) expect(join(task, id, 0).leases).toEqual([]);
+      const leased = (id: string, nowMs: number, slow: readonly string[] = []) =>
+        task
+          .report(id, { ...NOTHING, wantsLeases: 2, slow, dropped: slow }, nowMs)!
+          .leases.reduce((sum, { count }) => sum + count, 0);
+      return { task, leased };
+    }
+
+    it("leases its blocks, each once, when two say so", () => {
+      const { task, leased } = withHolder("a", "b", "c");
+      expect(leased("a", 100, ["holder"])).toBe(0);
+      expect(leased("a", 200, ["holder"])).toBe(0);
+      const blocks = [leased("b", 300, ["holder"]), leased("a", 310), leased("c", 320)];
+      expect(blocks.reduce((sum, count) => sum + count)).toBe(6);
+      expect(leased("c", 400, ["holder"])).toBe(blocks[2]);
+      expect(task.isBanned("holder")).toBe(false);
+    });
+
+    it("takes the word of one where that is the only other", () => {
+      const { leased } = withHolder("a");
+      expect(leased("a", 100, ["holder"])).toBeGreaterThan(0);
+    });
+
+    it("believes it no more when it comes again", () => {
+      const { task, leased } = withHolder("a");
+      leased("a", 100, ["holder"]);
+      const holds = [0, 1, 2, 3, 4, 5];
+      task.join({ id: "holder", zone: "", subnet: "10.0.0", serves: true, held: 6, holds }, 200);
+      task.leave("a");
+      expect(join(task, "b", 300).leases.length).toBeGreaterThan(0);
+    });
+  });
 });

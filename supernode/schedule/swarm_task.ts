@@ -67,6 +67,7 @@ export interface MemberReport {
   wantsLeases: number;
   starved: readonly number[];
   dropped: readonly string[];
+  slow?: readonly string[];
   wrong?: readonly { block: number; from: string }[];
   told?: readonly { first: number; digests: readonly string[] }[];
 }
@@ -169,6 +170,8 @@ export class SwarmTask {
   /** Blocks of which it has come out what they hash to, while nobody was told. */
   #news: number[] = [];
   readonly #bans = new Bans();
+  /** Nodes that others could get no block from: what they say to hold is to be had elsewhere. */
+  readonly #useless = new Bans(1);
   readonly #onLiar: (node: string, ids: readonly string[]) => void;
   readonly #onGivenUp: (node: string, id: string) => void;
   readonly #onFetched: (run: BlockRun, origin: BlockOrigin) => void;
@@ -261,7 +264,8 @@ export class SwarmTask {
   join(newcomer: Newcomer, nowMs: number): MemberAdvice {
     this.leave(newcomer.id);
     const { id, zone, subnet, serves, held, node = id } = newcomer;
-    const holds = serves && !this.#held.isRefuted(node) ? [...(newcomer.holds ?? [])] : [];
+    const isBelieved = serves && !this.#held.isRefuted(node) && !this.#useless.has(node);
+    const holds = isBelieved ? [...(newcomer.holds ?? [])] : [];
     const member: Member = {
       id,
       node,
@@ -331,6 +335,7 @@ export class SwarmTask {
     for (const { block, from } of report.wrong ?? []) this.#noteWrong(member, block, from, nowMs);
     // What it has said may have shown that it lies itself.
     if (member.gone) return undefined;
+    for (const other of report.slow ?? []) this.#noteSlow(member, other, nowMs);
     for (const other of report.dropped) this.#part(member, other, nowMs);
     const neighbours = this.#neighbourhood.replenish(member);
     this.#feed(member, report.starved, neighbours, nowMs);
@@ -491,6 +496,15 @@ export class SwarmTask {
       this.#ban(from.node, nowMs);
   }
 
+  /** Nobody waits for one whose blocks others tried to get in vain: they are leased anew. */
+  #noteSlow(member: Member, otherId: string, nowMs: number): void {
+    const other = this.#members.get(otherId);
+    if (!other || other === member) return;
+    if (!this.#useless.accuse(other.node, member.node, other.neighbours.size)) return;
+    this.#useless.add(other.node);
+    this.#disown(other.node, nowMs);
+  }
+
   #ban(node: string, nowMs: number): void {
     this.#bans.add(node);
     this.#held.refute(node);
@@ -528,6 +542,7 @@ export class SwarmTask {
 
   /** It may well report, but those who were sent to it do not find it. */
   #isUnreachable(member: Member, nowMs: number): boolean {
+    if (this.#useless.has(member.node)) return true;
     const count = this.#countDoubters(member, nowMs);
     return count >= DOUBTERS && count >= member.neighbours.size;
   }

@@ -75,6 +75,7 @@ describe("a poisoned node in a swarm", () => {
     ["flips a byte of each block", "nothing"],
     ["flips a byte of each block", "what is right"],
     ["flips a byte of each block", "what it sends where it flips a byte"],
+    ["sends a byte a second", "what is right"],
   ])(
     "that %s, and had said to the supernode that it has all and told %s of it, is found out",
     { timeout: 120_000 },
