@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { dirname, join } from "node:path";
 import { parseCommandLine, runMain } from "../runtime/command_line.ts";
-import { configureLogging, getLogger } from "../runtime/logger.ts";
+import { closeLogging, configureLogging, getLogger } from "../runtime/logger.ts";
 import { onReload } from "../runtime/reload.ts";
 import { serviceManager } from "../runtime/service_manager.ts";
 import { onShutdown } from "../runtime/shutdown.ts";
@@ -47,6 +47,7 @@ async function run(sources: ConfigSources): Promise<void> {
     void manager.stopping();
     await (await starting).close();
     await closeTracing();
+    await closeLogging();
   });
   await starting;
   await manager.ready();

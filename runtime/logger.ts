@@ -65,7 +65,9 @@ export async function configureLogging(options: LogOptions): Promise<void> {
   for (const [part, path] of Object.entries(options.files)) {
     try {
       mkdirSync(dirname(path), { recursive: true });
-      const form = { formatter, bufferSize: 0 };
+      // A file's records are flushed to the disk one by one, which takes milliseconds, and a busy disk seconds:
+      // nobody is to wait for that. Each is written at once, but for those that come during a flush.
+      const form = { formatter, bufferSize: 0, nonBlocking: true };
       sinks[part] = guarded(
         isStream(path)
           ? getFileSink(path, form)
@@ -107,7 +109,7 @@ function isStream(path: string): boolean {
 }
 
 /** A full disk must not take the program down with its log. */
-function guarded(sink: Sink & Disposable): Sink & Disposable {
+function guarded(sink: Sink & Partial<AsyncDisposable>): Sink & AsyncDisposable {
   const safe = (record: LogRecord) => {
     try {
       sink(record);
@@ -115,7 +117,7 @@ function guarded(sink: Sink & Disposable): Sink & Disposable {
       // Nothing is left to say it to; standard error has the same message.
     }
   };
-  return Object.assign(safe, { [Symbol.dispose]: () => sink[Symbol.dispose]() });
+  return Object.assign(safe, { [Symbol.asyncDispose]: async () => sink[Symbol.asyncDispose]?.() });
 }
 
 function stderrSink(formatter: TextFormatter): Sink {
