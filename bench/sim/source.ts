@@ -1,4 +1,4 @@
-import type { MemberAdvice } from "../../supernode/schedule/swarm_task.ts";
+import type { MemberAdvice } from "../../supernode/schedule/member.ts";
 import type { HeldLease, Participant } from "./participant.ts";
 import { RegistryLink } from "./registry_link.ts";
 import { LATENCY_MS } from "./setup.ts";

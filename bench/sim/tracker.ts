@@ -1,6 +1,7 @@
 import { MAX_STARVED } from "../../protocol/swarm/messages.ts";
+import type { MemberAdvice } from "../../supernode/schedule/member.ts";
 import { SourceBudget } from "../../supernode/schedule/source_budget.ts";
-import { type MemberAdvice, SwarmTask } from "../../supernode/schedule/swarm_task.ts";
+import { SwarmTask } from "../../supernode/schedule/swarm_task.ts";
 import type { Participant } from "./participant.ts";
 import { seededRandom } from "./random.ts";
 import { LATENCY_MS } from "./setup.ts";

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { seededRandom } from "../../bench/sim/random.ts";
+import type { MemberReport } from "./member.ts";
 import { SourceBudget } from "./source_budget.ts";
-import { type MemberReport, SwarmTask } from "./swarm_task.ts";
+import { SwarmTask } from "./swarm_task.ts";
 
 const BLOCKS = 100;
 
@@ -241,7 +242,7 @@ describe("a swarm's task", () => {
       const blocks = [leased("b", 300, ["holder"]), leased("a", 310), leased("c", 320)];
       expect(blocks.reduce((sum, count) => sum + count)).toBe(6);
       expect(leased("c", 400, ["holder"])).toBe(blocks[2]);
-      expect(task.isBanned("holder")).toBe(false);
+      expect(task.integrity.isBanned("holder")).toBe(false);
     });
 
     it("takes the word of one where that is the only other", () => {

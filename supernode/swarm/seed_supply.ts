@@ -65,13 +65,13 @@ export class SeedSupply {
       this.#given = true;
     }
     if (!task || this.#taskId === undefined) {
-      this.#swarm.supply("source", blocks);
+      this.#swarm.open.supply("source", blocks);
       return;
     }
     // Its own clients may all be gone.
     task.lastAccessMs = nowMs;
     const waits = this.#readAhead !== undefined;
-    this.#swarm.supply("seed", seededBlocks(task, blocks), waits);
+    this.#swarm.open.supply("seed", seededBlocks(task, blocks), waits);
   }
 
   /**

@@ -44,7 +44,7 @@ export class SetAside {
       if (!this.#whereIs(task.id, piece)) continue;
       const sinceMs = this.#options.now();
       const aside = { taskId: task.id, piece, sinceMs, ...blocksOfPiece(piece, task) };
-      if (this.#options.swarm.setAside(aside)) this.#pieces.push(aside);
+      if (this.#options.swarm.open.setAside(aside)) this.#pieces.push(aside);
     }
   }
 
@@ -55,7 +55,7 @@ export class SetAside {
       const { swarm, now } = this.#options;
       const where = this.#whereIs(aside.taskId, aside.piece);
       if (where === "coming" && now() - aside.sinceMs < PATIENCE_MS) return true;
-      swarm.put(aside, where === "coming" ? undefined : where?.cid);
+      swarm.open.put(aside, where === "coming" ? undefined : where?.cid);
       return false;
     });
   }
@@ -76,7 +76,7 @@ export class SetAside {
   heard({ cid, leases }: TaskReport, taskIds: Iterable<string>): void {
     const { swarm, store, schedules, now } = this.#options;
     for (const { id, failed } of leases) {
-      const lease = failed ? swarm.lease(cid, id) : undefined;
+      const lease = failed ? swarm.leasesOf(cid).find((one) => one.id === id) : undefined;
       if (lease?.origin.kind !== "peer") continue;
       const { first, count } = lease;
       const v1 = this.client(lease.origin.cid, taskIds);

@@ -15,10 +15,11 @@ import {
 import { sealToWire, type WireSeal } from "../../protocol/swarm/seal.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import { type ByteOrigin, SILENT, type SupernodeObserver } from "../observer.ts";
+import type { MemberAdvice } from "../schedule/member.ts";
 import { subnetOf } from "../schedule/neighbours.ts";
 import type { BlockOrigin } from "../schedule/open_blocks.ts";
 import { SourceBudget } from "../schedule/source_budget.ts";
-import { type MemberAdvice, SwarmTask } from "../schedule/swarm_task.ts";
+import { SwarmTask } from "../schedule/swarm_task.ts";
 import type { TaskSchedule } from "../schedule/v1_scheduler.ts";
 import type { PathPass } from "../seed/path_pass.ts";
 import type { ReadAhead } from "../seed/read_ahead.ts";
@@ -170,7 +171,7 @@ export class SwarmDesk {
 
   /** Whether a node has handed out wrong blocks of a task's file, and has no part in it any more. */
   isBanned(task: Task, node: { ip: string; port: number }): boolean {
-    return this.#swarms.get(swarmKey(task))?.task.isBanned(nodeOf(node)) ?? false;
+    return this.#swarms.get(swarmKey(task))?.task.integrity.isBanned(nodeOf(node)) ?? false;
   }
 
   /** Answers POST /swarm/digests; `undefined` where the client is not known. */
@@ -179,7 +180,7 @@ export class SwarmDesk {
     if (!swarm) return undefined;
     return {
       seals: swarm.sealer.of(blocks).map(sealToWire),
-      unknown: blocks.filter((block) => !swarm.task.willBeKnown(block)),
+      unknown: blocks.filter((block) => !swarm.task.integrity.willBeKnown(block)),
     };
   }
 
