@@ -9,7 +9,7 @@ import { type ShapedHost, ShapedNetwork } from "../rollout/shaped_network.ts";
 import { type BenchContext, runBench } from "../run_bench.ts";
 import { type PoisonOptions, readOptions } from "./options.ts";
 import type { Poisoned, PoisonQuestion } from "./poisoned_program.ts";
-import { figures, type Way, type WayRun } from "./report.ts";
+import { figures, LONE_HOLDER, type Way, type WayRun } from "./report.ts";
 
 /** Millions of bytes of what the nodes pull before anything is measured. */
 const WARM_UP_MB = 10;
@@ -17,7 +17,7 @@ const WARM_UP_MB = 10;
 const POISONED_HOST = 250;
 const POISONED_PORT = 15001;
 
-const WAYS: readonly Way[] = ["honest", ...(Object.keys(POISONS) as Poison[])];
+const WAYS: readonly Way[] = ["honest", ...(Object.keys(POISONS) as Poison[]), LONE_HOLDER];
 
 interface Bench {
   fleet: Fleet;
@@ -71,7 +71,9 @@ async function poison(options: PoisonOptions, context: BenchContext): Promise<nu
       const found = one.poisoned
         ? `, one node took ${one.poisoned.mostTaken} wrong blocks${one.poisoned.refused ? ", the supernode refuses it" : ""}`
         : "";
-      say(`  run ${run + 1}, ${way}: ${one.seconds.toFixed(2)} s${found}`);
+      say(
+        `  run ${run + 1}, ${way}: ${one.seconds.toFixed(2)} s, ${one.egress.toFixed(2)} times from the registry${found}`,
+      );
       all.push(one);
     }
   }
@@ -95,16 +97,19 @@ async function runOne(bench: Bench, way: Way, repository: string): Promise<WayRu
       supernode: fleet.supernodeNode,
       url: `https://${REGISTRY_HOST}:${fleet.place.port}/v2/${repository}/blobs/${layers[0]!.digest}`,
       path: join(directory, "blobs", algorithm!, hex!),
-      poison: way,
+      poison: way === LONE_HOLDER ? "sends a byte a second" : way,
+      tells: way === LONE_HOLDER ? "what is right" : undefined,
       place: { address: poisoned.host.address, port: POISONED_PORT },
       authority: fleet.place.caCert,
     });
   }
+  const sentBefore = await fleet.egress();
   const pullers = way === "honest" ? [...honest, ...last] : honest;
   const pulled = await Promise.all(pullers.map((node) => fleet.pull(node, repository, "p2p")));
   const wrong = pulled.filter(({ verified, digests }) => verified < digests).length;
   return {
     way,
+    egress: ((await fleet.egress()) - sentBefore) / images[repository]!.layers[0]!.size,
     seconds: Math.max(...pulled.slice(0, honest.length).map(({ seconds }) => seconds)),
     wrong,
     poisoned: way === "honest" ? undefined : await tell<Poisoned>({ kind: "leave" }),

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { type Poison, PoisonedNode } from "../../tests/support/poisoned_node.ts";
+import { type Poison, PoisonedNode, type Telling } from "../../tests/support/poisoned_node.ts";
 import { answerParent } from "../answer_parent.ts";
 
 /** What the poisoned peer's program is asked: to be one for a file, and to be gone again. */
@@ -11,6 +11,8 @@ export type PoisonQuestion =
       /** Where the file's bytes lie. */
       path: string;
       poison: Poison;
+      /** Absent: it says to its neighbours alone which blocks it holds. */
+      tells?: Telling | undefined;
       place: { address: string; port: number };
       /** PEM of the registry's authority. */
       authority: string;
@@ -32,11 +34,15 @@ let undo: (() => unknown)[] = [];
 answerParent(async (question) => {
   const ask = question as PoisonQuestion;
   if (ask.kind === "join") {
-    const { supernode, url, path, poison, place, authority } = ask;
+    const { supernode, url, path, poison, tells, place, authority } = ask;
     const content = await readFile(path);
     node = await PoisonedNode.start(
       { defer: (step) => void undo.push(step) },
-      { supernode, poison, place, authority, file: { url, content, size: content.byteLength } },
+      {
+        ...{ supernode, poison, place, authority },
+        ...(tells ? { tells } : {}),
+        file: { url, content, size: content.byteLength },
+      },
     );
     return undefined;
   }

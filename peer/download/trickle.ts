@@ -1,7 +1,7 @@
 /** Milliseconds between two looks at how much has come. */
-export const LOOK_MS = 1000;
+export const LOOK_MS = 500;
 /** Looks in a row over which it is counted. */
-const LOOKS = 3;
+const LOOKS = 5;
 /**
  * The part of the lowest rate below which an answer is a trickle. A line that loses every seventh packet still brings
  * some ten times as much.

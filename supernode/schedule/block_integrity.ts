@@ -7,6 +7,8 @@ import type { SourceLeases } from "./source_leases.ts";
 
 /** Blocks of which a member is asked at once what they hash to. */
 const TELL_AT_ONCE = 1024;
+/** A node is accused of bringing nothing: for so long, ms, others may be about to say so, too. */
+const ACCUSED_MS = 1500;
 
 export interface BlockIntegrityParts {
   /** Blocks of the file. */
@@ -31,6 +33,7 @@ export class BlockIntegrity {
   readonly #bans = new Bans();
   /** Nodes that others could get no block from: what they say to hold is to be had elsewhere. */
   readonly #useless = new Bans(1);
+  #accusedUntilMs = 0;
   /** Blocks of which it has come out what they hash to, while nobody was told. */
   readonly #news = new Set<number>();
 
@@ -55,8 +58,8 @@ export class BlockIntegrity {
   }
 
   /** Whether something is to come out soon that members wait for. */
-  get isOpen(): boolean {
-    return this.#held.isOpen;
+  isOpen(nowMs: number): boolean {
+    return this.#held.isOpen || nowMs < this.#accusedUntilMs;
   }
 
   /** Whether somebody has told, or will, what a block hashes to. */
@@ -127,6 +130,7 @@ export class BlockIntegrity {
   slow(member: Member, otherId: string, nowMs: number): void {
     const other = this.#parts.members.get(otherId);
     if (!other || other === member) return;
+    this.#accusedUntilMs = nowMs + ACCUSED_MS;
     if (!this.#useless.accuse(other.node, member.node, other.neighbours.size)) return;
     this.#useless.add(other.node);
     this.#disown(other.node, nowMs);

@@ -238,6 +238,7 @@ describe("a swarm's task", () => {
     it("leases its blocks, each once, when two say so", () => {
       const { task, leased } = withHolder("a", "b", "c");
       expect(leased("a", 100, ["holder"])).toBe(0);
+      expect(task.report("a", { ...NOTHING, wantsLeases: 2 }, 150)!.heartbeatMs).toBeLessThan(200);
       expect(leased("a", 200, ["holder"])).toBe(0);
       const blocks = [leased("b", 300, ["holder"]), leased("a", 310), leased("c", 320)];
       expect(blocks.reduce((sum, count) => sum + count)).toBe(6);

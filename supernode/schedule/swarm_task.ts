@@ -230,7 +230,7 @@ export class SwarmTask {
       members: this.#members.size,
       isRunner: leases.length > 0,
       isDone,
-      waits: wantsLeases > 0 && (comesMore || this.#integrity.isOpen),
+      waits: wantsLeases > 0 && (comesMore || this.#integrity.isOpen(nowMs)),
       isHeldBack,
       random: this.#options.random,
     });
