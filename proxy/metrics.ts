@@ -1,6 +1,7 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Origin, PeerStatus } from "../peer/mod.ts";
 import { expiryOf } from "../runtime/certificates.ts";
+import { collectProcessMetrics } from "../runtime/process_metrics.ts";
 import { goArchitecture, runtimeName, VERSION } from "../runtime/version.ts";
 
 const FALLBACK_REASONS = [
@@ -47,7 +48,7 @@ export interface ProxyMetrics {
 export function createMetrics(): ProxyMetrics {
   const registry = new Registry();
   const registers = [registry];
-  collectDefaultMetrics({ register: registry });
+  collectProcessMetrics(registry);
   const buildInfo = new Gauge({
     name: "dragonfly_dfdaemon_build_info",
     help: "The build of dfdaemon; always 1.",

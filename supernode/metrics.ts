@@ -1,8 +1,9 @@
 import { isIP } from "node:net";
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { CdnStatus } from "../protocol/v1/peers.ts";
 import type { TaskMetrics } from "../protocol/v1/report.ts";
 import { expiryOf } from "../runtime/certificates.ts";
+import { collectProcessMetrics } from "../runtime/process_metrics.ts";
 import { goArchitecture, runtimeName, VERSION } from "../runtime/version.ts";
 import type { Supernode } from "./app.ts";
 import { httpMetrics } from "./http_metrics.ts";
@@ -90,7 +91,7 @@ export class SupernodeMetrics implements SupernodeObserver {
 
   constructor() {
     for (const origin of BYTE_ORIGINS) this.#nodeBytes.inc({ origin }, 0);
-    collectDefaultMetrics({ register: this.registry });
+    collectProcessMetrics(this.registry);
     this.#gauge("build_info", "Version and platform of this program", [
       "version",
       "revision",
