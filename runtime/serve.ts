@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { getRequestListener, RequestError } from "@hono/node-server";
 import { hangUp } from "./hang_up.ts";
+import { keepAccepting } from "./keep_accepting.ts";
 import type { Links } from "./links/links.ts";
 import { ListenError } from "./listen_error.ts";
 
@@ -26,6 +27,9 @@ export const SERVE_LIMITS = {
   idleTimeoutMs: 15 * 60_000,
   maxConnectionsPerClient: 4096,
 } as const;
+
+/** Connections that wait to be accepted, at most; the system may allow fewer. */
+const BACKLOG = 4096;
 
 export interface ServeOptions {
   /** A Hono app's `fetch`. */
@@ -165,8 +169,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
         reject(new ListenError(`cannot listen on ${where}: not permitted`));
       else reject(new ListenError(`cannot listen on ${where}: ${error.message}`));
     });
-    server.listen({ host: options.hostname, port: options.port, backlog: 4096 }, resolve);
+    server.listen({ host: options.hostname, port: options.port, backlog: BACKLOG }, resolve);
   });
+  keepAccepting(server, BACKLOG);
   const address = server.address() as AddressInfo;
   return {
     hostname: options.hostname,
