@@ -14,12 +14,8 @@ const ROOT = resolve(HERE, "../..");
 /** What differs most between runtimes: TLS within TLS, signals, files, detached processes. */
 const CORE = ["one_node", "reload", "supernode_restart", "wikimedia"];
 const SEEDS = 25;
-/**
- * On Deno only, for `npm test` has 25 of them run on a Node near the oldest. The first one is left out: it has a node run
- * out of descriptors, after which Deno may accept nothing any more (docs/runtimes.md).
- */
+/** On Deno only, for `npm test` has 25 of them run on a Node near the oldest. */
 const CORE_SEEDS = { oldest: 0, deno: 2 };
-const CORE_FIRST = 2;
 /** Machines that run tests are busy: limits of time are so many times longer. */
 const PATIENCE = 6;
 const node = (name) => join(HERE, "node_modules", name, "bin/node");
@@ -70,7 +66,6 @@ for (const [index, { name, command, env }] of runtimes.entries()) {
     DRAGONFLY_TEST_REPORT: report,
   });
   const schedules = ["--seeds", String(seeds), "--patience", String(PATIENCE)];
-  if (core) schedules.push("--first", String(CORE_FIRST));
   const chaos =
     seeds === 0 || run(process.execPath, ["tests/chaos/main.mjs", ...schedules], env) === 0;
   const { passed, failed, skipped } = countsOf(report);
