@@ -145,6 +145,28 @@ describe("source leases", () => {
     expect(source.of("slow")).toEqual([]);
   });
 
+  it("leave it the first of its next lease, too, where it is at the last block of the one before", () => {
+    const { leases: source } = leases(1000);
+    const [one, two] = [source.grant("slow", 0)!, source.grant("slow", 0)!];
+    source.progress("slow", one.id, one.count - 1, 10_000);
+    const fast = source.grant("fast", 9500)!;
+    source.progress("fast", fast.id, 4, 10_000);
+    source.expire(10_000, nobodyDead);
+    expect(source.of("slow").map(blocksOf)).toEqual([blocksOf(one), [two.first]]);
+    expect(source.open.take(1, new Set())).toMatchObject({ first: two.first + 1 });
+  });
+
+  it("leave a holder all of its own for longer where all are late", () => {
+    const { leases: source } = leases(1000);
+    const [slow, fast] = [source.grant("slow", 0)!, source.grant("fast", 0)!];
+    source.progress("slow", slow.id, 0, 1000);
+    source.progress("fast", fast.id, 4, 1000);
+    source.expire(1000, nobodyDead, 500);
+    expect(source.of("slow")).toMatchObject([{ count: 8 }]);
+    source.expire(1000, nobodyDead);
+    expect(source.of("slow")).toMatchObject([{ count: 1 }]);
+  });
+
   it("leave all theirs where the source itself is slow", () => {
     const { leases: source } = leases(1000);
     const held = ["a", "b", "c"].map((holder) => source.grant(holder, 0)!);

@@ -253,7 +253,7 @@ export class SourceLeases<Holder> {
         if (nowMs - runner.idleSinceMs > IDLE_MS) this.#retire(holder);
       } else if (isDead(holder)) {
         this.release(holder);
-      } else if (this.#isSlow(runner, usual)) {
+      } else if (this.#isSlow(runner, usual, slackMs)) {
         this.#shorten(runner);
         const sinceMs = nowMs - Math.max(runner.lastBlockMs, runner.beganMs);
         if (sinceMs > LAST_BLOCK_MS + slackMs) this.release(holder);
@@ -300,16 +300,26 @@ export class SourceLeases<Holder> {
     lease.count = done;
   }
 
-  /** Leaves a holder no more than the block that it is at. */
+  /**
+   * Leaves a holder no more than the block that it is at. Where that is the last one of its lease it has asked for
+   * the next one's first block, too: the source has sent it by the time that it is taken back.
+   */
   #shorten(runner: Runner<Holder>): void {
-    const [first, ...others] = runner.leases;
-    const rest = first!.count - first!.done - 1;
-    if (rest > 0) {
-      this.open.back({ first: first!.first + first!.done + 1, count: rest }, first!.origin);
-      first!.count -= rest;
-    }
+    const [first, second, ...others] = runner.leases;
+    const isShort = this.#cut(first!);
+    if (second && isShort) this.#cut(second);
+    else if (second) others.unshift(second);
     for (const lease of others) this.#giveBack(lease);
-    runner.leases.length = 1;
+    runner.leases.length -= others.length;
+  }
+
+  /** Leaves a lease the block that is being fetched; whether it was the last one anyway. */
+  #cut(lease: Lease<Holder>): boolean {
+    const rest = lease.count - lease.done - 1;
+    if (rest <= 0) return true;
+    this.open.back({ first: lease.first + lease.done + 1, count: rest }, lease.origin);
+    lease.count -= rest;
+    return false;
   }
 
   /** Towards the end leases get shorter, so that no one is left with a long one. */
@@ -336,8 +346,9 @@ export class SourceLeases<Holder> {
   }
 
   /** By what it has said itself: one who says nothing may be dead, but that is another matter. */
-  #isSlow({ rate, beganMs, since }: Runner<Holder>, usual: number): boolean {
-    return rate !== undefined && since.ms - beganMs >= SETTLED_MS && rate < usual * SLOW_PART;
+  #isSlow({ rate, beganMs, since }: Runner<Holder>, usual: number, slackMs = 0): boolean {
+    const isSettled = since.ms - beganMs >= SETTLED_MS + slackMs;
+    return rate !== undefined && isSettled && rate < usual * SLOW_PART;
   }
 }
 
