@@ -2,6 +2,7 @@ import * as z from "zod";
 import { redactUrl } from "../../runtime/redact_url.ts";
 import { systemTrust } from "../../runtime/system_trust.ts";
 import { ALIVE_MS, type Ledger, TASK_MS } from "./ledger.ts";
+import { within } from "./within.ts";
 
 /** Milliseconds for any answer: a registration waits for it. One that is slower is as good as gone. */
 const ANSWER_MS = 300;
@@ -113,17 +114,4 @@ export async function openRedisLedger(url: string, site: string): Promise<Ledger
 function reasonOf(error: Error): string {
   if (error instanceof AggregateError) return reasonOf(error.errors[0] as Error);
   return error.message || (error as NodeJS.ErrnoException).code || error.name;
-}
-
-async function within<Result>(ms: number, what: string, work: Promise<Result>): Promise<Result> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(what)), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-    work.catch(() => {});
-  }
 }

@@ -36,11 +36,9 @@ describeWithPrograms(
     });
     afterAll(() => scratch?.close());
 
-    const startTwo = (cdnPattern: CdnPattern) =>
+    const startTwo = (cdnPattern: CdnPattern, { url } = redis) =>
       Promise.all(
-        [0, 1].map(() =>
-          startSupernode(scratch, { cdnPattern, registry, base: { state: redis.url } }),
-        ),
+        [0, 1].map(() => startSupernode(scratch, { cdnPattern, registry, base: { state: url } })),
       ) as Promise<[Supernode, Supernode]>;
 
     /** Nodes that all know both supernodes, and ask the one and the other first in turn. */
@@ -136,14 +134,16 @@ describeWithPrograms(
     it("go on alone, and say so, while the state is gone; and share again when it is back", {
       timeout: 120_000,
     }, async () => {
-      const supernodes = await startTwo("source");
+      // Its own: what fails here must not leave the other tests without one.
+      const state = await Redis.start(scratch, { password: PASSWORD });
+      const supernodes = await startTwo("source", state);
       const nodes = await startNodes(supernodes, 2, "15M");
       const { image, repository } = await pushImage(50 * MB);
       const [layer] = image.layers;
       const egress = await registry.egress();
       const pulls = startPulls(nodes, repository);
       await halfway(pulls, 10 * MB);
-      await redis.process.stop("SIGKILL");
+      await state.process.stop("SIGKILL");
       for (const supernode of supernodes) {
         await until("it says so", async () =>
           /^OK\nalone: the shared state does not answer \(redis:/.test(
@@ -159,12 +159,15 @@ describeWithPrograms(
       const begun = await pushImage(5 * MB);
       await expectAll(startPulls(nodes, begun.repository), begun.image);
 
-      await redis.startAgain();
+      await state.startAgain();
       for (const supernode of supernodes) {
         await until("it shares again", async () => (await ask(supernode, "/readyz")) === "OK");
         const { output } = supernode.process;
-        expect(output.match(/on its own from now on/g)).toHaveLength(1);
-        expect(output).toContain("the shared state answers again");
+        // On a busy machine its answers may have been late before. Each change is said once.
+        const changes = output.match(/on its own from now on|the shared state answers again/g)!;
+        const [lost, found] = ["on its own from now on", "the shared state answers again"];
+        expect(changes).toEqual(changes.map((_, index) => (index % 2 === 0 ? lost : found)));
+        expect(changes.at(-1)).toBe(found);
       }
       await stop(supernodes, nodes);
     });
