@@ -9,7 +9,7 @@ import type { Supernode } from "./app.ts";
 import { httpMetrics } from "./http_metrics.ts";
 import type { ByteOrigin, SupernodeObserver } from "./observer.ts";
 import type { Sharing } from "./shared/ownership.ts";
-import type { SwarmLoad } from "./swarm/swarm_desk.ts";
+import type { SwarmLoad } from "./swarm/swarm_state.ts";
 import { type ClientState, shownCdnStatus } from "./tasks/task.ts";
 
 const PREFIX = "dragonfly_supernode_";

@@ -2,7 +2,7 @@ import { pieceContent } from "../../protocol/piece_range.ts";
 import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import type { PreheatJob } from "../preheat/preheat.ts";
 import { readPieces } from "../swarm/read_pieces.ts";
-import type { MemberState } from "../swarm/swarm_desk.ts";
+import type { MemberState } from "../swarm/swarm_state.ts";
 import {
   CLIENT_ACTIVE_MS,
   type Client,

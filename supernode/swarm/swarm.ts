@@ -18,6 +18,18 @@ export interface SwarmMember {
   readonly told: ToldPieces;
 }
 
+/** What is kept of a report; rates are smoothed, since blocks come in bursts. */
+export function saidIn({ held, downRate, upRate, pieces }: TaskReport, last: SwarmMember["said"]) {
+  const mean = (before: number, now: number) =>
+    before === 0 ? now : Math.round((before + now) / 2);
+  return {
+    held,
+    downRate: mean(last.downRate, downRate),
+    upRate: mean(last.upRate, upRate),
+    pieces,
+  };
+}
+
 export interface SwarmParts {
   key: string;
   /** Bytes of the file. */
