@@ -11,29 +11,29 @@ import {
   type WrongBlock,
 } from "../../protocol/swarm/messages.ts";
 import { BacksourceReason } from "../../protocol/v1/report.ts";
-import { isWriteFailure } from "../../runtime/files.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import type { Origin } from "../contract.ts";
-import { fetchPiece, PieceError } from "../download/fetch_piece.ts";
 import {
   type Membership,
   pieceLayout,
   type SwarmOptions,
   type SwarmOutcome,
 } from "../download/swarm_types.ts";
-import { contentBuffers } from "../store/content_buffers.ts";
 import { sha256 } from "../store/sha256.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import { BlockProofs } from "./block_proofs.ts";
+import { BlockRequests } from "./block_requests.ts";
+import { BlockWrites } from "./block_writes.ts";
 import { BlockChooser } from "./choose_blocks.ts";
 import { DigestTelling } from "./digest_telling.ts";
 import type { Reporter } from "./heartbeats.ts";
 import type { KnownDigests } from "./known_digests.ts";
-import type { NeighbourLink } from "./neighbour_link.ts";
+import { MeasuredRates } from "./measured_rates.ts";
 import { MAX_NEIGHBOURS, Neighbours } from "./neighbours.ts";
 import { piecesHeld } from "./pieces_held.ts";
 import { type Rejoined, Rejoining } from "./rejoining.ts";
 import { SourceRunner } from "./source_runner.ts";
+import { Stall } from "./stall.ts";
 import type { SwarmSessions } from "./swarm_sessions.ts";
 
 /** A block from the source should be sealed soon: only then neighbours hand it on, ms. */
@@ -42,10 +42,6 @@ const SEAL_MS = 150;
 const PARTED_MS = 100;
 /** Milliseconds between looks at what is overdue, silent or stalled. */
 const TICK_MS = 100;
-/** Milliseconds between two looks after which this process was too busy to have heard everybody. */
-const DEAF_MS = 300;
-/** So much of the time between two looks counts as listening, ms: in the rest others could not be heard. */
-const MOST_LISTENED_MS = 200;
 /** Milliseconds of listening without a block after which p2p is given up. */
 const STALL_MS = 15_000;
 /** … while no supernode is heard: one that is started again is back sooner, and knows then who holds what. */
@@ -68,26 +64,19 @@ export class BlockSession implements Reporter {
   readonly #runner: SourceRunner;
   readonly #neighbours: Neighbours;
   readonly #rejoining: Rejoining;
-  readonly #requests = new Map<string, { abort: AbortController; sinceMs: number }>();
+  readonly #requests: BlockRequests;
   readonly #proofs: BlockProofs;
-  /** Blocks that are on their way to the disk. */
-  readonly #writes = new Map<number, Promise<void>>();
+  readonly #writes = new BlockWrites((error) => this.#fail(error));
+  readonly #stall = new Stall(performance.now());
+  readonly #rates = new MeasuredRates(performance.now());
   readonly #wrong: WrongBlock[] = [];
   readonly #telling: DigestTelling;
   readonly #fetching = new AbortController();
   #member: Membership;
   /** How v1 clients of this task see the file. */
   #pieces: PieceLayout;
-  #bytesSince = 0;
-  /** Bytes that others had got of the file at the last report. */
-  #servedBefore = 0;
-  #reportedMs = performance.now();
-  #tickMs = performance.now();
-  /** How long this process has listened since the last block came, ms. */
-  #stalledMs = 0;
   /** Whether the supernode is not heard. */
   #unheard = false;
-  #pumpsSoon = false;
   #left = false;
   #settle!: (outcome: SwarmOutcome) => void;
   #fail!: (error: Error) => void;
@@ -118,7 +107,7 @@ export class BlockSession implements Reporter {
       fileLength: file.layout.length,
       chooser: this.#chooser,
       onMessage: (slot, message) => this.#hear(slot, message),
-      onForgotten: (slot) => this.#cutOff(slot),
+      onForgotten: (slot) => this.#requests.cutOff(slot),
       onDropped: () => this.#parted(),
     });
     this.#rejoining = new Rejoining({
@@ -147,8 +136,15 @@ export class BlockSession implements Reporter {
         const sender = lacking === undefined ? undefined : this.#neighbours.find(lacking);
         if (sender) this.#chooser.neighbourLacks(sender.slot, block);
         this.#chooser.lose(block);
-        this.#pump();
+        this.#requests.pump();
       },
+      onWrong: (id, block) => this.#accuse(id, block),
+      onStanding: (id) => this.#judge(id),
+    });
+    this.#requests = new BlockRequests({
+      ...{ swarm: options, file, chooser: this.#chooser, neighbours: this.#neighbours },
+      ...{ proofs: this.#proofs, signal: this.#fetching.signal },
+      onBlock: (block, content, digest, from) => this.#keep(block, content, digest, from),
       onWrong: (id, block) => this.#accuse(id, block),
       onStanding: (id) => this.#judge(id),
     });
@@ -165,7 +161,7 @@ export class BlockSession implements Reporter {
       onReserve: (block, reserved) => {
         if (reserved) this.#chooser.reserve(block);
         else this.#chooser.unreserve(block);
-        this.#pump();
+        this.#requests.pump();
       },
       onBlock: (block, content, origin) => this.#keepOwn(block, content, origin),
       onNews: () => this.#sessions.heartbeats.hurry(this),
@@ -199,7 +195,7 @@ export class BlockSession implements Reporter {
       signal.throwIfAborted();
       // All of it may lie here from an earlier run: then there is only something to give.
       if (this.#file.complete) this.#settle({ finished: true });
-      this.#pump();
+      this.#requests.pump();
       const outcome = await this.#outcome;
       if (!outcome.finished) this.leave();
       return outcome;
@@ -229,14 +225,11 @@ export class BlockSession implements Reporter {
   }
 
   report(): TaskReport {
-    const nowMs = performance.now();
-    const seconds = Math.max(0.001, (nowMs - this.#reportedMs) / 1000);
-    const report: TaskReport = {
+    return {
       taskId: this.taskId,
       cid: this.cid,
       held: this.#file.held.size,
-      downRate: Math.round(this.#bytesSince / seconds),
-      upRate: Math.round((this.#file.servedBytes - this.#servedBefore) / seconds),
+      ...this.#rates.take(this.#file.servedBytes, performance.now()),
       leases: this.#runner.report(),
       wantsLeases: this.#file.complete ? 0 : this.#runner.wants,
       starved: this.#chooser.starved(MAX_STARVED),
@@ -248,10 +241,6 @@ export class BlockSession implements Reporter {
       pieces: this.#somePieces(),
       leaving: false,
     };
-    this.#bytesSince = 0;
-    this.#servedBefore = this.#file.servedBytes;
-    this.#reportedMs = nowMs;
-    return report;
   }
 
   /** Absent where all are here, or none: then the number of blocks says it. */
@@ -265,12 +254,12 @@ export class BlockSession implements Reporter {
       this.#rejoining.soon();
       return;
     }
-    if (advice.seeding) this.#stalledMs = 0;
+    if (advice.seeding) this.#stall.end();
     for (const neighbour of advice.neighbours) this.meet(neighbour);
     for (const seal of advice.seals) this.#proofs.learn(seal);
     this.#runner.grant(advice.leases);
     this.#telling.ask(advice.tell);
-    this.#pump();
+    this.#requests.pump();
   }
 
   unheard(error: Error): void {
@@ -298,128 +287,29 @@ export class BlockSession implements Reporter {
     if (message.bitmap) this.#chooser.neighbourHolds(slot, message.bitmap);
     for (const block of message.have) this.#chooser.neighbourHas(slot, block);
     this.#chooser.neighbourLoad(slot, message.load, performance.now());
-    // Several neighbours may have spoken at once.
-    if (this.#pumpsSoon) return;
-    this.#pumpsSoon = true;
-    setImmediate(() => {
-      this.#pumpsSoon = false;
-      this.#pump();
-    });
+    this.#requests.pumpSoon();
   }
 
   /** A neighbour was dropped: the supernode has to say where the blocks are that it alone had. */
   #parted(): void {
-    this.#pump();
+    this.#requests.pump();
     const alone = this.#neighbours.size === 0;
     if (alone || this.#chooser.starved(1).length > 0)
       this.#sessions.heartbeats.hurry(this, PARTED_MS);
   }
 
-  /** What a neighbour was asked for does not come any more. */
-  #cutOff(slot: number): void {
-    for (const [key, request] of this.#requests) {
-      if (key.startsWith(`${slot} `)) request.abort.abort();
-    }
-  }
-
-  /** Asks for all that may be asked for now. */
-  #pump(): void {
-    if (this.#fetching.signal.aborted) return;
-    const nowMs = performance.now();
-    while (this.#chooser.next(nowMs)) this.#request(this.#chooser.slot, this.#chooser.block);
-    while (this.#chooser.again(nowMs)) this.#request(this.#chooser.slot, this.#chooser.block);
-  }
-
-  #request(slot: number, block: number): void {
-    const link = this.#neighbours.at(slot);
-    if (!link) {
-      this.#chooser.failed(slot, block);
-      return;
-    }
-    const key = `${slot} ${block}`;
-    const abort = new AbortController();
-    const request = { abort, sinceMs: performance.now() };
-    this.#requests.set(key, request);
-    this.#fetch(link, slot, block, abort.signal)
-      .catch((error: Error) => {
-        const failure = error instanceof PieceError ? error.failure : undefined;
-        const { id, ip, port } = link.neighbour;
-        const standing = this.#neighbours.standing(id);
-        if (failure === "wrong") {
-          log.info("neighbour {ip}:{port}: {reason}", { ip, port, reason: error.message });
-          standing.wrong += 1;
-          this.#accuse(id, block);
-        }
-        if (failure === "broken") standing.broken += 1;
-        if (this.#neighbours.at(slot) === link) {
-          this.#chooser.failed(slot, block);
-          if (failure === "missing") this.#chooser.neighbourLacks(slot, block);
-          if (!abort.signal.aborted && failure !== "wrong")
-            this.#neighbours.failed(slot, error.message);
-        }
-        this.#judge(id);
-      })
-      .finally(() => {
-        if (this.#requests.get(key) === request) this.#requests.delete(key);
-        this.#pump();
-      });
-  }
-
-  async #fetch(
-    link: NeighbourLink,
-    slot: number,
-    block: number,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { http, limiters, minRate } = this.#options;
-    const { ip, port, path, id } = link.neighbour;
-    const { layout } = this.#file;
-    const task = {
-      pieceNum: block,
-      pieceSize: layout.pieceSize,
-      range: "",
-      pieceMd5: "",
-      cid: id,
-      peerIp: ip,
-      peerPort: port,
-      path,
-      downLink: 0,
-    };
-    const { span } = link;
-    const content = await fetchPiece(task, { http, limiters, minRate, layout, signal, span });
-    if (content.byteLength !== blockLength(block, layout.length)) throw new Error("a short block");
-    const digest = await sha256(content);
-    if (this.#proofs.contradicts(block, digest)) {
-      contentBuffers.give(content);
-      throw new PieceError("wrong", `block ${block} is not what its seal says`);
-    }
-    link.failures = 0;
-    link.late = 0;
-    link.blocks += 1;
-    link.bytes += content.byteLength;
-    if (this.digests.knows(block)) this.#neighbours.standing(id).right += 1;
-    else if (this.#chooser.holds(block)) this.#proofs.receivedAgain(block, digest, id);
-    const isNews = !this.#chooser.holds(block);
-    const isNeighbour = this.#neighbours.at(slot) === link;
-    const other = isNeighbour ? this.#chooser.arrived(slot, block, performance.now()) : -1;
-    // Whoever was asked for it, too, need not send it any more.
-    if (other >= 0) this.#needNot(other, block);
-    if (!isNews) {
-      contentBuffers.give(content);
-      this.#judge(id);
-      return;
-    }
+  /** A block that a neighbour has sent. */
+  async #keep(block: number, content: Uint8Array, digest: Uint8Array, from: string): Promise<void> {
     this.#chooser.hold(block);
     const isProven = this.#proofs.needsNoSeal(block);
-    this.#proofs.received(block, digest, isProven ? undefined : id);
-    this.#judge(id);
-    await this.#write(block, content, (options) =>
-      isProven
-        ? options.onPiece(block, content, "peer", digest)
-        : options.onStaged(block, content, digest),
+    this.#proofs.received(block, digest, isProven ? undefined : from);
+    this.#judge(from);
+    const { onPiece, onStaged } = this.#options;
+    await this.#writes.write(block, content, () =>
+      isProven ? onPiece(block, content, "peer", digest) : onStaged(block, content, digest),
     );
     if (isProven) this.#gained(content.byteLength);
-    else this.#proofs.stage(block, digest, id);
+    else this.#proofs.stage(block, digest, from);
   }
 
   /** A block that this node has fetched from the source itself. */
@@ -429,42 +319,13 @@ export class BlockSession implements Reporter {
     this.#proofs.fetched(block, digest);
     // Before it is written: what neighbours send of it from now on must not be written over it.
     this.#chooser.hold(block);
-    for (let slot = 0; slot < MAX_NEIGHBOURS; slot++) this.#needNot(slot, block);
-    await this.#write(block, content, (options) => options.onPiece(block, content, origin, digest));
+    this.#requests.needNot(block);
+    const { onPiece } = this.#options;
+    await this.#writes.write(block, content, () => onPiece(block, content, origin, digest));
     this.#gained(held ? 0 : content.byteLength);
     if (this.digests.knows(block)) this.#proofs.compare(block);
     else if (this.#neighbours.size > 0) this.#sessions.heartbeats.hurry(this, SEAL_MS);
     return digest;
-  }
-
-  async #write(
-    block: number,
-    content: Uint8Array,
-    write: (options: SwarmOptions) => Promise<void>,
-  ): Promise<void> {
-    // What a neighbour has sent may be on its way to the disk, and must not come down last.
-    const before = this.#writes.get(block);
-    const writing = before
-      ? before.catch(() => {}).then(() => write(this.#options))
-      : write(this.#options);
-    this.#writes.set(block, writing);
-    try {
-      await writing;
-    } catch (error) {
-      // No other node's bytes would find room here either.
-      if (isWriteFailure(error)) this.#fail(error as Error);
-      throw error;
-    } finally {
-      contentBuffers.give(content);
-      if (this.#writes.get(block) === writing) this.#writes.delete(block);
-    }
-  }
-
-  /** Someone who was asked for a block need not send it any more. */
-  #needNot(slot: number, block: number): void {
-    const request = this.#requests.get(`${slot} ${block}`);
-    request?.abort.abort();
-    if (request) this.#neighbours.outrun(slot, performance.now() - request.sinceMs);
   }
 
   /** A node has sent a wrong block: the supernode is to know. */
@@ -480,12 +341,12 @@ export class BlockSession implements Reporter {
   /** A node's standing has changed: more may be asked of it, or less, or nothing any more. */
   #judge(id: string): void {
     this.#neighbours.judge(id);
-    this.#pump();
+    this.#requests.pump();
   }
 
   #gained(bytes: number): void {
-    this.#bytesSince += bytes;
-    this.#stalledMs = 0;
+    this.#rates.gained(bytes);
+    this.#stall.end();
     if (this.#file.complete) {
       this.#sessions.heartbeats.hurry(this);
       this.#settle({ finished: true });
@@ -495,32 +356,25 @@ export class BlockSession implements Reporter {
   #tick(): void {
     if (this.#fetching.signal.aborted) return;
     const nowMs = performance.now();
-    // Where this process was too busy to listen the silence is ours.
-    const passedMs = nowMs - this.#tickMs;
-    const deaf = passedMs > DEAF_MS;
-    this.#tickMs = nowMs;
-    this.#stalledMs += Math.min(passedMs, MOST_LISTENED_MS);
-    if (!deaf) this.#neighbours.dropSilent(nowMs);
+    if (this.#stall.look(nowMs)) this.#neighbours.dropSilent(nowMs);
     const alone = this.#unheard;
-    if (!alone && this.#stalledMs > OWED_MS) this.#leaveOwing(nowMs);
+    if (!alone && this.#stall.ms > OWED_MS) this.#leaveOwing(nowMs);
     this.#proofs.lookAfter(nowMs, alone);
     const patienceMs = alone ? STALL_ALONE_MS : STALL_MS;
-    if (this.#stalledMs > patienceMs) {
+    if (this.#stall.ms > patienceMs) {
       const error = alone
         ? `no supernode, and no block for ${patienceMs} ms`
         : `no block for ${patienceMs} ms`;
       this.#settle({ finished: false, reason: BacksourceReason.downloadError, error });
     }
     this.#rejoining.tick(nowMs);
-    this.#pump();
+    this.#requests.pump();
   }
 
   /** Leaves those who were asked for blocks long ago. */
   #leaveOwing(nowMs: number): void {
-    const owing = new Set<number>();
-    for (const [key, { sinceMs }] of this.#requests)
-      if (nowMs - sinceMs > OWED_MS) owing.add(Number(key.split(" ")[0]));
-    for (const slot of owing) this.#neighbours.dropSlow(slot, `no block of it for ${OWED_MS} ms`);
+    for (const slot of this.#requests.owing(OWED_MS, nowMs))
+      this.#neighbours.dropSlow(slot, `no block of it for ${OWED_MS} ms`);
   }
 
   #rejoined({ data, supernode }: Rejoined): void {
