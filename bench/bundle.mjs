@@ -1,15 +1,22 @@
 // How our programs are bundled: for `dist/`, and for the benchmarks, which must measure the same.
 import { isBuiltin } from "node:module";
 
-/** Deno knows Node's own modules by their full names alone, `node:path`; some packages leave the prefix out. */
-const fullNames = {
-  name: "full names of Node's modules",
-  setup({ onResolve }) {
-    onResolve({ filter: /^[a-z]/ }, ({ path }) =>
-      isBuiltin(path) && !path.startsWith("node:")
-        ? { path: `node:${path}`, external: true }
-        : undefined,
-    );
+/**
+ * Node's own modules are looked up when the first of ours that needs them runs, not when the program starts: on Deno
+ * all of them together take 50 ms, and `--version` needs few. `node:module` is what the banner below starts from.
+ */
+const whenNeeded = {
+  name: "Node's modules when they are needed",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^[a-z]/ }, ({ path }) => {
+      if (!isBuiltin(path) || path === "node:module") return undefined;
+      // Deno knows them by their full names alone; some packages leave the prefix out.
+      const name = path.startsWith("node:") ? path : `node:${path}`;
+      return { path: name, namespace: "node", sideEffects: false };
+    });
+    onLoad({ filter: /.*/, namespace: "node" }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
+    }));
   },
 };
 
@@ -21,7 +28,10 @@ export const bundling = {
   target: "node20.19",
   // What is left out of a package that comes as ES modules, as OpenTelemetry does, need not be read at each start.
   mainFields: ["module", "main"],
-  plugins: [fullNames],
+  // Names stay, for stack traces. A program keeps its text in memory, and reads it at each start.
+  minifyWhitespace: true,
+  minifySyntax: true,
+  plugins: [whenNeeded],
   // Some dependencies are CommonJS and call require(); give the bundle one. (The first line, which
   // makes a program of the file, comes from its source.)
   banner: {
