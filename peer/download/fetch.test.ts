@@ -118,6 +118,11 @@ describe("fetchPiece", () => {
         r.once("close", () => clearInterval(timer));
       },
     ],
+    [
+      "makes no sense",
+      "broken",
+      (r) => r.socket!.end("HTTP/1.1 206 X\r\ncontent-length: -23\r\n\r\n"),
+    ],
     ["has it not", "missing", (r) => r.writeHead(404).end()],
     ["is in trouble", "unreachable", (r) => r.writeHead(500).end("oops")],
     ["hangs up", "unreachable", (r) => r.destroy()],

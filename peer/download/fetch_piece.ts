@@ -3,6 +3,7 @@ import { BadFrameError, unframe } from "../../protocol/piece_frame.ts";
 import { contentSize, type PieceLayout, pieceContent } from "../../protocol/piece_range.ts";
 import { type PieceTask, parsePieceMd5 } from "../../protocol/v1/pull_piece.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
+import { BadResponseError } from "../../runtime/plain_http/response_parser.ts";
 import type { RateLimit } from "../../runtime/rate_limit/rate_limiter.ts";
 import { biteOf, withinLimits } from "../../runtime/rate_limit/within_limits.ts";
 import type { Span } from "../../runtime/tracing/tracing.ts";
@@ -11,7 +12,7 @@ import { BadLengthError, FixedBody } from "./fixed_body.ts";
 import { PEER_PATIENCE, pieceHeaders } from "./piece_question.ts";
 import { LOOK_MS, Trickle } from "./trickle.ts";
 
-/** Why a peer gave no good piece; `broken`: its answer began, and did not bring the piece whole in time. */
+/** Why a peer gave no good piece; `broken`: its answer began, and made no sense or did not bring the piece whole in time. */
 export type PieceFailure = "unreachable" | "missing" | "broken" | "wrong";
 
 /** A peer gave no good piece. */
@@ -113,7 +114,8 @@ export async function fetchPiece(task: PieceTask, options: FetchPieceOptions): P
     if (error instanceof BadLengthError)
       throw new PieceError("wrong", `${peerName(task)}: ${error.message}`);
     const reason = deadline.passed ? "too slow" : (error as Error).message;
-    throw new PieceError(into ? "broken" : "unreachable", `${peerName(task)}: ${reason}`);
+    const hasBegun = into || error instanceof BadResponseError;
+    throw new PieceError(hasBegun ? "broken" : "unreachable", `${peerName(task)}: ${reason}`);
   } finally {
     deadline.clear();
   }

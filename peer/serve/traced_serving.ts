@@ -1,5 +1,10 @@
 import type { ServerResponse } from "node:http";
-import { type Span, type SpanAttributes, startSpan } from "../../runtime/tracing/tracing.ts";
+import {
+  isTracing,
+  type Span,
+  type SpanAttributes,
+  startSpan,
+} from "../../runtime/tracing/tracing.ts";
 
 /** One neighbour that listens to us, and what it has got meanwhile. */
 interface Conversation {
@@ -18,14 +23,12 @@ export class TracedServing {
 
   /** A neighbour begins to listen to what this node holds of a file. */
   listens(traceparent: string | undefined, outgoing: ServerResponse, about: SpanAttributes): void {
-    if (traceparent === undefined) return;
+    if (traceparent === undefined || !isTracing()) return;
     const span = startSpan("serve neighbour", {
       kind: "server",
       parent: traceparent,
       attributes: about,
     });
-    // Tracing is off here.
-    if (span.traceparent === undefined) return;
     const conversation: Conversation = { span, blocks: 0, bytes: 0 };
     this.#conversations.set(traceparent, conversation);
     outgoing.once("close", () => {
@@ -44,7 +47,7 @@ export class TracedServing {
     bytes: number,
     about: SpanAttributes,
   ): void {
-    if (traceparent === undefined) return;
+    if (traceparent === undefined || !isTracing()) return;
     const conversation = this.#conversations.get(traceparent);
     if (conversation) {
       conversation.blocks += 1;

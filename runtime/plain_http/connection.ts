@@ -221,6 +221,7 @@ export class Connection {
     }
     try {
       if (this.#error) throw this.#error;
+      if (!this.#heard) throw new PlainHttpError("the connection ends before an answer");
       parser.end();
       this.#finish(parser);
     } catch (error) {

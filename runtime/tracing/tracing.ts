@@ -29,7 +29,7 @@ export interface SpanMaker {
   close(): Promise<void>;
 }
 
-/** What there is while tracing is off, and whatever is done to it does nothing. */
+/** What there is while tracing is off and no trace has come in, and whatever is done to it does nothing. */
 export const NO_SPAN: Span = { traceparent: undefined, set() {}, end() {} };
 
 /** Milliseconds for the last spans, when a program ends: a collector that is not there must not hold it up. */
@@ -56,9 +56,26 @@ export async function startTracing(
   maker = new OtlpSpanMaker(service, effective, log);
 }
 
-/** Begins a span; while tracing is off that is {@link NO_SPAN}, at no cost. */
+/** A `traceparent` as it may be sent on (W3C Trace Context, 3.2). */
+const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** Whether spans are made, and not only handed on. */
+export function isTracing(): boolean {
+  return maker !== undefined;
+}
+
+/**
+ * Begins a span. While tracing is off here that is nothing, at no cost, but what comes after it belongs to the
+ * `parent`: a trace goes on through a program that says nothing itself.
+ */
 export function startSpan(name: string, options: SpanOptions = {}): Span {
-  return maker ? maker.start(name, options) : NO_SPAN;
+  return maker ? maker.start(name, options) : handedOn(options.parent);
+}
+
+function handedOn(parent: SpanOptions["parent"]): Span {
+  const traceparent = typeof parent === "object" ? parent.traceparent : parent;
+  if (traceparent === undefined || !TRACEPARENT.test(traceparent)) return NO_SPAN;
+  return { ...NO_SPAN, traceparent };
 }
 
 /** Runs `work` within a span that ends with it. */
@@ -78,7 +95,7 @@ export async function inSpan<Result>(
   }
 }
 
-/** The header by which a request carries a span to another program; none while tracing is off. */
+/** The header by which a request carries a span to another program; none where nothing is traced. */
 export function traceHeaders(span: Span | undefined): { traceparent?: string } {
   return span?.traceparent === undefined ? {} : { traceparent: span.traceparent };
 }
