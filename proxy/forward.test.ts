@@ -190,6 +190,18 @@ test("a source that cannot be reached gives 502 with host and reason", async () 
   expect(answer.body.toString()).not.toContain("secret");
 });
 
+test("a source that resets a connection before it answers is asked once more", async () => {
+  let asked = 0;
+  const { proxy, origin } = await ways(async (request, response) => {
+    asked += 1;
+    if (asked === 1) request.socket.resetAndDestroy();
+    else response.end("there");
+  });
+  const answer = await ask({ port: proxy.port, path: `${origin}/v2/x/manifests/y` });
+  expect(answer).toMatchObject({ status: 200, cut: false });
+  expect(asked).toBe(2);
+});
+
 test.each([
   ["with a length", { "Content-Length": 1000 }],
   ["without", {}],

@@ -75,6 +75,48 @@ describe("HttpClient", () => {
     expect(text).toBe(`registry.invalid:${port}`);
   });
 
+  describe("a connection that is reset before an answer", () => {
+    /** A server that resets so many connections when a request comes, and answers on those that follow. */
+    async function resetting(resets: number) {
+      let taken = 0;
+      const server = createTcpServer((socket) => {
+        socket.on("error", () => {});
+        socket.once("data", () => {
+          taken += 1;
+          if (taken <= resets) socket.resetAndDestroy();
+          else socket.end("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+        });
+      });
+      servers.push(server);
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const { port } = server.address() as AddressInfo;
+      return { url: `http://127.0.0.1:${port}/`, taken: () => taken };
+    }
+
+    it.each(["GET", "HEAD"])("is tried once more, for %s", async (method) => {
+      const { url, taken } = await resetting(1);
+      const response = await client.request(url, { method });
+      response.body.resume();
+      expect(response.status).toBe(200);
+      expect(taken()).toBe(2);
+    });
+
+    it("is tried once, and no more", async () => {
+      const { url, taken } = await resetting(9);
+      await expect(client.request(url)).rejects.toThrow(/ECONNRESET|hang up/);
+      expect(taken()).toBe(2);
+    });
+
+    it.each([{ method: "POST", body: "x" }, { method: "DELETE" }])(
+      "is not tried again for what must not be done twice: %o",
+      async (init) => {
+        const { url, taken } = await resetting(1);
+        await expect(client.request(url, init)).rejects.toThrow(/ECONNRESET|hang up/);
+        expect(taken()).toBe(1);
+      },
+    );
+  });
+
   it("says in words what went wrong, without the URL's secrets", async () => {
     const closed = await listen(() => {});
     await new Promise((resolve) => closed.server.close(resolve));

@@ -91,7 +91,7 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 /** Never sent on to another origin (RFC 9110 §15.4). */
 const CREDENTIALS = ["authorization", "cookie", "proxy-authorization"];
 const MAX_HEADER_BYTES = 64 * 1024;
-/** May be sent again when a kept connection turns out to be closed (RFC 9110 §9.2.1). */
+/** May be sent again when a connection turns out to be closed before an answer (RFC 9110 §9.2.1, §9.2.2). */
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 /** Where this process may open no connection more it tries again after so long, ms. */
 const CROWDED_MS = 50;
@@ -206,6 +206,7 @@ export class HttpClient {
     headers: Record<string, string | string[]>,
     init: HttpRequestInit,
     sinceMs = performance.now(),
+    isRepeated = false,
   ): Promise<HttpResponse> {
     const mutualTls = init.own && this.#proof?.kind === "tls" ? this.#proof : undefined;
     const secret = init.own && this.#proof?.kind === "secret" ? this.#proof : undefined;
@@ -291,8 +292,18 @@ export class HttpClient {
         clearTimeout(connectTimer);
         if (error instanceof ForbiddenError) reject(forbidden(target, error.message));
         else if (error instanceof HttpError || init.signal?.aborted) reject(error);
-        else if (wasStale(request, error) && SAFE_METHODS.has(options.method!) && !init.body) {
-          resolve(this.#send(target, headers, init));
+        else if (
+          wasReset(error) &&
+          !answer &&
+          SAFE_METHODS.has(options.method!) &&
+          !init.body &&
+          // A kept connection may have been closed long ago, and the next one, too. A new one that is reset
+          // is one that a server took and lost, as when it is started again: once.
+          (request.reusedSocket || !isRepeated)
+        ) {
+          const isNew = !request.reusedSocket;
+          const again = isNew ? { ...init, fresh: true } : init;
+          resolve(this.#send(target, headers, again, undefined, isRepeated || isNew));
         } else if (
           isCrowded(error) &&
           !isStream(init.body) &&
@@ -300,7 +311,10 @@ export class HttpClient {
         ) {
           // Nothing has been sent. Connections that only wait to be used again are given up for it.
           this.#closeIdle();
-          setTimeout(() => resolve(this.#send(target, headers, init, sinceMs)), CROWDED_MS);
+          setTimeout(
+            () => resolve(this.#send(target, headers, init, sinceMs, isRepeated)),
+            CROWDED_MS,
+          );
         } else
           reject(
             new HttpError(`${options.method} ${redactUrl(target.href)}: ${reasonOf(error)}`, {
@@ -367,9 +381,9 @@ function guardedLookup(guard: RequestGuard): LookupFunction {
   };
 }
 
-/** Whether a kept connection was closed by the other side before it took this request. */
-function wasStale(request: http.ClientRequest, error: NodeJS.ErrnoException): boolean {
-  return request.reusedSocket && (error.code === "ECONNRESET" || error.code === "EPIPE");
+/** Whether the other side has closed a connection. */
+function wasReset(error: NodeJS.ErrnoException): boolean {
+  return error.code === "ECONNRESET" || error.code === "EPIPE";
 }
 
 /** Whether this process, or machine, has no descriptor left for a connection. */
