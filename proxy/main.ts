@@ -1,11 +1,11 @@
 #!/usr/bin/env node
+import "../runtime/small_heap.ts";
 import { dirname, join } from "node:path";
 import { parseCommandLine, runMain } from "../runtime/command_line.ts";
 import { closeLogging, configureLogging, getLogger } from "../runtime/logger.ts";
 import { onReload } from "../runtime/reload.ts";
 import { serviceManager } from "../runtime/service_manager.ts";
 import { onShutdown } from "../runtime/shutdown.ts";
-import { keepHeapSmall } from "../runtime/small_heap.ts";
 import { closeTracing, startTracing } from "../runtime/tracing/tracing.ts";
 import { dfdaemonCommand } from "./command.ts";
 import { type ConfigSources, defaultConfig, formatConfig, loadConfig } from "./config.ts";
@@ -24,7 +24,6 @@ await runMain("dfdaemon", () =>
 );
 
 async function run(sources: ConfigSources): Promise<void> {
-  keepHeapSmall();
   const config = await loadConfig(sources);
   const peerOptions = await readPeerOptions(config);
   const peerLogs = join(dirname(peerOptions.dataDir), "logs");

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import "../runtime/small_heap.ts";
 import { join } from "node:path";
 import { parseCommandLine, runMain } from "../runtime/command_line.ts";
 import { checkLinks } from "../runtime/links/links.ts";
@@ -6,7 +7,6 @@ import { closeLogging, configureLogging, getLogger } from "../runtime/logger.ts"
 import { onReload } from "../runtime/reload.ts";
 import { serviceManager } from "../runtime/service_manager.ts";
 import { onShutdown } from "../runtime/shutdown.ts";
-import { keepHeapSmall } from "../runtime/small_heap.ts";
 import { closeTracing, startTracing } from "../runtime/tracing/tracing.ts";
 import { runtimeName, VERSION } from "../runtime/version.ts";
 import { supernodeCommand } from "./command.ts";
@@ -20,7 +20,6 @@ await runMain("supernode", () =>
 );
 
 async function run(sources: ConfigSources): Promise<void> {
-  keepHeapSmall();
   const { config, warnings } = await loadConfig(sources);
   await prepareHome(config);
   await configureLogging({
