@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import "../runtime/small_heap.ts";
+import "../runtime/heap_settings.ts";
 import { dirname, join } from "node:path";
 import { parseCommandLine, runMain } from "../runtime/command_line.ts";
 import { closeLogging, configureLogging, getLogger } from "../runtime/logger.ts";

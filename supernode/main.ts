@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import "../runtime/small_heap.ts";
+import "../runtime/heap_settings.ts";
 import { join } from "node:path";
 import { parseCommandLine, runMain } from "../runtime/command_line.ts";
 import { checkLinks } from "../runtime/links/links.ts";
