@@ -61,14 +61,24 @@ export function httpMetrics(
   };
 }
 
+/** Names by the pattern of the route. */
+const names = new Map<string, string>();
+
 /**
  * v1's name of a route: `/api/v1/peers/{id}`, and `/_ping` also for `/v1.0/_ping`; `undefined` where
  * only middleware matched.
  */
 function handlerName(paths: readonly string[]): string | undefined {
   const path = paths.findLast((candidate) => !candidate.includes("*"));
+  if (path === undefined) return undefined;
+  let name = names.get(path);
+  if (name === undefined) names.set(path, (name = nameOf(path)));
+  return name;
+}
+
+function nameOf(path: string): string {
   return path
-    ?.replace(/^\/:\w+\{[^/]*\}(?=\/)/, "")
+    .replace(/^\/:\w+\{[^/]*\}(?=\/)/, "")
     .replace(/^\/api\/v1(?=\/preheats)/, "")
     .replace(/:(\w+)(\{[^/]*\})?/g, "{$1}");
 }

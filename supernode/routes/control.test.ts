@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { beforeEach, expect, it } from "vitest";
 import type { StatusView } from "../../protocol/control/messages.ts";
 import { SupernodeViews } from "../control/views.ts";
@@ -45,12 +46,8 @@ async function askFrom(address: string, method: string, path: string, adminClien
 }
 
 /** A body is read from the connection itself. */
-function bodyOf(body: object | undefined): AsyncIterable<Uint8Array> {
-  return {
-    async *[Symbol.asyncIterator]() {
-      if (body) yield new TextEncoder().encode(JSON.stringify(body));
-    },
-  };
+function bodyOf(body: object | undefined): Readable {
+  return Readable.from(body ? [Buffer.from(JSON.stringify(body))] : []);
 }
 
 const ID = "a".repeat(64);

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import type { Context } from "hono";
 import { hasSignedBody } from "../../runtime/links/shared_secret.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
@@ -18,30 +19,72 @@ export class BodyError extends Error {
  */
 const DISCARD_BYTES = 64 * 1024 * 1024;
 
+const UTF8 = new TextDecoder("utf-8", { fatal: true });
+
 /**
  * The body as text, of at most `maxBytes`.
  *
  * @throws {BodyError} where it is longer, not UTF-8, or not what the request's signature says
  */
 export async function readText(c: Context, maxBytes: number): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let total = 0;
-  // A web stream around the connection's own would cost more than all else that a request does.
+  const bytes = new BodyBytes(maxBytes);
   const { incoming } = (c.env ?? {}) as Partial<ConnectionEnv>;
-  for await (const chunk of (incoming ?? c.req.raw.body ?? []) as AsyncIterable<Uint8Array>) {
-    total += chunk.byteLength;
-    if (total <= maxBytes) chunks.push(chunk);
-    else if (total > DISCARD_BYTES) break;
+  if (incoming) await readAll(incoming, bytes);
+  else {
+    for await (const chunk of (c.req.raw.body ?? []) as AsyncIterable<Uint8Array>)
+      if (!bytes.add(chunk)) break;
   }
-  if (total > maxBytes) throw new BodyError(`the body is longer than ${maxBytes} bytes`, 413);
-  const body = Buffer.concat(chunks);
+  if (bytes.total > maxBytes) throw new BodyError(`the body is longer than ${maxBytes} bytes`, 413);
+  const body = bytes.joined;
   if (incoming && !hasSignedBody(incoming, body))
     throw new BodyError("the body is not the one that was signed");
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(body);
+    return UTF8.decode(body);
   } catch {
     throw new BodyError("the body is not UTF-8");
   }
+}
+
+/** What has come of a body, as far as it may be kept. */
+class BodyBytes {
+  total = 0;
+  readonly #most: number;
+  readonly #chunks: Uint8Array[] = [];
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** @returns whether to read on */
+  add(chunk: Uint8Array): boolean {
+    this.total += chunk.byteLength;
+    if (this.total <= this.#most) this.#chunks.push(chunk);
+    return this.total <= Math.max(this.#most, DISCARD_BYTES);
+  }
+
+  get joined(): Uint8Array {
+    return this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
+  }
+}
+
+/**
+ * Reads a request by its events: a web stream around it would cost more than all else that a request does, and
+ * reading it as an asynchronous iterable 3 % of the work on a registration.
+ */
+function readAll(incoming: IncomingMessage, bytes: BodyBytes): Promise<void> {
+  if (incoming.readableEnded) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const cutOff = () => reject(new BodyError("the body broke off"));
+    if (incoming.destroyed) cutOff();
+    incoming.on("data", (chunk: Uint8Array) => {
+      if (bytes.add(chunk)) return;
+      resolve();
+      incoming.destroy();
+    });
+    incoming.once("end", resolve);
+    incoming.once("error", cutOff);
+    incoming.once("close", cutOff);
+  });
 }
 
 /**

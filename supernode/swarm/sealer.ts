@@ -18,9 +18,7 @@ export class Sealer {
   readonly #seals: (Seal | undefined)[] = [];
 
   /** What nodes tell our seals from others by. */
-  get key(): string {
-    return sealKeyToWire(this.#keys.publicKey);
-  }
+  readonly key = sealKeyToWire(this.#keys.publicKey);
 
   seal({ first, version, digests }: DigestRun): Seal {
     const bytes = new Uint8Array(digests.length * DIGEST_BYTES);
