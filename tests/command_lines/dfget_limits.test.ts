@@ -40,7 +40,8 @@ async function serveBy(
   return { address, port: (server.address() as AddressInfo).port };
 }
 
-describe("dfget's limits of rate", () => {
+// What they wait for is time: they wait together.
+describe.concurrent("dfget's limits of rate", () => {
   let node: string;
   beforeAll(async () => {
     node = (await startSupernode(scratch, { cdnPattern: "local" })).node;
@@ -158,7 +159,7 @@ describe.concurrent("dfget's lowest rate", () => {
   });
 });
 
-describe("dfget's patience", () => {
+describe.concurrent("dfget's patience", () => {
   it("--timeout ends a download that takes longer, by code 80", async () => {
     const file = source.add("slow", 10 * MB, { bytesPerSecond: MB / 4 });
     const host = await dfgetHost(scratch);

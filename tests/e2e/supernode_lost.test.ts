@@ -39,7 +39,8 @@ describeWithPrograms(
         trust: authority.directory,
       });
 
-    it.each<[string, NodeJS.Signals, CdnPattern]>([
+    // Most of the time they wait for the limit of rate, or for patience to end.
+    it.concurrent.each<[string, NodeJS.Signals, CdnPattern]>([
       ["is killed", "SIGKILL", "local"],
       ["is killed", "SIGKILL", "source"],
       // Its connections stand, but it says nothing more.
