@@ -3,7 +3,7 @@ import { aboutOnce } from "../support/about_once.ts";
 import { Authority } from "../support/authority.ts";
 import { startCluster } from "../support/cluster.ts";
 import { bytesOnDisk } from "../support/files_below.ts";
-import { createImage, type Image, MB } from "../support/image.ts";
+import { createImage, MB } from "../support/image.ts";
 import { describeWithPrograms } from "../support/programs.ts";
 import { Registry } from "../support/registry.ts";
 import { Scratch } from "../support/scratch.ts";
@@ -14,22 +14,19 @@ describeWithPrograms(
   "a peer lost while others fetch from it",
   { programs: ["skopeo", "docker-registry"] },
   () => {
-    const repository = "library/bereft";
     let scratch: Scratch;
     let registry: Registry;
     let authority: Authority;
-    let image: Image;
 
     beforeAll(async () => {
       scratch = await Scratch.open("peer-lost");
       registry = await Registry.start(scratch);
       authority = await Authority.create(scratch, "nodes");
-      image = await createImage(scratch, "bereft", [40 * MB]);
-      await registry.push(image, repository);
     });
     afterAll(() => scratch?.close());
 
-    it.each<[string, NodeJS.Signals, CdnPattern]>([
+    // Most of the time they wait for the limit of rate. Each has an image of its own, whose egress is counted.
+    it.concurrent.each<[string, NodeJS.Signals, CdnPattern]>([
       ["killed", "SIGKILL", "local"],
       ["killed", "SIGKILL", "source"],
       // Its connections stand, but nothing more comes.
@@ -38,6 +35,10 @@ describeWithPrograms(
       "is replaced: %s (%s), CDN pattern %s",
       { timeout: 180_000 },
       async (_what, signal, cdnPattern) => {
+        const name = `bereft-${signal.toLowerCase()}-${cdnPattern}`;
+        const repository = `library/${name}`;
+        const image = await createImage(scratch, name, [40 * MB]);
+        await registry.push(image, repository);
         const { nodes, stop } = await startCluster(scratch, {
           nodes: 3,
           cdnPattern,
