@@ -17,7 +17,7 @@ describe.each(["node", "deno"])("on %s, once there are descriptors again", (runt
     vi.stubEnv("DRAGONFLY_RUNTIME", runtime);
     scratch = await Scratch.open("descriptors");
     site = await startSite(scratch);
-  }, 60_000);
+  });
   afterAll(async () => {
     vi.unstubAllEnvs();
     await scratch?.close();
