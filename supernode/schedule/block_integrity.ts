@@ -65,7 +65,7 @@ export class BlockIntegrity {
   /** Whether somebody has told, or will, what a block hashes to. */
   willBeKnown(block: number): boolean {
     if (this.#digests.of(block) !== undefined || this.#held.isPending(block)) return true;
-    return !this.#parts.leases.wasHeldBefore(block);
+    return !this.#parts.leases.fetched.wasHeldBefore(block);
   }
 
   /** A block that is here, and that a node should fetch from the source all the same, since there is doubt about it. */
@@ -80,7 +80,7 @@ export class BlockIntegrity {
   toTell(member: Member, nowMs: number): BlockRun[] {
     if (!member.asks) return [];
     const isKnown = (block: number) =>
-      this.#digests.of(block) !== undefined || !this.#parts.leases.wasHeldBefore(block);
+      this.#digests.of(block) !== undefined || !this.#parts.leases.fetched.wasHeldBefore(block);
     const runs = this.#held.ask(member.node, member.heldBefore, isKnown, TELL_AT_ONCE, nowMs);
     member.asks = runs.reduce((sum, { count }) => sum + count, 0) === TELL_AT_ONCE;
     return runs;
@@ -160,7 +160,7 @@ export class BlockIntegrity {
     for (const member of others) member.asks = member.heldBefore.length > 0;
     const orphans = new Set<number>();
     for (let block = 0; block < blocks; block++) {
-      if (leases.wasHeldBefore(block) && leases.fetched(block)?.by.node === node)
+      if (leases.fetched.wasHeldBefore(block) && leases.fetched.of(block)?.by.node === node)
         orphans.add(block);
     }
     for (const other of others) {

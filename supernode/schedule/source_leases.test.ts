@@ -19,7 +19,7 @@ function blocksOf({ first, count }: Lease<string>): number[] {
 describe("source leases", () => {
   it("count what somebody has of the first blocks, whatever comes and goes", () => {
     const { leases: source } = leases(12);
-    const has = (block: number) => Number(source.fetched(block) !== undefined);
+    const has = (block: number) => Number(source.fetched.of(block) !== undefined);
     const step = fc.tuple(fc.nat(11), fc.boolean(), fc.nat(12));
     fc.assert(
       fc.property(fc.array(step), (steps) => {
@@ -27,7 +27,7 @@ describe("source leases", () => {
           if (held) source.hold(block, "a", 0);
           else source.again(block);
           const all = Array.from({ length: below }, (_, at) => has(at));
-          expect(source.fetchedBelow(below)).toBe(all.reduce((sum, one) => sum + one, 0));
+          expect(source.fetched.below(below)).toBe(all.reduce((sum, one) => sum + one, 0));
         }
       }),
     );
@@ -49,11 +49,15 @@ describe("source leases", () => {
   it("pass over what somebody has already, until that is lost again", () => {
     const { leases: source } = leases(12, 1);
     for (const block of [0, 1, 4, 11]) source.hold(block, "old", 50);
-    expect(source.fetched(4)).toEqual({ by: "old", sinceMs: 50 });
+    expect(source.fetched.of(4)).toEqual({ by: "old", sinceMs: 50 });
     const granted = [source.grant("a", 60)!, source.grant("a", 60)!];
     expect(granted.flatMap(blocksOf)).toEqual([2, 3, 5, 6, 7, 8]);
     // Who fetched it in an earlier life says no more what it hashes to.
-    expect([1, 2, 10].map((block) => source.wasHeldBefore(block))).toEqual([true, false, false]);
+    expect([1, 2, 10].map((block) => source.fetched.wasHeldBefore(block))).toEqual([
+      true,
+      false,
+      false,
+    ]);
     source.again(4);
     source.again(11);
     for (const lease of granted) source.progress("a", lease.id, lease.count, 70);
@@ -187,11 +191,11 @@ describe("source leases", () => {
     const { leases: source } = leases(100);
     const lease = source.grant("a", 0)!;
     source.progress("a", lease.id, 1, 700);
-    expect(source.fetched(0)).toEqual({ by: "a", sinceMs: 700 });
-    expect(source.fetched(1)).toBeUndefined();
+    expect(source.fetched.of(0)).toEqual({ by: "a", sinceMs: 700 });
+    expect(source.fetched.of(1)).toBeUndefined();
     source.again(0);
     source.again(0);
-    expect(source.fetched(0)).toBeUndefined();
+    expect(source.fetched.of(0)).toBeUndefined();
     expect(blocksOf(source.grant("b", 800)!)).toEqual([0]);
     source.release("a");
     expect(source.grant("b", 800)!.first).toBe(1);

@@ -1,5 +1,7 @@
 import { BLOCK_BYTES, type BlockRun } from "../../protocol/swarm/blocks.ts";
+import { FetchedBlocks } from "./fetched_blocks.ts";
 import { type BlockOrigin, OpenBlocks, type OpenRun } from "./open_blocks.ts";
+import { RunnerRate, usualRate } from "./runner_rate.ts";
 import type { SourceBudget } from "./source_budget.ts";
 
 /** The right of one node to fetch a run of blocks from the source, or from where else it is to be had. */
@@ -36,12 +38,6 @@ export const DEFAULT_LEASE_LIMITS: LeaseLimits = {
 
 /** A lease is made to last so long, by its holder's rate, ms. */
 const LEASE_MS = 500;
-/** A rate is measured over this time at least, ms. */
-const MEASURE_MS = 100;
-/** After so long a runner's rate is believed, ms. */
-const SETTLED_MS = 800;
-/** A runner is slow when its rate is below this part of what is usual among them. */
-const SLOW_PART = 0.25;
 /** A slow runner may finish the block that it is at, if it brings one within this time, ms. */
 const LAST_BLOCK_MS = 1800;
 const NONE: ReadonlySet<string> = new Set();
@@ -62,19 +58,14 @@ export class SourceLeases<Holder> {
   readonly #limits: LeaseLimits;
   readonly #budget: SourceBudget;
   readonly #runners = new Map<Holder, Runner<Holder>>();
-  readonly #fetchers: (Holder | undefined)[] = [];
-  /** How many of the blocks before a certain one have a fetcher: kept, for it is asked at each heartbeat. */
-  readonly #below = { block: 0, fetched: 0 };
-  readonly #fetchedMs: Float64Array;
-  /** Blocks that nobody was seen to fetch: see {@link SourceLeases.hold}. */
-  readonly #heldBefore = new Set<number>();
+  readonly #fetched: FetchedBlocks<Holder>;
   #lastId = 0;
 
   constructor(blocks: number, limits: LeaseLimits, budget: SourceBudget) {
     this.open = new OpenBlocks(blocks);
     this.#limits = limits;
     this.#budget = budget;
-    this.#fetchedMs = new Float64Array(blocks).fill(Number.POSITIVE_INFINITY);
+    this.#fetched = new FetchedBlocks(blocks);
   }
 
   /** Whether there are blocks to be had that nobody fetches or has fetched. */
@@ -103,30 +94,14 @@ export class SourceLeases<Holder> {
     return this.#runners.get(holder)?.leases ?? [];
   }
 
-  /** Who fetched a block from the source, and since when others can have it from there, ms. */
-  fetched(block: number): { by: Holder; sinceMs: number } | undefined {
-    const by = this.#fetchers[block];
-    return by === undefined ? undefined : { by, sinceMs: this.#fetchedMs[block]! };
-  }
-
-  /** How many blocks before a certain one somebody has. */
-  fetchedBelow(block: number): number {
-    const below = this.#below;
-    const isFetched = (at: number) => Number(this.#fetchers[at] !== undefined);
-    while (below.block < block) below.fetched += isFetched(below.block++);
-    while (below.block > block) below.fetched -= isFetched(--below.block);
-    return below.fetched;
-  }
-
-  /** Whether a node held a block before this swarm began, and nobody has fetched it since. */
-  wasHeldBefore(block: number): boolean {
-    return this.#heldBefore.has(block) && this.#fetchers[block] !== undefined;
+  /** Which blocks are fetched, or were held before. */
+  get fetched(): Pick<FetchedBlocks<Holder>, "of" | "below" | "wasHeldBefore"> {
+    return this.#fetched;
   }
 
   /** A node has a block already: as if it had fetched it now. */
   hold(block: number, holder: Holder, nowMs: number): void {
-    this.#note(block, holder, nowMs);
-    this.#heldBefore.add(block);
+    this.#fetched.held(block, holder, nowMs);
     this.open.pass(block);
   }
 
@@ -144,7 +119,7 @@ export class SourceLeases<Holder> {
     const runner = this.#runners.get(holder);
     if (runner) {
       if (runner.leases.length >= this.#limits.perRunner) return undefined;
-      if (this.#isSlow(runner, this.#usualRate())) return undefined;
+      if (runner.rate.isSlow(this.#usualRate())) return undefined;
       // Too many at the source: whoever is done first makes room.
       if (this.#budget.used > this.#budget.wanted && this.#runners.size > 1) return undefined;
     } else {
@@ -160,7 +135,7 @@ export class SourceLeases<Holder> {
   adopt(holder: Holder, run: BlockRun, nowMs: number): void {
     if (this.of(holder).length >= this.#limits.perRunner || run.count > this.#limits.mostBlocks)
       return;
-    if (!this.open.takeOut(run, (block) => this.#fetchers[block] !== undefined)) return;
+    if (!this.open.takeOut(run, (block) => this.#fetched.has(block))) return;
     this.#give(holder, { ...run, origin: { kind: "source" } }, nowMs);
   }
 
@@ -195,22 +170,15 @@ export class SourceLeases<Holder> {
     if (!runner || !lease) return false;
     const upTo = Math.min(done, lease.count);
     for (; lease.done < upTo; lease.done++) {
-      const block = lease.first + lease.done;
-      this.#note(block, holder, nowMs);
-      this.#heldBefore.delete(block);
-      runner.blocks += 1;
-      runner.lastBlockMs = nowMs;
+      this.#fetched.fetched(lease.first + lease.done, holder, nowMs);
+      runner.rate.block(nowMs);
     }
-    runner.bytes = runner.blocks * BLOCK_BYTES + (lease.done < lease.count ? partBytes : 0);
-    const passedMs = nowMs - runner.since.ms;
-    if (lease.origin.kind === "peer") {
-      // A v1 client's uplink says nothing about this node.
-      runner.since = { ms: nowMs, bytes: runner.bytes };
-    } else if (passedMs >= MEASURE_MS) {
-      const rate = (runner.bytes - runner.since.bytes) / passedMs;
-      runner.rate = runner.rate === undefined ? rate : (runner.rate + rate) / 2;
-      this.#budget.measured(runner.rate);
-      runner.since = { ms: nowMs, bytes: runner.bytes };
+    runner.rate.reported(lease.done < lease.count ? partBytes : 0);
+    // A v1 client's uplink says nothing about this node.
+    if (lease.origin.kind === "peer") runner.rate.skip(nowMs);
+    else {
+      const rate = runner.rate.measure(nowMs);
+      if (rate !== undefined) this.#budget.measured(rate);
     }
     if (lease.done === lease.count) {
       runner.leases.splice(runner.leases.indexOf(lease), 1);
@@ -253,9 +221,9 @@ export class SourceLeases<Holder> {
         if (nowMs - runner.idleSinceMs > IDLE_MS) this.#retire(holder);
       } else if (isDead(holder)) {
         this.release(holder);
-      } else if (this.#isSlow(runner, usual, slackMs)) {
+      } else if (runner.rate.isSlow(usual, slackMs)) {
         this.#shorten(runner);
-        const sinceMs = nowMs - Math.max(runner.lastBlockMs, runner.beganMs);
+        const sinceMs = nowMs - runner.rate.lastBlockMs;
         if (sinceMs > LAST_BLOCK_MS + slackMs) this.release(holder);
       }
     }
@@ -263,28 +231,21 @@ export class SourceLeases<Holder> {
 
   /** A block was fetched, and is lost again: it must be leased anew. */
   again(block: number): void {
-    if (this.#fetchers[block] === undefined) return;
-    this.#note(block, undefined, Number.POSITIVE_INFINITY);
+    if (!this.#fetched.has(block)) return;
+    this.#fetched.lost(block);
     this.open.back({ first: block, count: 1 });
-  }
-
-  #note(block: number, fetcher: Holder | undefined, fetchedMs: number): void {
-    if (block < this.#below.block)
-      this.#below.fetched +=
-        Number(fetcher !== undefined) - Number(this.#fetchers[block] !== undefined);
-    this.#fetchers[block] = fetcher;
-    this.#fetchedMs[block] = fetchedMs;
   }
 
   #give(holder: Holder, run: OpenRun, nowMs: number): Lease<Holder> {
     let runner = this.#runners.get(holder);
     if (!runner) {
       this.#budget.take();
-      this.#runners.set(holder, (runner = newRunner(nowMs)));
+      runner = { leases: [], idleSinceMs: nowMs, rate: new RunnerRate(nowMs) };
+      this.#runners.set(holder, runner);
     }
     const lease: Lease<Holder> = { ...run, id: ++this.#lastId, holder, done: 0 };
     // While it had none it had nothing to be fast with.
-    if (runner.leases.length === 0) runner.since = { ms: nowMs, bytes: runner.bytes };
+    if (runner.leases.length === 0) runner.rate.skip(nowMs);
     runner.leases.push(lease);
     return lease;
   }
@@ -326,56 +287,26 @@ export class SourceLeases<Holder> {
   #sizeFor(runner: Runner<Holder> | undefined): number {
     const { firstBlocks, runners, heldBackBlocks } = this.#limits;
     const mostBlocks = this.open.isHeldBack ? heldBackBlocks : this.#limits.mostBlocks;
+    const rate = runner?.rate.value;
     const byRate =
-      runner?.rate === undefined
+      rate === undefined
         ? Math.min(firstBlocks, mostBlocks)
-        : Math.min(mostBlocks, Math.floor((LEASE_MS * runner.rate) / BLOCK_BYTES));
+        : Math.min(mostBlocks, Math.floor((LEASE_MS * rate) / BLOCK_BYTES));
     // When a node begins, as many others as may are likely to begin at the same time. Later we know: one
     // who is alone needs no one to be left anything, and each lease costs a request and a heartbeat.
-    const among = runner && runner.blocks > 0 ? this.#runners.size : runners;
+    const among = runner && runner.rate.blocks > 0 ? this.#runners.size : runners;
     const share = Math.ceil(this.open.untouched / (2 * among));
     return Math.max(1, Math.min(byRate, share));
   }
 
-  /** The median rate of those who fetch, bytes a ms; 0 while unknown. */
   #usualRate(): number {
-    const rates: number[] = [];
-    for (const { rate } of this.#runners.values()) if (rate !== undefined) rates.push(rate);
-    rates.sort((a, b) => a - b);
-    return rates[rates.length >> 1] ?? 0;
-  }
-
-  /** By what it has said itself: one who says nothing may be dead, but that is another matter. */
-  #isSlow({ rate, beganMs, since }: Runner<Holder>, usual: number, slackMs = 0): boolean {
-    const isSettled = since.ms - beganMs >= SETTLED_MS + slackMs;
-    return rate !== undefined && isSettled && rate < usual * SLOW_PART;
+    return usualRate([...this.#runners.values()].map(({ rate }) => rate));
   }
 }
 
 interface Runner<Holder> {
   /** In the order in which it works on them. */
   readonly leases: Lease<Holder>[];
-  readonly beganMs: number;
   idleSinceMs: number;
-  lastBlockMs: number;
-  /** Blocks, and bytes, fetched in all. */
-  blocks: number;
-  bytes: number;
-  /** Bytes a ms of late. */
-  rate: number | undefined;
-  /** From when on, and from how many bytes, the rate is measured next. */
-  since: { ms: number; bytes: number };
-}
-
-function newRunner<Holder>(nowMs: number): Runner<Holder> {
-  return {
-    leases: [],
-    beganMs: nowMs,
-    idleSinceMs: nowMs,
-    lastBlockMs: nowMs,
-    blocks: 0,
-    bytes: 0,
-    rate: undefined,
-    since: { ms: nowMs, bytes: 0 },
-  };
+  readonly rate: RunnerRate;
 }

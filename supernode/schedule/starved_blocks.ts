@@ -32,7 +32,7 @@ export class StarvedBlocks {
     const { leases, neighbourhood, canBeReached } = this.#parts;
     const given: Member[] = [];
     for (const block of starved.slice(0, STARVED_PER_REPORT)) {
-      const fetched = leases.fetched(block);
+      const fetched = leases.fetched.of(block);
       if (!fetched || nowMs - fetched.sinceMs < SPREADING_MS) continue;
       const { by } = fetched;
       if (by === member) {

@@ -110,7 +110,7 @@ export class SwarmTask {
 
   /** How many blocks before a certain one a member has. */
   fetchedBelow(block: number): number {
-    return this.#leases.fetchedBelow(block);
+    return this.#leases.fetched.below(block);
   }
 
   /** The blocks that nobody fetches or has fetched, for those who know where else they come from. */
@@ -136,7 +136,7 @@ export class SwarmTask {
     this.#members.set(id, member);
     if (serves) for (const run of fetching ?? []) this.#leases.adopt(member, run, nowMs);
     for (const block of member.heldBefore) {
-      const fetched = this.#leases.fetched(block);
+      const fetched = this.#leases.fetched.of(block);
       if (!fetched || fetched.by.gone) this.#leases.hold(block, member, nowMs);
     }
     const neighbours = this.#neighbourhood.welcome(member);

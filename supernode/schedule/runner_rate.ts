@@ -1,0 +1,80 @@
+import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+
+/** A rate is measured over this time at least, ms. */
+const MEASURE_MS = 100;
+/** After so long a runner's rate is believed, ms. */
+const SETTLED_MS = 800;
+/** A runner is slow when its rate is below this part of what is usual among them. */
+const SLOW_PART = 0.25;
+
+/** How fast a node fetches from the source, by what it has said itself. Pure. */
+export class RunnerRate {
+  /** Blocks fetched in all. */
+  blocks = 0;
+  /** When the last one came, or it began, ms. */
+  lastBlockMs: number;
+  readonly #beganMs: number;
+  #bytes = 0;
+  #rate: number | undefined;
+  /** From when on, and from how many bytes, the rate is measured next. */
+  #since: { ms: number; bytes: number };
+
+  constructor(nowMs: number) {
+    this.#beganMs = nowMs;
+    this.lastBlockMs = nowMs;
+    this.#since = { ms: nowMs, bytes: 0 };
+  }
+
+  /** Bytes a ms of late; `undefined` while nothing is known. */
+  get value(): number | undefined {
+    return this.#rate;
+  }
+
+  /** What came until now says nothing: it had no lease to be fast with, or another's uplink was asked. */
+  skip(nowMs: number): void {
+    this.#since = { ms: nowMs, bytes: this.#bytes };
+  }
+
+  block(nowMs: number): void {
+    this.blocks += 1;
+    this.lastBlockMs = nowMs;
+  }
+
+  /**
+   * It has reported.
+   *
+   * @param partBytes what it has of the block that it is at
+   */
+  reported(partBytes: number): void {
+    this.#bytes = this.blocks * BLOCK_BYTES + partBytes;
+  }
+
+  /** Measures what was {@link reported}; `undefined` where it is too soon for that. */
+  measure(nowMs: number): number | undefined {
+    const passedMs = nowMs - this.#since.ms;
+    if (passedMs < MEASURE_MS) return undefined;
+    const rate = (this.#bytes - this.#since.bytes) / passedMs;
+    this.#rate = this.#rate === undefined ? rate : (this.#rate + rate) / 2;
+    this.skip(nowMs);
+    return this.#rate;
+  }
+
+  /**
+   * Whether it is much slower than the others. One who says nothing may be dead, but that is another matter.
+   *
+   * @param usual see {@link usualRate}
+   * @param slackMs how much longer than usual to be patient, ms
+   */
+  isSlow(usual: number, slackMs = 0): boolean {
+    const isSettled = this.#since.ms - this.#beganMs >= SETTLED_MS + slackMs;
+    return this.#rate !== undefined && isSettled && this.#rate < usual * SLOW_PART;
+  }
+}
+
+/** The median rate of those who fetch, bytes a ms; 0 while unknown. */
+export function usualRate(rates: Iterable<RunnerRate>): number {
+  const known: number[] = [];
+  for (const { value } of rates) if (value !== undefined) known.push(value);
+  known.sort((a, b) => a - b);
+  return known[known.length >> 1] ?? 0;
+}
