@@ -62,8 +62,9 @@ export class BlockIntegrity {
     return this.#held.isOpen || nowMs < this.#accusedUntilMs;
   }
 
-  /** Whether somebody has told, or will, what a block hashes to. */
-  willBeKnown(block: number): boolean {
+  /** A member waits for what a block hashes to: whether somebody has told, or will. */
+  asked(block: number): boolean {
+    this.#held.want(block);
     if (this.#digests.of(block) !== undefined || this.#held.isPending(block)) return true;
     return !this.#parts.leases.fetched.wasHeldBefore(block);
   }

@@ -12,7 +12,9 @@ function asked(...nodes: string[]): HeldDigests {
   return held;
 }
 
+/** A node tells of all blocks; somebody waits for one of them. */
 function tellAll(held: HeldDigests, by: string, digest = (block: number) => `right ${block}`) {
+  held.want(0);
   return BLOCKS.flatMap((block) => held.tell(block, digest(block), by).believed);
 }
 
@@ -91,5 +93,21 @@ describe("blocks that were held before the swarm began", () => {
     expect(held.sampleFor("b", 18_000, first)).toBeUndefined();
     expect(held.overdue(16_000).believed).toEqual([]);
     expect(held.overdue(18_000).believed).toHaveLength(BLOCKS.length);
+  });
+
+  it("cost the source nothing while nobody waits for their seals", () => {
+    const held = asked("a", "b");
+    for (const block of [0, 1, 2, 3, 4]) held.tell(block, `right ${block}`, "a");
+    expect(held.sampleFor("c", 10_000, first)).toBeUndefined();
+    expect(held.isOpen).toBe(false);
+    held.want(5);
+    expect(held.sampleFor("c", 10_000, first)).toBeUndefined();
+    held.want(1);
+    expect(held.isOpen).toBe(true);
+    expect(held.sampleFor("c", 10_000, first)).toBe(0);
+    held.fetched(0, "right 0", "c");
+    held.refute("b");
+    for (const block of BLOCKS.slice(5)) held.tell(block, `right ${block}`, "a");
+    expect(held.isOpen).toBe(false);
   });
 });

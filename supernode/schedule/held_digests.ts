@@ -41,13 +41,16 @@ const NOTHING: Belief = { believed: [], refuted: [] };
 /**
  * What blocks hash to that nodes held before the swarm began, after a supernode's restart, say: nobody was seen to
  * fetch them. Each is asked of two nodes that hold it. Where they say the same that is believed; who is alone with
- * what he holds is believed after one block, chosen by chance, has been fetched from the source and compared. So it
+ * what he holds is believed after one block, chosen by chance, has been fetched from the source and compared; but only
+ * once somebody waits for a seal: those who were in the swarm before have the seals of the supernode that is gone. So it
  * costs the source a block a node at most, and the supernode two digests a block, whatever the number of nodes.
  *
  * Nodes are named by where they are. Pure.
  */
 export class HeldDigests {
   readonly #claims = new Map<number, Claim[]>();
+  /** Claimed blocks of which somebody waits for what they hash to. */
+  readonly #wanted = new Set<number>();
   readonly #holders = new Map<string, Holder>();
 
   /**
@@ -90,6 +93,8 @@ export class HeldDigests {
       return NOTHING;
     claim.digest = digest;
     holder.claimed.add(block);
+    const quarrels = claims.some((one) => one.digest !== undefined && one.digest !== digest);
+    if (quarrels) this.#wanted.add(block);
     if (holder.standing === "believed") return this.#take(by, [block]);
     const other = claims.find((one) => one.by !== by && one.digest === digest);
     if (!other) return NOTHING;
@@ -104,14 +109,19 @@ export class HeldDigests {
     return { believed, refuted: [] };
   }
 
+  /** Somebody waits for what a block hashes to: until then nothing is fetched for it. */
+  want(block: number): void {
+    if (this.#claims.has(block)) this.#wanted.add(block);
+  }
+
   /**
-   * A block for a node to fetch from the source, to see whether another tells the truth.
+   * A block for a node to fetch from the source, to see whether another tells the truth whose word is waited for.
    *
    * @param random uniform in [0, 1)
    */
   sampleFor(node: string, nowMs: number, random: () => number): number | undefined {
     for (const [by, holder] of this.#holders) {
-      if (by === node || holder.standing !== "unknown" || holder.claimed.size === 0) continue;
+      if (by === node || holder.standing !== "unknown" || !this.#isWaitedFor(holder)) continue;
       const { sample } = holder;
       if (sample && (nowMs - sample.askedMs < FETCH_MS || sample.tries >= MOST_TRIES)) continue;
       const block = this.#choose(holder, nowMs, random);
@@ -157,7 +167,7 @@ export class HeldDigests {
 
   /** Whether something is to come out soon that members wait for. */
   get isOpen(): boolean {
-    return this.#claims.size > 0;
+    return this.#wanted.size > 0;
   }
 
   isRefuted(node: string): boolean {
@@ -203,14 +213,23 @@ export class HeldDigests {
       believed.push({ block, digest, by });
       for (const claim of this.#claims.get(block)!) this.#holder(claim.by).claimed.delete(block);
       this.#claims.delete(block);
+      this.#wanted.delete(block);
     }
     return { believed, refuted: [] };
+  }
+
+  #isWaitedFor({ claimed }: Holder): boolean {
+    for (const block of this.#wanted) if (claimed.has(block)) return true;
+    return false;
   }
 
   #forget(block: number, node: string): void {
     const rest = (this.#claims.get(block) ?? []).filter(({ by }) => by !== node);
     if (rest.length > 0) this.#claims.set(block, rest);
-    else this.#claims.delete(block);
+    else {
+      this.#claims.delete(block);
+      this.#wanted.delete(block);
+    }
   }
 
   /** One that two quarrel about, or else any for which no second witness is to be waited for. */

@@ -89,7 +89,7 @@ export class SwarmTask {
   }
 
   /** What the blocks hash to, and who has handed out, or reported, wrong ones. */
-  get integrity(): Pick<BlockIntegrity, "isBanned" | "willBeKnown"> {
+  get integrity(): Pick<BlockIntegrity, "isBanned" | "asked"> {
     return this.#integrity;
   }
 

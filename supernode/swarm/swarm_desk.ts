@@ -112,7 +112,7 @@ export class SwarmDesk {
     if (!swarm) return undefined;
     return {
       seals: swarm.sealer.of(blocks).map(sealToWire),
-      unknown: blocks.filter((block) => !swarm.task.integrity.willBeKnown(block)),
+      unknown: blocks.filter((block) => !swarm.task.integrity.asked(block)),
     };
   }
 
