@@ -100,19 +100,23 @@ describeWithPrograms(
       await stop(supernodes, nodes);
     });
 
-    it.each<CdnPattern>(["source", "local"])(
-      "no pull fails, and little is fetched twice, where the one that has the layer is killed, CDN pattern %s",
+    it.each<[CdnPattern, number]>([
+      ["source", 40],
+      ["source", 100],
+      ["local", 200],
+    ])(
+      "no pull fails, and little is fetched twice, where the one that has the layer is killed, CDN pattern %s, %s MB",
       {
         timeout: 240_000,
       },
-      async (pattern) => {
+      async (pattern, megabytes) => {
         const supernodes = await startTwo(pattern);
-        const nodes = await startNodes(supernodes, 4, "20M");
-        const { image, repository } = await pushImage(pattern === "source" ? 100 * MB : 200 * MB);
+        const nodes = await startNodes(supernodes, 4, `${Math.min(20, megabytes / 5)}M`);
+        const { image, repository } = await pushImage(megabytes * MB);
         const [layer] = image.layers;
         const egress = await registry.egress();
         const pulls = startPulls(nodes, repository);
-        await halfway(pulls, 25 * MB);
+        await halfway(pulls, Math.min(25, megabytes / 4) * MB);
         const owner = await ownerOf(supernodes, layer!.digest);
         const other = supernodes.find((supernode) => supernode !== owner)!;
         const copied = await bytesOnDisk(owner.home);
@@ -122,7 +126,7 @@ describeWithPrograms(
         await expectAll(pulls, image);
         const copies = (await egress.of(layer!)) / layer!.size;
         console.log(
-          `owner killed, pattern ${pattern}: ${copies.toFixed(3)} copies; its copy had ${copied}, nodes: ${held.join(", ")}`,
+          `owner killed, pattern ${pattern}, ${megabytes} MB: ${copies.toFixed(3)} copies; its copy had ${copied}, nodes: ${held.join(", ")}`,
         );
         expect(copies).toBeLessThanOrEqual(1.1);
         expect(await clientsAt(other, layer!.digest)).toBe(4);
