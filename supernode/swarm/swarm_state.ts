@@ -48,11 +48,11 @@ export function swarmLoad(
   budgets: Iterable<[string, SourceBudget]>,
 ): SwarmLoad {
   const connections = [...budgets].map(([registry, { used, wanted }]) => ({
-    ...{ registry, used, wanted },
+    registry,
+    used,
+    wanted,
   }));
-  const load = {
-    ...{ downloading: 0, complete: 0, runners: 0, leases: 0, openBlocks: 0, connections },
-  };
+  const load = { downloading: 0, complete: 0, runners: 0, leases: 0, openBlocks: 0, connections };
   for (const { task, members, downloading } of swarms) {
     const { leases, openBlocks } = task.work;
     load.downloading += downloading;

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { loopbackNetwork } from "../../demo/loopback.ts";
 import { getBlob } from "../blob_client.ts";
 import { closing, compare } from "../compare.ts";
@@ -29,7 +28,7 @@ export const ttfb: Measure = {
       const { digest } = image.layers[layer]!;
       const answer = await getBlob(site.blob(REPOSITORY, digest, through ? node : undefined), true);
       // The node fetches the rest although the client is gone, which must not delay the next one.
-      await doneFetching(node!, bench.signal);
+      await node!.program.ready(() => isIdle(node!), bench.signal);
       return { value: answer.firstByteMs };
     };
     await first(runs, true);
@@ -45,10 +44,8 @@ export const ttfb: Measure = {
   },
 };
 
-async function doneFetching({ url }: RunningDfdaemon, signal: AbortSignal): Promise<void> {
-  for (;;) {
-    const answer = await fetch(`${url}/metrics`, { signal });
-    if (/^dragonfly_dfdaemon_active_tasks 0$/m.test(await answer.text())) return;
-    await sleep(100, undefined, { signal });
-  }
+/** Whether a node fetches nothing at the moment. */
+async function isIdle({ url }: RunningDfdaemon): Promise<boolean> {
+  const answer = await fetch(`${url}/metrics`);
+  return /^dragonfly_dfdaemon_active_tasks 0$/m.test(await answer.text());
 }
