@@ -28,6 +28,8 @@ const WAIT_MS = { first: 50, most: 800 };
 const STALL_MS = 15_000;
 /** Failed pieces in a row after which p2p is given up. */
 const MAX_FAILURES = 10;
+/** Pulls without an answer in a row, where the supernode's host does not refuse, after which it counts as lost. */
+const MAX_SILENCES = 2;
 
 const log = getLogger("dfclient");
 
@@ -44,6 +46,7 @@ export class V1Session {
   #wake: () => void = () => {};
   #fatal: Error | undefined;
   #failures = 0;
+  #silences = 0;
   #progressMs = Date.now();
   #registrations = 1;
   /** All pieces: who gave them is said by the spans of those who did. */
@@ -123,10 +126,24 @@ export class V1Session {
     }
     const { taskId, cid, supernode } = this.#member;
     try {
-      return await supernode.pull(taskId, cid, this.#status, this.#last, this.#options.signal);
+      const answer = await supernode.pull(
+        taskId,
+        cid,
+        this.#status,
+        this.#last,
+        this.#options.signal,
+      );
+      this.#silences = 0;
+      return answer;
     } catch (error) {
       if (!(error instanceof SupernodeLostError)) throw error;
       log.warn("{error}", { error: error.message });
+      this.#silences += 1;
+      // A busy supernode must not send all its clients to the source. What this pull told it has perhaps not heard.
+      if (!error.refused && this.#silences < MAX_SILENCES) {
+        if (outcome) this.#outcomes.unshift(outcome);
+        return { kind: "wait" };
+      }
       this.#options.supernodes.lost(supernode, performance.now());
       if (await this.#registerAgain()) return { kind: "wait" };
       return { kind: "ended", code: Code.unknownError, message: error.message };

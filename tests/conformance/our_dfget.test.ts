@@ -111,6 +111,21 @@ it.each<Pattern>(["local", "source"])(
   },
 );
 
+it("a pull without a usable answer is sent again, and the download stays with its supernode", async () => {
+  const transcript = readTranscript("local-cold-three");
+  const call = readCall(transcript);
+  const content = sourceFile(call.url)!;
+  const supernode = await RecordedSupernode.start(transcript, content, origin.address);
+  supernode.failsOnce = true;
+  const { finished, output } = await dfget("fails-once", call, supernode);
+  supernode.close();
+  expect(supernode.failsOnce).toBe(false);
+  expect(finished.stdout.toString()).toMatch(/download SUCCESS .* reason:0/);
+  expect((await readFile(output)).equals(content)).toBe(true);
+  const registrations = supernode.requests.filter(({ path }) => path === "/peer/registry");
+  expect(registrations).toHaveLength(1);
+});
+
 it("meets every difference on the list", () => {
   expect(ledger.unmet()).toEqual([]);
 });

@@ -37,9 +37,14 @@ export class PullScript {
   #waits: number;
   #last: PullBody | undefined;
   readonly #goesOn: boolean;
+  /** Of the whole content, as the end of a download says it. */
+  readonly #md5: string;
 
   constructor(transcript: Transcript, options: ScriptOptions) {
     this.#options = options;
+    // Of 300 MB it is a second's work and more: a client that waits for an answer does not wait for it.
+    const { content, layout } = options;
+    this.#md5 = layout.framed ? createHash("md5").update(content).digest("hex") : "";
     this.#goesOn = !wasKilled(transcript);
     const { steps, waits } = readSteps(transcript, options.peerPort);
     this.#steps = steps;
@@ -89,12 +94,8 @@ export class PullScript {
     const size = layout.framed ? layout.pieceSize - 5 : layout.pieceSize;
     const count = Math.ceil(content.length / size);
     if (this.#reported.size === count) {
-      const md5 = createHash("md5").update(content).digest("hex");
-      const fileLength = content.length + 5 * count;
-      return {
-        code: Code.finished,
-        data: layout.framed ? { md5, fileLength } : { md5: "", fileLength: 0 },
-      };
+      const fileLength = layout.framed ? content.length + 5 * count : 0;
+      return { code: Code.finished, data: { md5: this.#md5, fileLength } };
     }
     const room = AT_ONCE - (this.handed.size - this.#reported.size);
     const first = this.handed.size;

@@ -20,6 +20,8 @@ export class RecordedSupernode {
   readonly peersAddress = freshAddress();
   readonly requests: SentRequest[] = [];
   readonly script: PullScript;
+  /** The next pull gets an answer that makes no sense, as of a load balancer that has lost its server. */
+  failsOnce = false;
   readonly #transcript: Transcript;
   readonly #content: Buffer;
   readonly #servers: Server[] = [];
@@ -74,6 +76,10 @@ export class RecordedSupernode {
         return json(response_json, status);
       }
       case "/peer/task": {
+        if (this.failsOnce) {
+          this.failsOnce = false;
+          return { status: 503, body: "no server available\n" };
+        }
         const { answer, piece } = this.script.pull(parameters(request.path));
         request.piece = piece;
         return json(answer);
