@@ -15,6 +15,7 @@ import { showTime } from "../amounts.ts";
 import { plainHost } from "../setup/plan.ts";
 import type { Check, Finding } from "./check.ts";
 import { engineAuthorities } from "./engine_trust.ts";
+import { isInstalled } from "./installed.ts";
 import { couldNotSee } from "./run_checks.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -45,8 +46,7 @@ export const certificates: Check = {
       const looked = { names: hosts, any: false, trusted };
       const finding = await look("hijack_https.cert", hijack.cert, hijack.key, looked);
       // Only who uses dfdaemon as a proxy sees it: those who use a mirror do not.
-      const matters =
-        !isTrustAlone(finding) || (await node.host.list("/usr/bin")).includes("dockerd");
+      const matters = !isTrustAlone(finding) || (await isInstalled(node.host, "dockerd"));
       findings.push(matters ? finding : { ...finding, state: "warn" });
     }
     if (findings.length > 0) return findings;

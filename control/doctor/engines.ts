@@ -1,13 +1,14 @@
 import { withConfigPath } from "../setup/containerd.ts";
 import { type Engine, type Host, registriesOf } from "../setup/plan.ts";
 import type { Check, Finding, NodeUnderTest } from "./check.ts";
+import { isInstalled } from "./installed.ts";
 
 /** What says that an engine is on this host. */
-const SIGNS: readonly (readonly [Engine, directory: string, file: string])[] = [
-  ["docker", "/usr/bin", "dockerd"],
-  ["containerd", "/usr/bin", "containerd"],
-  ["crio", "/usr/bin", "crio"],
-  ["podman", "/usr/bin", "podman"],
+const SIGNS: readonly (readonly [Engine, program: string])[] = [
+  ["docker", "dockerd"],
+  ["containerd", "containerd"],
+  ["crio", "crio"],
+  ["podman", "podman"],
 ];
 
 /** Whether the container engines on this host pull through dfdaemon. */
@@ -17,8 +18,8 @@ export const engines: Check = {
   async run(node) {
     const findings: Finding[] = [];
     const here: Engine[] = [];
-    for (const [engine, directory, file] of SIGNS)
-      if ((await node.host.list(directory)).includes(file)) here.push(engine);
+    for (const [engine, program] of SIGNS)
+      if (await isInstalled(node.host, program)) here.push(engine);
     // containerd is docker's own where docker is, and need not be set up.
     const asked = here.includes("docker") ? here.filter((one) => one !== "containerd") : here;
     for (const engine of asked) findings.push(await look(engine, node));

@@ -35,13 +35,9 @@ export async function planDocker(node: NodeSetup, host: Host): Promise<SetupPlan
       ["systemctl", "daemon-reload"],
       ["systemctl", "restart", "docker"],
     ],
-    notes: [
-      ...(node.dfdaemon.startsWith("https:")
-        ? ["docker trusts dfdaemon's own certificate only where the host does (ca-certificates)"]
-        : [
-            "docker sends credentials through no proxy in the clear: for registries that want some, give dfdaemon certpem and keypem",
-          ]),
-    ],
+    notes: node.dfdaemon.startsWith("https:")
+      ? ["docker trusts dfdaemon's own certificate only where the host does (ca-certificates)"]
+      : [],
   };
 }
 

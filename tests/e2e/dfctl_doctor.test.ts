@@ -54,8 +54,9 @@ describeWithPrograms(
       // A host on which docker and podman are installed, and set up.
       root = await scratch.directory("root");
       await scratch.directory("root", "usr", "bin");
-      for (const program of ["dockerd", "podman"])
-        await writeFile(join(root, "usr/bin", program), "");
+      await scratch.directory("root", "usr", "sbin");
+      for (const program of ["sbin/dockerd", "bin/podman"])
+        await writeFile(join(root, "usr", program), "");
       const { cert } = parse(await readFile(config, "utf8")).hijack_https as { cert: string };
       await mkdir(dirname(join(root, cert)), { recursive: true });
       await symlink(cert, join(root, cert));

@@ -10,6 +10,8 @@ const PACKAGES = {
   containerd: "containerd",
   ctr: "containerd",
   podman: "podman",
+  docker: "docker.io",
+  dockerd: "docker.io",
   ip: "iproute2",
   nft: "nftables",
   unshare: "util-linux",
