@@ -213,7 +213,8 @@ export class TaskFile {
   /**
    * Whether nobody has changed the file on disk since {@link seal}: a program that writes to it, or to the output
    * of dfget that is the same file. What a failing disk changes only {@link isIntact} can tell, or who sets back
-   * the time of change.
+   * the time of change. On Deno (2.9.6), which tells `ctime` in whole seconds, a change within the second of the
+   * seal that sets back `mtime` is of that kind, too.
    */
   async isUntouched(): Promise<boolean> {
     const seal = this.#seal;

@@ -7,6 +7,7 @@ import { Authority } from "../support/authority.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import type { Dfdaemon } from "../support/dfdaemon.ts";
 import { createImage, type Image, MB } from "../support/image.ts";
+import { until } from "../support/process.ts";
 import { describeWithPrograms } from "../support/programs.ts";
 import { Registry } from "../support/registry.ts";
 import { Scratch } from "../support/scratch.ts";
@@ -16,7 +17,13 @@ import { expectImage, startSkopeoPull } from "../support/skopeo.ts";
 const DAMAGES: Record<string, (path: string) => Promise<void>> = {
   "has a byte flipped": flip,
   rots: async (path) => {
-    const { atime, mtime } = await stat(path);
+    const { atime, mtime, ctimeMs } = await stat(path);
+    // Deno tells a file's time of change in whole seconds: what changes in the same one does not show.
+    if (process.env.DRAGONFLY_RUNTIME === "deno")
+      await until(
+        "the next second",
+        () => Math.floor(Date.now() / 1000) > Math.floor(ctimeMs / 1000),
+      );
     await flip(path);
     await utimes(path, atime, mtime);
   },
@@ -105,9 +112,11 @@ describeWithPrograms(
       expect(await damageAll(one, image, damage)).toBe(1);
       await pull(one, image, repository);
       // Another node takes the layer from the first one, or from the registry. A file that is only gone from its
-      // directory is still there for who has it open.
+      // directory is still there for who has it open; one that rots is found out in the middle of the pull (on Deno,
+      // where the time set back is the same to the last digit), which then goes on with the registry.
       const again = await damageAll(one, image, damage);
-      expect(again).toBeGreaterThanOrEqual(damage === "is deleted" ? 0 : 1);
+      const isPerhapsGone = damage === "is deleted" || damage === "rots";
+      expect(again).toBeGreaterThanOrEqual(isPerhapsGone ? 0 : 1);
       await pull(two, image, repository);
       const said = [one, two, cluster.supernode].map(({ process }) => process.output).join("\n");
       expect(said).not.toMatch(/sends wrong blocks|hands out wrong blocks|not what its seal says/);
