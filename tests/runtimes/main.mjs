@@ -1,12 +1,17 @@
 // `npm run test:runtimes`: has all end-to-end tests and 25 seeds of chaos run with our programs on the oldest Node,
-// the newest, and Deno; `-- --core` takes the part of it that `.ci/run` has time for, on the oldest Node and Deno;
-// `-- --only deno` (or `oldest`, `newest`) one runtime; `--report FILE` says how many passed, as JSON. The runtimes are
-// npm packages.
+// the newest, and Deno. The runtimes are npm packages. `.ci/run` has time for a part of it:
+//   --core            the heart of it, on the oldest Node and Deno
+//   --part K/N        of the other files every Nth, from the Kth on, one after the other on all three
+//   --only NAME       one runtime: oldest, newest or deno
+//   --seconds N       within so many seconds; what there is no time for is left out, and counts as skipped
+//   --durations FILE  vitest's report of a run on this machine: how long each file takes
+//   --report FILE     says how many tests passed, as JSON
+//   --list            says which files, and no more
 import { spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
 const HERE = import.meta.dirname;
@@ -16,70 +21,123 @@ const CORE = ["one_node", "reload", "supernode_restart", "wikimedia"];
 const SEEDS = 25;
 /** On Deno only, for `npm test` has 25 of them run on a Node near the oldest. */
 const CORE_SEEDS = { oldest: 0, deno: 2 };
+/** Seconds without which the core is not begun on a runtime: it takes a minute where nothing else runs. */
+const CORE_SECONDS = 120;
 /** Machines that run tests are busy: limits of time are so many times longer. */
 const PATIENCE = 6;
+/** Seconds a file is taken to need where no report says. */
+const USUAL_SECONDS = 60;
 const node = (name) => join(HERE, "node_modules", name, "bin/node");
+/** What differs most from the Node of `npm test` comes first: time may not be enough for all. */
+const RUNTIMES = {
+  deno: { command: join(ROOT, "node_modules/.bin/deno"), env: { DRAGONFLY_RUNTIME: "deno" } },
+  oldest: { command: node("node-oldest"), env: { DRAGONFLY_NODE: node("node-oldest") } },
+  newest: { command: node("node-newest"), env: { DRAGONFLY_NODE: node("node-newest") } },
+};
 
 const { values } = parseArgs({
   options: {
     core: { type: "boolean", default: false },
+    part: { type: "string" },
     only: { type: "string" },
+    seconds: { type: "string", default: "Infinity" },
+    durations: { type: "string" },
     report: { type: "string" },
+    list: { type: "boolean", default: false },
   },
 });
-const { core, only, report: reportFile } = values;
-const files = core ? CORE.map((name) => `tests/e2e/${name}.test.ts`) : ["tests/e2e"];
-const runtimes = [
-  {
-    name: "oldest",
-    command: node("node-oldest"),
-    env: { DRAGONFLY_NODE: node("node-oldest") },
-  },
-  {
-    name: "newest",
-    command: node("node-newest"),
-    env: { DRAGONFLY_NODE: node("node-newest") },
-  },
-  {
-    name: "deno",
-    command: join(ROOT, "node_modules/.bin/deno"),
-    env: { DRAGONFLY_RUNTIME: "deno" },
-  },
-].filter(({ name }) => (only ? name === only : !core || name !== "newest"));
-if (runtimes.length === 0) {
-  console.error(`--only: "${only}": expected oldest, newest or deno`);
-  process.exit(1);
+const { core, part, only } = values;
+const names = Object.keys(RUNTIMES).filter((name) => !only || name === only);
+if (names.length === 0) refuse(`--only: "${only}": expected oldest, newest or deno`);
+const share = part ? shareOf(part) : [];
+if (values.list) {
+  console.log([...(core ? CORE : []), ...share].join("\n"));
+  process.exit();
 }
 
+/** What has been run and left out, a line each. */
+const lines = [];
+const total = { passed: 0, failed: 0, skipped: 0 };
+const folder = await mkdtemp(join(tmpdir(), "dragonfly-runtimes-"));
 must("npm", ["ci", "--no-audit", "--no-fund", "--prefix", HERE]);
 must(process.execPath, ["bench/build.mjs"]);
-const folder = await mkdtemp(join(tmpdir(), "dragonfly-runtimes-"));
-const rows = [];
-const total = { passed: 0, failed: 0, skipped: 0 };
-for (const [index, { name, command, env }] of runtimes.entries()) {
-  const seeds = core ? CORE_SEEDS[name] : SEEDS;
-  const [version] = spawnSync(command, ["--version"], { encoding: "utf8" }).stdout.split(/\n| \(/);
-  console.log(`\n${version}`);
-  const report = join(folder, `${index}.json`);
-  run(process.execPath, ["node_modules/.bin/vitest", "run", ...files], {
-    ...env,
-    DRAGONFLY_TEST_REPORT: report,
-  });
-  const schedules = ["--seeds", String(seeds), "--patience", String(PATIENCE)];
-  const chaos =
-    seeds === 0 || run(process.execPath, ["tests/chaos/main.mjs", ...schedules], env) === 0;
-  const { passed, failed, skipped } = countsOf(report);
-  // All the chaos is one test, as it is in `npm test`.
-  total.passed += passed + (chaos && seeds > 0 ? 1 : 0);
-  total.failed += failed + (chaos ? 0 : 1);
-  total.skipped += skipped;
-  const seen = seeds > 0 ? `; ${seeds} seeds of chaos ${chaos ? "without fault" : "failed"}` : "";
-  rows.push(`${version}: ${passed} passed, ${failed} failed, ${skipped} skipped${seen}`);
+if (core) {
+  for (const name of names.filter((one) => one in CORE_SEEDS)) {
+    if (!hasTimeFor("the core", name, CORE_SECONDS)) continue;
+    test(name, CORE);
+    chaos(name, CORE_SEEDS[name]);
+  }
+}
+const durations = values.durations ? durationsIn(values.durations) : new Map();
+for (const file of share) {
+  // Alone it takes less than among all the others, as it was measured.
+  const seconds = 2 * (durations.get(file) ?? USUAL_SECONDS);
+  for (const name of names) if (hasTimeFor(file, name, seconds)) test(name, [file]);
+}
+if (!core && !part) {
+  for (const name of names) {
+    test(name, []);
+    chaos(name, SEEDS);
+  }
 }
 await rm(folder, { recursive: true });
-console.log(`\n${rows.join("\n")}`);
-if (reportFile) writeFileSync(reportFile, JSON.stringify(total));
+console.log(`\n${lines.join("\n")}`);
+if (values.report) writeFileSync(values.report, JSON.stringify(total));
 process.exit(total.failed > 0 ? 1 : 0);
+
+/** The files of `tests/e2e` that are in a part of them; no part has the core. */
+function shareOf(text) {
+  const [, k, n] = /^(\d+)\/(\d+)$/.exec(text)?.map(Number) ?? [];
+  if (!(k >= 1 && k <= n)) refuse(`--part: "${text}": expected K/N, as 2/8`);
+  return readdirSync(join(ROOT, "tests/e2e"))
+    .map((file) => basename(file, ".test.ts"))
+    .filter((file) => !CORE.includes(file))
+    .sort()
+    .filter((_, index) => index % n === k - 1);
+}
+
+/** Whether so many seconds are left; if not, says what is left out. */
+function hasTimeFor(what, name, seconds) {
+  const left = Math.floor(Number(values.seconds) - process.uptime());
+  if (left >= seconds) return true;
+  total.skipped += 1;
+  note(`left out: ${what} on ${name}: it may take ${Math.ceil(seconds)} s, and ${left} s are left`);
+  return false;
+}
+
+/** Has files of `tests/e2e` run on a runtime; none named: all of them. */
+function test(name, files) {
+  const version = versionOf(name);
+  console.log(`\n${version}: ${files.join(", ")}`);
+  const report = join(folder, `${lines.length}.json`);
+  const paths = files.map((file) => `tests/e2e/${file}.test.ts`);
+  run(
+    process.execPath,
+    ["node_modules/.bin/vitest", "run", ...(paths.length > 0 ? paths : ["tests/e2e"])],
+    { ...RUNTIMES[name].env, DRAGONFLY_TEST_REPORT: report },
+  );
+  const { passed, failed, skipped } = countsOf(report);
+  total.passed += passed;
+  total.failed += failed;
+  total.skipped += skipped;
+  const what = files.length > 0 ? files.join(", ") : "all";
+  note(`${version}: ${what}: ${passed} passed, ${failed} failed, ${skipped} skipped`);
+}
+
+/** All the chaos is one test, as it is in `npm test`. */
+function chaos(name, seeds) {
+  if (seeds === 0) return;
+  const schedules = ["--seeds", String(seeds), "--patience", String(PATIENCE)];
+  const args = ["tests/chaos/main.mjs", ...schedules];
+  const isFine = run(process.execPath, args, RUNTIMES[name].env) === 0;
+  total[isFine ? "passed" : "failed"] += 1;
+  note(`${versionOf(name)}: ${seeds} seeds of chaos: ${isFine ? "without fault" : "failed"}`);
+}
+
+function versionOf(name) {
+  const { stdout } = spawnSync(RUNTIMES[name].command, ["--version"], { encoding: "utf8" });
+  return name === "deno" ? stdout.split(/\n| \(/)[0] : `node ${stdout.trim()}`;
+}
 
 /** A report that is not there counts as a failure. */
 function countsOf(report) {
@@ -96,6 +154,27 @@ function countsOf(report) {
   } catch {
     return { passed: 0, failed: 1, skipped: 0 };
   }
+}
+
+/** Seconds by the name of a file; none where type check, lint or build failed and no test has run. */
+function durationsIn(report) {
+  const text = readFileSync(report, "utf8");
+  const { testResults = [] } = text ? JSON.parse(text) : {};
+  return new Map(
+    testResults
+      .filter((file) => file.name.includes("tests/e2e/"))
+      .map((file) => [basename(file.name, ".test.ts"), (file.endTime - file.startTime) / 1000]),
+  );
+}
+
+function note(line) {
+  lines.push(line);
+  console.log(line);
+}
+
+function refuse(line) {
+  console.error(line);
+  process.exit(1);
 }
 
 function run(command, args, env = {}) {
