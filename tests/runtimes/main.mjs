@@ -101,7 +101,9 @@ function hasTimeFor(what, name, seconds) {
   const left = Math.floor(Number(values.seconds) - process.uptime());
   if (left >= seconds) return true;
   total.skipped += 1;
-  note(`left out: ${what} on ${name}: it may take ${Math.ceil(seconds)} s, and ${left} s are left`);
+  lines.push(
+    `left out: ${what} on ${name}: it may take ${Math.ceil(seconds)} s, and ${left} s are left`,
+  );
   return false;
 }
 
@@ -121,7 +123,7 @@ function test(name, files) {
   total.failed += failed;
   total.skipped += skipped;
   const what = files.length > 0 ? files.join(", ") : "all";
-  note(`${version}: ${what}: ${passed} passed, ${failed} failed, ${skipped} skipped`);
+  lines.push(`${version}: ${what}: ${passed} passed, ${failed} failed, ${skipped} skipped`);
 }
 
 /** All the chaos is one test, as it is in `npm test`. */
@@ -131,7 +133,7 @@ function chaos(name, seeds) {
   const args = ["tests/chaos/main.mjs", ...schedules];
   const isFine = run(process.execPath, args, RUNTIMES[name].env) === 0;
   total[isFine ? "passed" : "failed"] += 1;
-  note(`${versionOf(name)}: ${seeds} seeds of chaos: ${isFine ? "without fault" : "failed"}`);
+  lines.push(`${versionOf(name)}: ${seeds} seeds of chaos: ${isFine ? "without fault" : "failed"}`);
 }
 
 function versionOf(name) {
@@ -165,11 +167,6 @@ function durationsIn(report) {
       .filter((file) => file.name.includes("tests/e2e/"))
       .map((file) => [basename(file.name, ".test.ts"), (file.endTime - file.startTime) / 1000]),
   );
-}
-
-function note(line) {
-  lines.push(line);
-  console.log(line);
 }
 
 function refuse(line) {
