@@ -135,9 +135,16 @@ export class SupernodeApi {
       const reason = signal.aborted
         ? `no answer within ${ANSWER_MS / 1000} s`
         : (error as Error).message;
-      throw new ControlError(`supernode ${this.name}: ${reason}`);
+      throw new ControlError(`supernode ${this.name}: ${reason}${adviceOn(reason)}`);
     }
   }
+}
+
+/** What to do where nobody is found at an address. */
+function adviceOn(reason: string): string {
+  return /ECONNREFUSED|ENOTFOUND|EAI_AGAIN/.test(reason)
+    ? ". Does it run there? Others can be named by --supernode, or by `nodes` in dfget.yml"
+    : "";
 }
 
 function posted(body: object): HttpRequestInit {

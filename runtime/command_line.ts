@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { ConfigError } from "./config_error.ts";
 import { readGoFlags } from "./go_flags.ts";
 import { ListenError } from "./listen_error.ts";
+import { bearLostOutput } from "./lost_output.ts";
 import { VERSION } from "./version.ts";
 
 /** Wrong use of a command line; the message says which flag and what it takes. */
@@ -69,7 +70,8 @@ export function versionLine(program: string, runtime: string): string {
 
 /**
  * Runs a program's main function and turns what it throws into one clear line and an exit code:
- * a user's mistake gives 1; anything unforeseen 2, with its message and no stack trace.
+ * a user's mistake gives 1; anything unforeseen 2, with its message and no stack trace. Output that nobody takes
+ * does not end it.
  */
 export async function runMain(
   program: string,
@@ -78,9 +80,10 @@ export async function runMain(
   // Off the bundle's own frame: for an error made below it, as for `--version`, Deno would read the whole bundle once
   // more, 30 ms, to know the place.
   await undefined;
+  bearLostOutput(program);
   try {
     const code = await main();
-    if (code !== undefined) process.exitCode = code;
+    if (code) process.exitCode = code;
   } catch (error) {
     process.stderr.write(`${program}: ${(error as Error).message}\n`);
     if (error instanceof UsageError) process.stderr.write(`Try '${program} --help'.\n`);

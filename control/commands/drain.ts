@@ -4,6 +4,7 @@ import { parseDuration } from "../../protocol/duration.ts";
 import { UsageError } from "../../runtime/command_line.ts";
 import { ControlError } from "../control_error.ts";
 import { findSupernodes, type TargetFlags } from "../find_supernodes.ts";
+import { whenInterrupted } from "../interrupt.ts";
 import { type OutputFlags, say, sayJson } from "../output.ts";
 import type { SupernodeApi } from "../supernode_api.ts";
 import { stateOf } from "./status.ts";
@@ -44,17 +45,21 @@ async function untilDrained(
 ): Promise<StatusView> {
   const endMs = performance.now() + timeoutMs;
   let status = begun;
-  while (stateOf(status) !== "drained") {
-    if (!status.draining)
-      throw new ControlError(`${supernode.name} takes work again: somebody has undone it`);
-    if (performance.now() > endMs)
-      throw new ControlError(
-        `${supernode.name} is not drained yet${leftOf(status)}; it goes on draining`,
-      );
-    await sleep(Math.min(LOOK_MS, Math.max(1, endMs - performance.now())));
-    status = await supernode.status();
+  const goesOn = () =>
+    `${supernode.name} is not drained yet${leftOf(status)}; it goes on draining, until \`dfctl drain --undo\``;
+  const waited = whenInterrupted(goesOn);
+  try {
+    while (stateOf(status) !== "drained") {
+      if (!status.draining)
+        throw new ControlError(`${supernode.name} takes work again: somebody has undone it`);
+      if (performance.now() > endMs) throw new ControlError(goesOn());
+      await sleep(Math.min(LOOK_MS, Math.max(1, endMs - performance.now())));
+      status = await supernode.status();
+    }
+    return status;
+  } finally {
+    waited();
   }
-  return status;
 }
 
 function leftOf({ draining, active }: StatusView): string {

@@ -9,7 +9,8 @@ import { authorizationFor } from "../auth_file.ts";
 import { ControlError } from "../control_error.ts";
 import { findSupernodes, type TargetFlags } from "../find_supernodes.ts";
 import { manifestUrl, parseImage } from "../image_reference.ts";
-import { type OutputFlags, say, sayJson } from "../output.ts";
+import { whenInterrupted } from "../interrupt.ts";
+import { askAll, type OutputFlags, say, sayJson } from "../output.ts";
 import type { PreheatOrder, SupernodeApi } from "../supernode_api.ts";
 
 export interface PreheatFlags extends TargetFlags, OutputFlags {
@@ -25,9 +26,9 @@ const LOOK_MS = 300;
 export async function preheat(what: string, flags: PreheatFlags): Promise<void> {
   const order = await orderOf(what, flags);
   const supernodes = await findSupernodes(flags);
-  const jobs = await Promise.all(
-    supernodes.map(async (supernode) => ({ supernode, id: await supernode.startPreheat(order) })),
-  );
+  const begun = await askAll(supernodes, (supernode) => supernode.startPreheat(order));
+  const jobs = begun.map(({ supernode, value }) => ({ supernode, id: value }));
+  if (jobs.length < supernodes.length) process.exitCode = 2;
   if (!flags.wait) {
     if (flags.json) sayJson(jobs.map(({ supernode, id }) => ({ supernode: supernode.name, id })));
     else for (const { supernode, id } of jobs) say(`${supernode.name}: preheat ${id} has begun`);
@@ -75,6 +76,10 @@ async function waitFor(
         barsize: 30,
       })
     : undefined;
+  const waited = whenInterrupted(() => {
+    bar?.stop();
+    return "the supernodes go on with it: `dfctl status` counts preheats, `dfctl tasks` shows the files";
+  });
   bar?.start(1000, 0, { files: "?", bytes: "" });
   try {
     for (;;) {
@@ -93,6 +98,7 @@ async function waitFor(
       await sleep(LOOK_MS);
     }
   } finally {
+    waited();
     bar?.stop();
   }
 }

@@ -85,7 +85,8 @@ async function agree(question: string, { yes }: SetupFlags): Promise<void> {
   if (!process.stdin.isTTY)
     throw new ControlError("nothing was changed: there is nobody to ask here; --yes agrees");
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await terminal.question(`${question} [y/N] `);
+  // Ctrl-C and ctrl-D mean no.
+  const answer = await terminal.question(`${question} [y/N] `).catch(() => "");
   terminal.close();
   if (!/^y(es)?$/i.test(answer.trim())) throw new ControlError("nothing was changed");
 }

@@ -60,8 +60,6 @@ export async function runServer(flags: ServerFlags): Promise<void> {
     onIdle: () => end(`nobody asked for ${aliveMs} ms`),
   });
   process.stdout.write(`dfget server is listening on ${ip}, port:${server.port}\n`);
-  // The dfget that started us reads that line and goes away.
-  process.stdout.on("error", () => {});
   // The expiry timer alone does not keep a process alive.
   const keepAlive = setInterval(() => {}, 60_000);
   const reason = await ended;

@@ -1,10 +1,14 @@
+import { readFile } from "node:fs/promises";
+import http from "node:http";
+import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { HttpClient } from "../../runtime/http_client.ts";
+import { freshAddress } from "../support/addresses.ts";
 import { Authority } from "../support/authority.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import { createImage, type Image, MB } from "../support/image.ts";
 import { ourProgram } from "../support/our_programs.ts";
-import { type Finished, run } from "../support/process.ts";
+import { type Finished, RunningProgram, run } from "../support/process.ts";
 import { describeWithPrograms } from "../support/programs.ts";
 import { Registry } from "../support/registry.ts";
 import { Scratch } from "../support/scratch.ts";
@@ -82,7 +86,51 @@ describeWithPrograms("dfctl, asked", { programs: ["docker-registry", "skopeo"] }
     const alone = await dfctl("--supernode", `${cluster.supernode.address}:1`, "status");
     expect(alone).toMatchObject({
       code: 2,
-      stderr: expect.stringMatching(/^dfctl: .*ECONNREFUSED/),
+      stderr: expect.stringMatching(/^dfctl: .*ECONNREFUSED .*--supernode/),
+    });
+    const begun = await dfctl("--supernode", both, "preheat", `${registry.host}/no/such`);
+    expect(begun).toMatchObject({ code: 2, stderr: expect.stringContaining("ECONNREFUSED") });
+    expect(begun.stdout.toString()).toMatch(/: preheat \S+ has begun\n$/);
+  });
+
+  it("waits no longer than somebody wants: ctrl-C leaves the terminal as it was, and the work to the supernode", async () => {
+    const slow = http.createServer((request, response) => {
+      const head = { "content-length": 100 * MB, "accept-ranges": "bytes" };
+      response.writeHead(200, head);
+      // Its first byte, and no other.
+      request.method === "HEAD" ? response.end() : response.write("a");
+    });
+    scratch.defer(() => slow.close());
+    scratch.defer(() => slow.closeAllConnections());
+    const address = freshAddress();
+    await new Promise<void>((resolve) => slow.listen(0, address, resolve));
+    const url = `http://${address}:${(slow.address() as AddressInfo).port}/slow`;
+    const seeding = await startSupernode(scratch, { cdnPattern: "local" });
+    const command = [...ourProgram("dfctl"), "--supernode", seeding.node];
+    // On a terminal of its own, where a bar is shown.
+    const shell = `exec script --quiet --return --command '${[...command, "preheat", url, "--wait"].join(" ")}' /dev/null`;
+    const waiting = RunningProgram.start(scratch, ["sh", "-c", shell]);
+    await waiting.until("the bar is there", () => waiting.stdout.includes("0/1 files"));
+    const [child] = await childrenOf(waiting.pid);
+    // A terminal sends it to all who are in its foreground.
+    process.kill(-child!, "SIGINT");
+    const ended = await waiting.finished();
+    expect(ended).toMatchObject({ code: 130 });
+    const said = ended.stdout.toString();
+    expect(said).toMatch(/dfctl: the supernodes go on with it: `dfctl status` counts preheats/);
+    // The cursor is seen again, and long lines go on in the next.
+    expect(said.lastIndexOf("\x1b[?25h")).toBeGreaterThan(said.lastIndexOf("\x1b[?25l"));
+    expect(said.lastIndexOf("\x1b[?7h")).toBeGreaterThan(said.lastIndexOf("\x1b[?7l"));
+
+    const draining = RunningProgram.start(scratch, [...command, "drain", "--wait"]);
+    await draining.until("it has asked", async () => {
+      const [status] = JSON.parse(await shown("--supernode", seeding.node, "status", "--json"));
+      return status.draining;
+    });
+    draining.signal("SIGINT");
+    expect(await draining.finished()).toMatchObject({
+      code: 130,
+      stderr: expect.stringMatching(/is not drained yet, at work: .*dfctl drain --undo/),
     });
   });
 
@@ -120,5 +168,15 @@ describeWithPrograms("dfctl, asked", { programs: ["docker-registry", "skopeo"] }
     expect((await client.text(url)).status).toBe(200);
     expect(await shown("tasks")).not.toContain(digest);
     expect(await shown("drain", "--undo")).toBe(`${cluster.supernode.node}: ready\n`);
+    const [{ id }] = JSON.parse(await shown("tasks", "--json"));
+    const both = `${cluster.supernode.node},${cluster.supernode.address}:1`;
+    const half = await dfctl("--supernode", both, "rm", id);
+    expect(half).toMatchObject({ code: 2, stderr: expect.stringContaining("ECONNREFUSED") });
+    expect(half.stdout.toString()).toContain("forgot the task");
   });
 });
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const listed = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
+  return listed.trim().split(" ").map(Number);
+}
