@@ -1,7 +1,8 @@
-import { HttpClient, type TlsTrust } from "../runtime/http_client.ts";
+import { HttpClient } from "../runtime/http_client.ts";
 import { openLinks } from "../runtime/links/links.ts";
 import type { TlsSettings } from "../runtime/links/settings.ts";
 import { getLogger } from "../runtime/logger.ts";
+import type { TlsTrust } from "../runtime/tls_trust.ts";
 import { parseSamples, type Sample, type Selector, sumOf } from "./metric_samples.ts";
 import { type Figure, type Finding, judge, type Thresholds } from "./report.ts";
 

@@ -1,8 +1,8 @@
 import type { Digest } from "../protocol/digest.ts";
 import type { ByteRange } from "../protocol/piece_range.ts";
-import type { TlsTrust } from "../runtime/http_client.ts";
 import type { Links } from "../runtime/links/links.ts";
 import type { LinkSettings } from "../runtime/links/settings.ts";
+import type { TlsTrust } from "../runtime/tls_trust.ts";
 import type { Span } from "../runtime/tracing/tracing.ts";
 
 /** Where bytes came from. */

@@ -1,5 +1,7 @@
-import type { HttpClient, HttpResponse, TlsTrust } from "../runtime/http_client.ts";
+import type { HttpClient } from "../runtime/http_client.ts";
 import { parseContentRange } from "../runtime/http_range.ts";
+import type { HttpHead, HttpQuestion } from "../runtime/plain_http/http_reader.ts";
+import type { TlsTrust } from "../runtime/tls_trust.ts";
 import { endToEndHeaders, type HeaderMap } from "./headers.ts";
 import type { FallbackReason } from "./metrics.ts";
 
@@ -33,56 +35,52 @@ export async function askSource(
   request: SourceRequest,
 ): Promise<SourceFile | FallbackReason> {
   try {
-    const head = await ask(client, request, "HEAD");
-    if (head.status === 200) return describe(head, Number(head.headers["content-length"] ?? -1));
+    const head = await client.reader.head(request.url, questionOf(request));
+    if (head.status === 200) return describe(head, head.length);
     if (!mayRefuseOnlyHead(head, request.url)) return "source_refused";
-    const probe = await ask(client, request, "GET", { Range: "bytes=0-0" });
-    if (probe.status === 200) return describe(probe, Number(probe.headers["content-length"] ?? -1));
+    const probe = await firstByte(client, request);
+    if (probe.status === 200) return describe(probe, probe.length);
     if (probe.status !== 206) return "source_refused";
-    return describe(probe, parseContentRange(probe.headers["content-range"])?.total ?? -1);
+    return describe(probe, parseContentRange(probe.headers.get("content-range"))?.total ?? -1);
   } catch {
     return "source_unreachable";
   }
 }
 
-async function ask(
-  client: HttpClient,
-  request: SourceRequest,
-  method: "HEAD" | "GET",
-  extra: Record<string, string> = {},
-): Promise<HttpResponse> {
-  const response = await client.request(request.url, {
-    method,
-    headers: { ...request.headers, ...extra },
-    signal: request.signal,
-    tls: request.trust,
-    maxRedirects: MAX_REDIRECTS,
+function questionOf({ headers, trust, signal }: SourceRequest): HttpQuestion {
+  return { headers, tls: trust, signal, maxRedirects: MAX_REDIRECTS };
+}
+
+/** The head of the answer to a GET of the first byte; a body that runs on is cut. */
+async function firstByte(client: HttpClient, request: SourceRequest): Promise<HttpHead> {
+  const question = questionOf(request);
+  const headers = { ...question.headers, range: "bytes=0-0" };
+  let head: HttpHead | undefined;
+  const onHead = (came: HttpHead) => {
+    head = came;
+    if (came.status !== 206) throw new Error("only its head is wanted");
+  };
+  const sink = { onHead, onBody: () => undefined };
+  await client.reader.read(request.url, { ...question, headers }, sink).catch((error: Error) => {
+    if (!head) throw error;
   });
-  // Only the head is wanted; a body that runs on is cut.
-  if (method === "HEAD" || response.status === 206) response.body.resume();
-  else response.body.destroy();
-  response.body.on("error", () => {});
-  return response;
+  return head!;
 }
 
 /** Signed URLs of object storages are often good for GET alone: 403 there says nothing of rights. */
-function mayRefuseOnlyHead(response: HttpResponse, url: string): boolean {
+function mayRefuseOnlyHead(response: HttpHead, url: string): boolean {
   if (response.status === 405 || response.status === 501) return true;
   return response.status === 403 && new URL(response.url).host !== new URL(url).host;
 }
 
-function describe(response: HttpResponse, length: number): SourceFile | FallbackReason {
+function describe(head: HttpHead, length: number): SourceFile | FallbackReason {
   // A packed answer has other bytes than the file.
-  if (response.headers["content-encoding"] || !Number.isSafeInteger(length) || length < 0)
+  if (head.headers.has("content-encoding") || !Number.isSafeInteger(length) || length < 0)
     return "no_length";
   if (length === 0) return "empty";
   return {
     length,
-    headers: endToEndHeaders(response.rawHeaders, [
-      "content-length",
-      "content-range",
-      "accept-ranges",
-    ]),
-    etag: response.headers.etag,
+    headers: endToEndHeaders(head.raw, ["content-length", "content-range", "accept-ranges"]),
+    etag: head.headers.get("etag"),
   };
 }

@@ -1,7 +1,7 @@
 import { CertificateError, checkKeyPair, type KeyPair, splitPem } from "../runtime/certificates.ts";
 import { ConfigError } from "../runtime/config_error.ts";
 import { readNamedFile } from "../runtime/config_file.ts";
-import type { TlsTrust } from "../runtime/http_client.ts";
+import type { TlsTrust } from "../runtime/tls_trust.ts";
 import type { ProxyConfig } from "./config.ts";
 import { compileGoRegexp } from "./go_regexp.ts";
 import type { Rules } from "./rules.ts";

@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
-import type { HttpClient, HttpResponse, TlsTrust } from "../runtime/http_client.ts";
+import type { HttpClient, HttpResponse } from "../runtime/http_client.ts";
 import { getLogger } from "../runtime/logger.ts";
+import type { TlsTrust } from "../runtime/tls_trust.ts";
 import { answerText, endToEndHeaders, hasBody } from "./headers.ts";
 import type { Failure } from "./metrics.ts";
 

@@ -1,6 +1,7 @@
 import { blobDigest } from "../protocol/digest.ts";
 import type { ByteRange } from "../protocol/piece_range.ts";
-import { type HttpClient, HttpError, type HttpResponse } from "../runtime/http_client.ts";
+import type { HttpClient, HttpResponse } from "../runtime/http_client.ts";
+import { HttpError } from "../runtime/http_error.ts";
 import { parseContentRange } from "../runtime/http_range.ts";
 import { redactUrl } from "../runtime/redact_url.ts";
 import type { SourceFile, SourceRequest } from "./ask_source.ts";

@@ -1,5 +1,5 @@
 import { blobDigest } from "../protocol/digest.ts";
-import type { TlsTrust } from "../runtime/http_client.ts";
+import type { TlsTrust } from "../runtime/tls_trust.ts";
 
 /** Whom to impersonate, and how to trust the real one (`hijack_https.hosts`). */
 export interface HijackRule {

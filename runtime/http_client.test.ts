@@ -6,7 +6,10 @@ import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { afterAll, describe, expect, it, onTestFinished } from "vitest";
-import { ForbiddenError, HttpClient, HttpError, readBody } from "./http_client.ts";
+import { HttpClient, type HttpClientOptions, readBody } from "./http_client.ts";
+import { HttpError } from "./http_error.ts";
+import type { HttpHead } from "./plain_http/http_reader.ts";
+import { ForbiddenError } from "./request_guard.ts";
 
 const servers: { close(): unknown }[] = [];
 afterAll(() => {
@@ -24,10 +27,67 @@ async function listen(
   return { url: `http://${host}:${port}`, port, server };
 }
 
-const client = new HttpClient({ connectTimeoutMs: 2000, idleTimeoutMs: 2000 });
-servers.push(client);
+function clientOf(options: HttpClientOptions): HttpClient {
+  const client = new HttpClient(options);
+  servers.push(client);
+  return client;
+}
 
-describe("HttpClient", () => {
+const client = clientOf({ connectTimeoutMs: 2000, idleTimeoutMs: 2000 });
+const impatient = clientOf({ idleTimeoutMs: 50 });
+
+interface Question {
+  method?: "GET" | "HEAD";
+  headers?: Record<string, string>;
+  maxRedirects?: number;
+  /** Milliseconds that the reader of the body takes before it reads on, once. */
+  pauseMs?: number;
+}
+
+/** Asks, and reads the whole answer. */
+type Ask = (
+  client: HttpClient,
+  url: string,
+  question?: Question,
+) => Promise<{ status: number; url: string; text: string }>;
+
+const byRequest: Ask = async (client, url, { pauseMs = 0, ...init } = {}) => {
+  const response = await client.request(url, init);
+  if (pauseMs > 0) {
+    response.body.pause();
+    await sleep(pauseMs);
+  }
+  const body = Buffer.from(await readBody(response, 64 * 1024 * 1024));
+  return { status: response.status, url: response.url, text: body.toString() };
+};
+
+const byReader: Ask = async (client, url, { method, pauseMs = 0, ...question } = {}) => {
+  if (method === "HEAD") return { ...(await client.reader.head(url, question)), text: "" };
+  const into = Buffer.alloc(64 * 1024 * 1024);
+  let head: HttpHead | undefined;
+  let filled = 0;
+  await client.reader.read(url, question, {
+    onHead: (came) => {
+      head = came;
+    },
+    target: () => into.subarray(filled, filled + 100_000),
+    onBody: (chunk) => {
+      // It lies there already where it came after the head.
+      if (chunk.buffer !== into.buffer) into.set(chunk, filled);
+      const pause = filled === 0 && pauseMs > 0 ? sleep(pauseMs) : undefined;
+      filled += chunk.byteLength;
+      return pause;
+    },
+  });
+  return { ...head!, text: into.toString("utf8", 0, filled) };
+};
+
+const bothWays = [
+  ["by request", byRequest],
+  ["by reader", byReader],
+] as const;
+
+describe.each(bothWays)("HttpClient, %s,", (_name, ask) => {
   it("follows redirects, and keeps credentials off another origin", async () => {
     const seen: Record<string, unknown>[] = [];
     const store = await listen((request, response) => {
@@ -43,11 +103,11 @@ describe("HttpClient", () => {
       const location = request.url === "/blob" ? "/moved" : `${store.url}/signed`;
       response.writeHead(307, { location }).end();
     });
-    const answer = await client.request(`${registry.url}/blob`, {
+    const answer = await ask(client, `${registry.url}/blob`, {
       headers: { Authorization: "Basic secret", Cookie: "c=1", Host: "registry.test" },
       maxRedirects: 5,
     });
-    expect(Buffer.from(await readBody(answer, 100)).toString()).toBe("bytes");
+    expect(answer.text).toBe("bytes");
     expect(answer.url).toBe(`${store.url}/signed`);
     expect(seen).toEqual([
       { registry: "Basic secret" },
@@ -61,17 +121,14 @@ describe("HttpClient", () => {
       response.writeHead(302, { location: "/" }).end(),
     );
     for (const maxRedirects of [0, 3]) {
-      const answer = await client.request(url, { maxRedirects });
-      answer.body.resume();
-      expect(answer.status).toBe(302);
+      expect(await ask(client, url, { maxRedirects })).toMatchObject({ status: 302 });
     }
   });
 
   it("uses an alias for a host name, and still asks for that host", async () => {
     const { port } = await listen((request, response) => response.end(request.headers.host));
-    const aliased = new HttpClient({ hostAliases: { "registry.invalid": "127.0.0.1" } });
-    servers.push(aliased);
-    const { text } = await aliased.text(`http://registry.invalid:${port}/`);
+    const aliased = clientOf({ hostAliases: { "registry.invalid": "127.0.0.1" } });
+    const { text } = await ask(aliased, `http://registry.invalid:${port}/`);
     expect(text).toBe(`registry.invalid:${port}`);
   });
 
@@ -93,17 +150,15 @@ describe("HttpClient", () => {
       return { url: `http://127.0.0.1:${port}/`, taken: () => taken };
     }
 
-    it.each(["GET", "HEAD"])("is tried once more, for %s", async (method) => {
+    it.each(["GET", "HEAD"] as const)("is tried once more, for %s", async (method) => {
       const { url, taken } = await resetting(1);
-      const response = await client.request(url, { method });
-      response.body.resume();
-      expect(response.status).toBe(200);
+      expect(await ask(client, url, { method })).toMatchObject({ status: 200 });
       expect(taken()).toBe(2);
     });
 
     it("is tried once, and no more", async () => {
       const { url, taken } = await resetting(9);
-      await expect(client.request(url)).rejects.toThrow(/ECONNRESET|hang up/);
+      await expect(ask(client, url)).rejects.toThrow(/ECONNRESET|hang up/);
       expect(taken()).toBe(2);
     });
 
@@ -120,16 +175,17 @@ describe("HttpClient", () => {
   it("says in words what went wrong, without the URL's secrets", async () => {
     const closed = await listen(() => {});
     await new Promise((resolve) => closed.server.close(resolve));
-    await expect(client.request(`${closed.url}/x?token=secret`)).rejects.toThrow(HttpError);
-    await expect(client.request(`${closed.url}/x?token=secret`)).rejects.not.toThrow(/secret/);
+    const refused = ask(client, `${closed.url}/x?token=secret`);
+    await expect(refused).rejects.toThrow(HttpError);
+    await expect(refused).rejects.not.toThrow(/secret/);
 
     const silent = createTcpServer(() => {});
     servers.push(silent);
     await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
     const { port } = silent.address() as AddressInfo;
-    await expect(
-      client.request(`http://127.0.0.1:${port}/`, { idleTimeoutMs: 50 }),
-    ).rejects.toThrow(/nothing received for 50 ms/);
+    await expect(ask(impatient, `http://127.0.0.1:${port}/`)).rejects.toThrow(
+      /nothing received for 50 ms/,
+    );
   });
 
   it("does not take its own process's being busy for silence of the other side", async () => {
@@ -153,17 +209,14 @@ describe("HttpClient", () => {
 
   it("notices silence in the middle of an answer, however that is read", async () => {
     const { url } = await listen((_request, response) => void response.write("a"));
-    const response = await client.request(url, { idleTimeoutMs: 50 });
-    await expect(readBody(response, 10)).rejects.toThrow(/nothing received for 50 ms/);
+    await expect(ask(impatient, url)).rejects.toThrow(/nothing received for 50 ms/);
   });
 
   it("does not take a reader's pause for silence of the other side", async () => {
     const bytes = 32 * 1024 * 1024;
     const { url } = await listen((_request, response) => response.end(Buffer.alloc(bytes)));
-    const answer = await client.request(url, { idleTimeoutMs: 1000 });
-    answer.body.pause();
-    await sleep(1500);
-    expect(await readBody(answer, bytes)).toHaveLength(bytes);
+    const waiting = clientOf({ idleTimeoutMs: 1000 });
+    expect((await ask(waiting, url, { pauseMs: 1500 })).text).toHaveLength(bytes);
   });
 
   it("reads no more than it may, and notices a body that breaks off", async () => {
@@ -177,7 +230,7 @@ describe("HttpClient", () => {
   });
 });
 
-describe("a process that has no descriptor left", () => {
+describe.each(bothWays)("a process that has no descriptor left, %s,", (_name, ask) => {
   /** Sets how many this process may open. */
   const allow = (most: number) =>
     execFileSync("prlimit", ["--pid", String(process.pid), `--nofile=${most}:`]);
@@ -197,17 +250,16 @@ describe("a process that has no descriptor left", () => {
       let refused: Error | undefined;
       while (!refused) {
         await expect(full()).rejects.toMatchObject({ code: "EMFILE" });
-        refused = await client.request(url, { connectTimeoutMs: 1 }).then(
-          ({ body }) => void body.destroy(),
+        refused = await ask(clientOf({ connectTimeoutMs: 1 }), url).then(
+          () => undefined,
           (error: Error) => error,
         );
       }
       expect(refused.message).toMatch(/EMFILE|no connection/);
-      const answer = client.request(url, { connectTimeoutMs: 30_000 });
+      const answer = ask(clientOf({ connectTimeoutMs: 30_000 }), url);
       await sleep(200);
       for (const file of held.splice(0)) await file.close();
-      expect((await answer).status).toBe(200);
-      (await answer).body.destroy();
+      expect(await answer).toMatchObject({ status: 200, text: "bytes" });
     } finally {
       for (const file of held) await file.close();
       allow(usual);
@@ -215,7 +267,7 @@ describe("a process that has no descriptor left", () => {
   });
 });
 
-describe("a guard", () => {
+describe.each(bothWays)("a guard, %s,", (_name, ask) => {
   const guard = {
     refuseUrl: (url: URL) => (url.pathname === "/no" ? "not this one" : undefined),
     refuseAddress: (address: string) =>
@@ -228,11 +280,10 @@ describe("a guard", () => {
       asked += 1;
       response.writeHead(302, { location: `http://${host}/no` }).end();
     }, "0.0.0.0");
-    const client = new HttpClient({ guard, hostAliases });
-    onTestFinished(() => client.close());
-    const outcome = await client
-      .request(`http://${host}:${port}/`, { maxRedirects: 1 })
-      .catch((error: Error) => error);
+    const client = clientOf({ guard, hostAliases });
+    const outcome = await ask(client, `http://${host}:${port}/`, { maxRedirects: 1 }).catch(
+      (error: Error) => error,
+    );
     return { outcome, asked };
   }
 

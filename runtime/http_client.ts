@@ -1,21 +1,17 @@
-import { lookup } from "node:dns";
 import http, { type IncomingMessage } from "node:http";
 import https from "node:https";
-import { isIP, type LookupFunction } from "node:net";
+import { isIP } from "node:net";
 import type { SecureContext } from "node:tls";
+import { CROWDED_MS, isCrowded } from "./crowded.ts";
+import { HttpError } from "./http_error.ts";
 import type { Links, Proof } from "./links/links.ts";
 import { explainTlsError } from "./links/mutual_tls.ts";
+import { HttpReader } from "./plain_http/http_reader.ts";
 import { PlainHttp } from "./plain_http/plain_http.ts";
 import { redactUrl } from "./redact_url.ts";
-import { systemTrust } from "./system_trust.ts";
-
-/** How to trust the other side. */
-export interface TlsTrust {
-  /** PEM certificates that replace the system's authorities. */
-  ca?: readonly string[] | undefined;
-  /** Accept any certificate. */
-  insecure?: boolean | undefined;
-}
+import { headersAlong, redirectOf } from "./redirect.ts";
+import { ForbiddenError, forbidden, guardedLookup, type RequestGuard } from "./request_guard.ts";
+import { type TlsTrust, tlsOptions } from "./tls_trust.ts";
 
 export interface HttpClientOptions {
   /** Connections to one host at most. Default: 64. */
@@ -30,19 +26,6 @@ export interface HttpClientOptions {
   guard?: RequestGuard | undefined;
   /** How to prove to our own programs that this is one of them; absent: they do not ask. */
   links?: Links | undefined;
-}
-
-/** Whom a client may ask. */
-export interface RequestGuard {
-  /** Why this URL is not to be asked, or nothing; redirects are looked at like the first URL. */
-  refuseUrl(url: URL): string | undefined;
-  /** Why this address is not to be connected to, or nothing; looked at once a name has been resolved. */
-  refuseAddress(address: string): string | undefined;
-}
-
-/** A request that the client's guard does not let out. */
-export class ForbiddenError extends Error {
-  override name = "ForbiddenError";
 }
 
 export interface HttpRequestInit {
@@ -82,19 +65,9 @@ export interface HttpResponse {
   url: string;
 }
 
-/** A request got no usable answer: no connection, a time-out, a broken body, too many redirects. */
-export class HttpError extends Error {
-  override name = "HttpError";
-}
-
-const REDIRECTS = new Set([301, 302, 303, 307, 308]);
-/** Never sent on to another origin (RFC 9110 §15.4). */
-const CREDENTIALS = ["authorization", "cookie", "proxy-authorization"];
 const MAX_HEADER_BYTES = 64 * 1024;
 /** May be sent again when a connection turns out to be closed before an answer (RFC 9110 §9.2.1, §9.2.2). */
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
-/** Where this process may open no connection more it tries again after so long, ms. */
-const CROWDED_MS = 50;
 
 /**
  * An HTTP client for pieces, sources and the supernode: keep-alive, bounded waiting, and no regard
@@ -104,6 +77,8 @@ const CROWDED_MS = 50;
 export class HttpClient {
   /** For what comes from peers in great numbers. */
   readonly plain: PlainHttp;
+  /** For what comes from sources by the gigabyte, and for what is asked of them before. */
+  readonly reader: HttpReader;
   readonly #http: http.Agent;
   readonly #https: https.Agent;
   readonly #options: Required<Omit<HttpClientOptions, "guard" | "links">>;
@@ -123,6 +98,8 @@ export class HttpClient {
     this.#guard = options.guard;
     this.#proof = options.links?.proof;
     this.plain = new PlainHttp(this.#options.hostAliases, this.#proof);
+    const onCrowded = () => this.#closeIdle();
+    this.reader = new HttpReader({ ...this.#options, guard: options.guard, onCrowded });
     const agentOptions = {
       keepAlive: true,
       maxSockets: this.#options.maxSockets,
@@ -153,22 +130,17 @@ export class HttpClient {
     let left = init.maxRedirects ?? 0;
     for (;;) {
       const response = await this.#send(target, headers, init);
-      const location = response.headers.location;
-      if (left === 0 || !REDIRECTS.has(response.status) || location === undefined) return response;
+      let next: URL | undefined;
+      try {
+        if (left > 0) next = redirectOf(target, response.status, response.headers.location);
+      } catch (error) {
+        response.body.destroy();
+        throw error;
+      }
+      if (!next) return response;
       left -= 1;
       response.body.resume();
-      const next = new URL(location, target);
-      if (next.protocol !== "http:" && next.protocol !== "https:") {
-        throw new HttpError(`${redactUrl(target.href)} redirects to a ${next.protocol} URL`);
-      }
-      if (next.origin !== target.origin) {
-        headers = Object.fromEntries(
-          Object.entries(headers).filter(([name]) => {
-            const lower = name.toLowerCase();
-            return !CREDENTIALS.includes(lower) && lower !== "host";
-          }),
-        );
-      }
+      headers = headersAlong(headers, target, next);
       target = next;
     }
   }
@@ -192,6 +164,7 @@ export class HttpClient {
   close(): void {
     this.#forgetRenewal?.();
     this.plain.close();
+    this.reader.close();
     this.#own.destroy();
     this.#http.destroy();
     this.#https.destroy();
@@ -249,12 +222,7 @@ export class HttpClient {
       options.auth = `${decodeURIComponent(target.username)}:${decodeURIComponent(target.password)}`;
     }
     if (mutualTls) Object.assign(options, mutualTls.clientOptions(name));
-    else if (secure) {
-      if (!/^[\d.]+$|:/.test(name)) options.servername = name;
-      if (init.tls?.ca && init.tls.ca.length > 0) options.ca = [...init.tls.ca];
-      else options.secureContext = systemTrust();
-      if (init.tls?.insecure) options.rejectUnauthorized = false;
-    }
+    else if (secure) Object.assign(options, tlsOptions(name, init.tls));
     return new Promise((resolve, reject) => {
       const request = (secure ? https : http).request(options);
       let answer: IncomingMessage | undefined;
@@ -360,35 +328,9 @@ function afterReading(callback: () => void): void {
   setImmediate(callback);
 }
 
-function forbidden(target: URL, reason: string): ForbiddenError {
-  return new ForbiddenError(`${redactUrl(target.href)}: ${reason}`);
-}
-
-/** Resolves names to those of their addresses that the guard lets through: these are connected to. */
-function guardedLookup(guard: RequestGuard): LookupFunction {
-  return (name, options, done) => {
-    lookup(name, { ...options, all: true }, (error, addresses) => {
-      if (error) return done(error, "", 0);
-      const good = addresses.filter(({ address }) => !guard.refuseAddress(address));
-      const [first] = good;
-      if (!first) {
-        const reason = guard.refuseAddress(addresses[0]?.address ?? "") ?? "no address";
-        return done(new ForbiddenError(reason), "", 0);
-      }
-      if (options.all) done(null, good);
-      else done(null, first.address, first.family);
-    });
-  };
-}
-
 /** Whether the other side has closed a connection. */
 function wasReset(error: NodeJS.ErrnoException): boolean {
   return error.code === "ECONNRESET" || error.code === "EPIPE";
-}
-
-/** Whether this process, or machine, has no descriptor left for a connection. */
-function isCrowded(error: NodeJS.ErrnoException): boolean {
-  return error.code === "EMFILE" || error.code === "ENFILE";
 }
 
 function isStream(body: HttpRequestInit["body"]): boolean {

@@ -1,5 +1,6 @@
 import * as z from "zod";
-import { type HttpClient, HttpError } from "./http_client.ts";
+import type { HttpClient } from "./http_client.ts";
+import { HttpError } from "./http_error.ts";
 import { redactUrl } from "./redact_url.ts";
 
 /** One challenge of a `WWW-Authenticate` header, its scheme in lower case. */

@@ -1,5 +1,5 @@
 import { hijackRuleFor } from "../../proxy/mod.ts";
-import type { TlsTrust } from "../../runtime/http_client.ts";
+import type { TlsTrust } from "../../runtime/tls_trust.ts";
 import { registriesOf } from "../setup/plan.ts";
 import type { Check, Finding, NodeUnderTest } from "./check.ts";
 

@@ -4,7 +4,7 @@ import { type Digest, parseDigest } from "../../protocol/digest.ts";
 import { durationSchema } from "../../protocol/duration.ts";
 import { headersFromWire } from "../../protocol/wire_headers.ts";
 import { UsageError } from "../../runtime/command_line.ts";
-import type { TlsTrust } from "../../runtime/http_client.ts";
+import type { TlsTrust } from "../../runtime/tls_trust.ts";
 import type { DfgetFlags } from "./flags.ts";
 import { parseFlag } from "./settings.ts";
 

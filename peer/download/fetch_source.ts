@@ -1,14 +1,14 @@
 import type { ByteRange } from "../../protocol/piece_range.ts";
-import {
-  type HttpClient,
-  HttpError,
-  type HttpResponse,
-  type TlsTrust,
-} from "../../runtime/http_client.ts";
+import type { HttpClient, HttpResponse } from "../../runtime/http_client.ts";
+import { HttpError } from "../../runtime/http_error.ts";
 import { parseContentRange } from "../../runtime/http_range.ts";
+import type { HttpHead } from "../../runtime/plain_http/http_reader.ts";
 import type { RateLimit } from "../../runtime/rate_limit/rate_limiter.ts";
+import { biteOf, withinLimits } from "../../runtime/rate_limit/within_limits.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
-import { readExactly } from "./read_exactly.ts";
+import type { TlsTrust } from "../../runtime/tls_trust.ts";
+import type { BodyReader } from "./body_reader.ts";
+import { FixedBody } from "./fixed_body.ts";
 
 /** The source answers, and says no. */
 export class SourceRefusedError extends Error {
@@ -44,6 +44,7 @@ const MAX_REDIRECTS = 10;
 /**
  * Fetches a stretch of the file from the source.
  *
+ * @returns one of the content buffers
  * @throws {SourceRefusedError | RangeIgnoredError | HttpError | BadLengthError}
  */
 export async function fetchSourceRange(
@@ -51,34 +52,57 @@ export async function fetchSourceRange(
   range: ByteRange,
   options: FetchSourceOptions,
 ): Promise<Uint8Array> {
-  const response = await openSourceRange(source, range, options);
-  return readExactly(response.body, range.end - range.start + 1, options.limiters);
+  const { limiters } = options;
+  const into = new FixedBody(range.end - range.start + 1);
+  const bite = biteOf(limiters);
+  const reader: BodyReader = {
+    target: () => into.rest.subarray(0, bite),
+    onBody: (chunk) => {
+      into.add(chunk);
+      return withinLimits(chunk.byteLength, limiters);
+    },
+  };
+  try {
+    await readSourceRange(source, range, reader, options);
+    into.end();
+  } catch (error) {
+    into.drop();
+    throw error;
+  }
+  return into.bytes;
 }
 
 /**
- * Opens a stretch of the file at the source; its body is still to be read.
+ * Reads a stretch of the file from the source. Hot path.
  *
- * @throws {SourceRefusedError | RangeIgnoredError | HttpError}
+ * @throws {SourceRefusedError | RangeIgnoredError | HttpError}, and what the reader throws
  */
-export async function openSourceRange(
+export async function readSourceRange(
   source: Source,
   range: ByteRange,
+  reader: BodyReader,
   options: FetchSourceOptions,
-): Promise<HttpResponse> {
+): Promise<void> {
   if (Object.keys(source.headers).some((name) => name.toLowerCase() === "range")) {
     throw new RangeIgnoredError("the file itself is a range of what the URL names");
   }
-  const response = await requestSource(source, options, `bytes=${range.start}-${range.end}`);
-  if (response.status === 200) {
-    response.body.destroy();
-    throw new RangeIgnoredError(`${redactUrl(source.url)} does not do Range requests`);
-  }
-  const answered = parseContentRange(response.headers["content-range"]);
-  if (answered?.start !== range.start || answered.end !== range.end) {
-    response.body.destroy();
-    throw new HttpError(`${redactUrl(source.url)} answers another range than asked for`);
-  }
-  return response;
+  const question = {
+    headers: { ...source.headers, range: `bytes=${range.start}-${range.end}` },
+    tls: source.tls,
+    signal: options.signal,
+    maxRedirects: MAX_REDIRECTS,
+  };
+  const onHead = ({ status, headers }: HttpHead) => {
+    if (status === 200) {
+      throw new RangeIgnoredError(`${redactUrl(source.url)} does not do Range requests`);
+    }
+    if (status !== 206) throw new SourceRefusedError(source.url, status);
+    const answered = parseContentRange(headers.get("content-range"));
+    if (answered?.start !== range.start || answered.end !== range.end) {
+      throw new HttpError(`${redactUrl(source.url)} answers another range than asked for`);
+    }
+  };
+  await options.http.reader.read(source.url, question, { ...reader, onHead });
 }
 
 /**
@@ -86,19 +110,12 @@ export async function openSourceRange(
  *
  * @throws {SourceRefusedError | HttpError}
  */
-export function openSource(source: Source, options: FetchSourceOptions): Promise<HttpResponse> {
-  return requestSource(source, options, undefined);
-}
-
-async function requestSource(
+export async function openSource(
   source: Source,
   options: FetchSourceOptions,
-  range: string | undefined,
 ): Promise<HttpResponse> {
-  const headers: Record<string, string> = { ...source.headers };
-  if (range !== undefined) headers.range = range;
   const response = await options.http.request(source.url, {
-    headers,
+    headers: source.headers,
     tls: source.tls,
     signal: options.signal,
     maxRedirects: MAX_REDIRECTS,

@@ -19,7 +19,8 @@ import {
 } from "../../protocol/v1/pull_piece.ts";
 import { type RegisterData, registerDataSchema } from "../../protocol/v1/register.ts";
 import type { PieceErrorType, TaskMetrics } from "../../protocol/v1/report.ts";
-import { type HttpClient, HttpError } from "../../runtime/http_client.ts";
+import type { HttpClient } from "../../runtime/http_client.ts";
+import { HttpError } from "../../runtime/http_error.ts";
 import { type Span, traceHeaders } from "../../runtime/tracing/tracing.ts";
 import type { SupernodeAddress } from "../contract.ts";
 import { InTurn } from "./in_turn.ts";

@@ -3,8 +3,9 @@ import type { LeaseGrant, LeaseOrigin, LeaseProgress } from "../../protocol/swar
 import { getLogger } from "../../runtime/logger.ts";
 import { type Span, startSpan } from "../../runtime/tracing/tracing.ts";
 import type { Origin } from "../contract.ts";
-import { fetchBareRange } from "../download/fetch_bare_range.ts";
-import { type FetchSourceOptions, openSourceRange, type Source } from "../download/fetch_source.ts";
+import type { BodyReader } from "../download/body_reader.ts";
+import { type FetchSourceOptions, readSourceRange, type Source } from "../download/fetch_source.ts";
+import { readBareRange } from "../download/read_bare_range.ts";
 import { readInParts } from "../download/read_in_parts.ts";
 
 export interface SourceRunnerOptions extends FetchSourceOptions {
@@ -225,33 +226,32 @@ export class SourceRunner {
     const { source, fileLength, onBlock } = this.#options;
     const { first, count } = lease.run;
     const range = runRange(lease.run, fileLength);
-    const options = { ...this.#options, signal, span };
-    const response = lease.from
-      ? await fetchBareRange(lease.from, range, options)
-      : await openSourceRange(source, range, options);
+    const ask = (reader: BodyReader, signal: AbortSignal) => {
+      const options = { ...this.#options, signal, span };
+      return lease.from
+        ? readBareRange(lease.from, range, reader, options)
+        : readSourceRange(source, range, reader, options);
+    };
     const origin = originOf(lease.from);
-    const lengths = Array.from({ length: count }, (_, index) =>
-      blockLength(first + index, fileLength),
-    );
-    await readInParts(
-      response.body,
-      lengths,
-      this.#options.limiters ?? [],
-      async (index, content) => {
+    await readInParts(ask, {
+      lengths: Array.from({ length: count }, (_, index) => blockLength(first + index, fileLength)),
+      limiters: this.#options.limiters,
+      signal,
+      onPart: async (index, content) => {
         const digest = await onBlock(first + index, content, origin);
         lease.digests.push(Buffer.from(digest).toString("base64"));
         lease.done = index + 1;
         // What was taken back meanwhile is not read to its end.
-        if (lease.done >= lease.run.count) response.body.destroy();
+        if (lease.done >= lease.run.count && lease.done < count) lease.request?.abort.abort();
       },
-      (part, filled) => {
+      onProgress: (part, filled) => {
         lease.partBytes = filled;
         const { request } = lease;
         if (!request || request.lastBlockComes || part < lease.run.count - 1) return;
         request.lastBlockComes = true;
         this.#work();
       },
-    );
+    });
   }
 }
 

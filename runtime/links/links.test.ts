@@ -9,7 +9,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { createAuthority, type KeyPair, mintLeaf } from "../certificates.ts";
 import { HttpClient } from "../http_client.ts";
 import { getLogger } from "../logger.ts";
-import type { PlainRequest } from "../plain_http/connection.ts";
+import type { OwnRequest } from "../plain_http/plain_http.ts";
 import { serve } from "../serve.ts";
 import { type Links, openLinks } from "./links.ts";
 import type { LinkSettings } from "./settings.ts";
@@ -85,7 +85,7 @@ async function server(settings: LinkSettings) {
 async function plainFile(http: HttpClient, place: { host: string; port: number }) {
   const hash = createHash("sha256");
   let status = 0;
-  const request: PlainRequest = {
+  const request: OwnRequest = {
     path: "/file",
     connectTimeoutMs: 2000,
     idleTimeoutMs: 2000,

@@ -13,6 +13,7 @@ import {
 import { ConfigError } from "../config_error.ts";
 import { readNamedFile } from "../config_file.ts";
 import type { Logger } from "../logger.ts";
+import { TlsSessions } from "../tls_sessions.ts";
 import { Refusals } from "./refusals.ts";
 import type { TlsSettings } from "./settings.ts";
 
@@ -22,8 +23,6 @@ interface Material extends KeyPair {
   ca: string[];
 }
 
-/** TLS sessions kept, one a server, to be taken up again. */
-const MAX_SESSIONS = 1000;
 /** Extended key usages (RFC 5280 §4.2.1.12): every program of ours both asks and is asked. */
 const USAGES = { serverAuth: "1.3.6.1.5.5.7.3.1", clientAuth: "1.3.6.1.5.5.7.3.2" };
 
@@ -35,7 +34,8 @@ export class MutualTls {
   #material: Material;
   #context: SecureContext;
   readonly #onRenewed = new Set<() => void>();
-  readonly #sessions = new Map<string, Buffer>();
+  /** What clients connect by. */
+  readonly sessions = new TlsSessions();
   readonly #refusals: Refusals;
 
   private constructor(settings: TlsSettings, material: Material, log: Logger) {
@@ -84,20 +84,6 @@ export class MutualTls {
     };
   }
 
-  /** The session that a server last offered, to save the handshake's signatures. */
-  sessionOf(server: string): Buffer | undefined {
-    return this.#sessions.get(server);
-  }
-
-  keepSession(server: string, session: Buffer): void {
-    this.#sessions.delete(server);
-    this.#sessions.set(server, session);
-    for (const oldest of this.#sessions.keys()) {
-      if (this.#sessions.size <= MAX_SESSIONS) break;
-      this.#sessions.delete(oldest);
-    }
-  }
-
   /** Calls back when other certificates are in use; the answer ends that. */
   onRenewed(listener: () => void): () => void {
     this.#onRenewed.add(listener);
@@ -114,7 +100,7 @@ export class MutualTls {
     if (JSON.stringify(material) === JSON.stringify(this.#material)) return;
     this.#material = material;
     this.#context = contextOf(material);
-    this.#sessions.clear();
+    this.sessions.clear();
     this.#warnOfExpiry();
     for (const listener of this.#onRenewed) listener();
   }

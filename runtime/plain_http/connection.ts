@@ -1,28 +1,37 @@
-import { connect, type OnReadOpts, type Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
+import type { OnReadOpts, Socket } from "node:net";
 import { BufferPool } from "../buffer_pool.ts";
-import type { Proof } from "../links/links.ts";
-import { explainTlsError, type MutualTls } from "../links/mutual_tls.ts";
+import { explainTlsError } from "../links/mutual_tls.ts";
 import { type ResponseHead, ResponseParser } from "./response_parser.ts";
 
-/** Where a server is. */
-export interface Place {
-  /** Address or name. */
-  host: string;
-  port: number;
+/** How to come to a server. */
+export interface Way {
+  /** Ways with the same key share connections. */
+  key: string;
+  /** Begins to connect; what comes is to be read as `onread` says. */
+  connect(onread: OnReadOpts): Socket;
+  /** The socket's event when requests can be sent. */
+  ready: "connect" | "secureConnect";
 }
 
-/** A GET. */
+/** A GET, or HEAD. */
 export interface PlainRequest {
+  /** Default: GET. */
+  method?: "GET" | "HEAD";
+  /** Path and query, without blanks or line ends. */
   path: string;
-  headers?: Readonly<Record<string, string>>;
+  /** All that are to be sent, `host` among them. */
+  headers: Readonly<Record<string, string>>;
   /** Milliseconds until the connection must stand. */
   connectTimeoutMs: number;
   /** Milliseconds without a byte, unless the reader pauses, after which the request fails. */
   idleTimeoutMs: number;
   signal?: AbortSignal | undefined;
-  /** What it throws ends the request with that error. */
-  onHead(head: ResponseHead): void;
+  /**
+   * What it throws ends the request with that error.
+   *
+   * @param address the server's, as the runtime says it
+   */
+  onHead(head: ResponseHead, address: string): void;
   /**
    * What it throws ends the request with that error.
    *
@@ -34,7 +43,7 @@ export interface PlainRequest {
   target?(): Uint8Array | undefined;
 }
 
-/** A server gave no whole answer: no connection, silence, a broken answer. */
+/** A server gave no whole answer: no connection, silence, a broken answer. Its `cause` is the socket's own error. */
 export class PlainHttpError extends Error {
   override name = "PlainHttpError";
 }
@@ -44,20 +53,23 @@ const READ_BYTES = 64 * 1024;
 
 const readBuffers = new BufferPool(READ_BYTES, 64);
 
+/** What a header's name, and its value, may be (RFC 9110 §5.5, §5.6.2). */
+const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/;
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
 /**
- * One connection to a server, for one GET after the other. Hot path: bytes go from the socket to where the
+ * One connection to a server, for one request after the other. Hot path: bytes go from the socket to where the
  * reader wants them, or into the connection's one buffer where that is not known, as before a head. Left alone, Node takes a fresh
  * 64 KiB for every read, however little comes, and V8 counts them towards its next collection of the whole
  * heap: one every 13 MB that a node took from its peers, a fifth of its processor time.
  */
 export class Connection {
   readonly #socket: Socket;
-  readonly #proof: Proof | undefined;
   #request: PlainRequest | undefined;
   #parser: ResponseParser | undefined;
   #settle: { resolve(): void; reject(error: Error): void } | undefined;
   readonly #buffer = readBuffers.take(READ_BYTES);
-  readonly #connectEvent: "connect" | "secureConnect";
+  readonly #readyEvent: Way["ready"];
   #connected = false;
   #usable = true;
   #heard = false;
@@ -66,31 +78,19 @@ export class Connection {
   #pause: Promise<unknown> | undefined;
   #error: Error | undefined;
 
-  /**
-   * @param place where to connect to: its `address`, rather than its host's name, where that is given
-   * @param proof how to prove to the server that this is one of our own programs
-   */
-  constructor(place: Place & { address?: string }, proof?: Proof) {
-    const options = {
-      host: place.address ?? place.host,
-      port: place.port,
-      noDelay: true,
-      onread: {
-        buffer: () => this.#place(),
-        callback: (bytes: number, buffer: Uint8Array) => this.#read(buffer.subarray(0, bytes)),
-      },
-    };
-    this.#proof = proof;
-    const mutualTls = proof?.kind === "tls" ? proof : undefined;
-    this.#connectEvent = mutualTls ? "secureConnect" : "connect";
-    this.#socket = mutualTls ? connectByTls(mutualTls, place.host, options) : connect(options);
-    this.#socket.on(this.#connectEvent, () => {
+  constructor(way: Way) {
+    this.#readyEvent = way.ready;
+    this.#socket = way.connect({
+      buffer: () => this.#place(),
+      callback: (bytes: number, buffer: Uint8Array) => this.#read(buffer.subarray(0, bytes)),
+    });
+    this.#socket.on(way.ready, () => {
       this.#connected = true;
     });
     this.#socket.on("timeout", () => this.#silent());
     this.#socket.on("error", (error) => {
       const reason = explainTlsError(error) || (error as NodeJS.ErrnoException).code;
-      this.#error ??= new PlainHttpError(reason);
+      this.#error ??= new PlainHttpError(reason, { cause: error });
     });
     this.#socket.on("end", () => this.#ended());
     this.#socket.on("close", () => {
@@ -114,7 +114,7 @@ export class Connection {
    *
    * @throws {PlainHttpError} what went wrong, `signal`'s reason, or what the request's own functions threw
    */
-  get(request: PlainRequest, authority: string): Promise<void> {
+  send(request: PlainRequest): Promise<void> {
     return new Promise((resolve, reject) => {
       const { signal } = request;
       if (signal?.aborted) {
@@ -137,16 +137,21 @@ export class Connection {
       this.#request = request;
       this.#heard = false;
       this.#parser = new ResponseParser({
-        onHead: (head) => request.onHead(head),
+        onHead: (head) => request.onHead(head, this.#socket.remoteAddress ?? ""),
         onBody: (chunk) => this.#pauseUntil(request.onBody(chunk)),
         onEnd: () => {},
+        bodiless: request.method === "HEAD",
       });
       this.#socket.ref();
       this.#socket.setTimeout(this.#connected ? request.idleTimeoutMs : request.connectTimeoutMs);
       if (!this.#connected) {
-        this.#socket.once(this.#connectEvent, () => this.#socket.setTimeout(request.idleTimeoutMs));
+        this.#socket.once(this.#readyEvent, () => this.#socket.setTimeout(request.idleTimeoutMs));
       }
-      this.#socket.write(requestHead(request, authority, this.#proof), "latin1");
+      try {
+        this.#socket.write(requestHead(request), "latin1");
+      } catch (error) {
+        this.#fail(error as Error);
+      }
     });
   }
 
@@ -261,33 +266,16 @@ export class Connection {
   }
 }
 
-function connectByTls(
-  mutualTls: MutualTls,
-  name: string,
-  options: { host: string; port: number; onread: OnReadOpts; noDelay: boolean },
-): Socket {
-  const server = `${name} ${options.host}:${options.port}`;
-  const socket = connectTls({
-    ...options,
-    ...mutualTls.clientOptions(name),
-    session: mutualTls.sessionOf(server),
-  });
-  socket.on("session", (session) => mutualTls.keepSession(server, session));
-  return socket;
-}
-
-function requestHead(request: PlainRequest, authority: string, proof: Proof | undefined): string {
-  // What a supernode says may hold anything: a URL has no line ends.
-  const { pathname, search } = new URL(`http://${authority}${request.path}`);
-  const target = pathname + search;
-  let head = `GET ${target} HTTP/1.1\r\nhost: ${authority}\r\n`;
-  for (const [name, value] of Object.entries(request.headers ?? {})) {
-    head += `${name}: ${value}\r\n`;
-  }
-  if (proof?.kind === "secret") {
-    for (const [name, value] of Object.entries(proof.sign({ method: "GET", target }))) {
-      head += `${name}: ${value}\r\n`;
+/** @throws {PlainHttpError} for a header that would be read as something else */
+function requestHead({ method = "GET", path, headers }: PlainRequest): string {
+  let head = `${method} ${path} HTTP/1.1\r\n`;
+  for (const [name, value] of Object.entries(headers)) {
+    if (!HEADER_NAME.test(name) || !HEADER_VALUE.test(value)) {
+      throw new PlainHttpError(
+        `the header ${JSON.stringify(name)} has characters that no header may have`,
+      );
     }
+    head += `${name}: ${value}\r\n`;
   }
   return `${head}\r\n`;
 }

@@ -9,8 +9,7 @@ import {
 } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
-import type { PlainRequest } from "./connection.ts";
-import { PlainHttp } from "./plain_http.ts";
+import { type OwnRequest, PlainHttp } from "./plain_http.ts";
 
 async function listen(server: Server): Promise<{ place: { host: string; port: number } }> {
   const sockets = new Set<Socket>();
@@ -36,10 +35,10 @@ function client(): PlainHttp {
 }
 
 /** A request that gathers its answer. */
-function gathering(more: Partial<PlainRequest> = {}) {
+function gathering(more: Partial<OwnRequest> = {}) {
   const got = { status: 0, body: Buffer.alloc(0) };
   const chunks: Buffer[] = [];
-  const request: PlainRequest = {
+  const request: OwnRequest = {
     path: "/",
     connectTimeoutMs: 2000,
     idleTimeoutMs: 2000,

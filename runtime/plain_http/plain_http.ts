@@ -1,10 +1,22 @@
+import { connect } from "node:net";
 import type { Proof } from "../links/links.ts";
-import { Connection, type Place, type PlainRequest } from "./connection.ts";
+import type { PlainRequest, Way } from "./connection.ts";
+import { Connections } from "./connections.ts";
+
+/** Where a server is. */
+export interface Place {
+  /** Address or name. */
+  host: string;
+  port: number;
+}
+
+/** A GET to one of our own programs. */
+export interface OwnRequest extends Omit<PlainRequest, "method" | "headers"> {
+  headers?: Readonly<Record<string, string>>;
+}
 
 /** Milliseconds for which a connection is kept: servers close theirs after 5 s. */
 const KEPT_MS = 4000;
-/** Connections to one server that are kept, at most. */
-const MOST_KEPT = 16;
 
 /**
  * GETs over plain HTTP/1.1, for what peers tell and hand each other: small answers by the thousand, and
@@ -25,7 +37,7 @@ const MOST_KEPT = 16;
 export class PlainHttp {
   readonly #hostAliases: Readonly<Record<string, string>>;
   readonly #proof: Proof | undefined;
-  readonly #kept = new Map<string, Connection[]>();
+  readonly #connections = new Connections(KEPT_MS);
 
   /**
    * @param hostAliases addresses to connect to instead of these hosts
@@ -39,49 +51,42 @@ export class PlainHttp {
   /**
    * Resolves when the whole answer has been handed to the request, whatever its status.
    *
-   * @throws {PlainHttpError} {@link BadResponseError} as `Connection.get` does
+   * @throws {PlainHttpError} {@link BadResponseError} as `Connection.send` does
    */
-  async get(place: Place, request: PlainRequest): Promise<void> {
+  async get(place: Place, request: OwnRequest): Promise<void> {
     const authority = `${place.host.includes(":") ? `[${place.host}]` : place.host}:${place.port}`;
-    const address = this.#hostAliases[place.host] ?? place.host;
-    const connect = () => new Connection({ ...place, address }, this.#proof);
-    const kept = this.#take(authority);
-    let connection = kept ?? connect();
-    try {
-      await connection.get(request, authority);
-    } catch (error) {
-      if (connection !== kept || !connection.stale || request.signal?.aborted) throw error;
-      connection = connect();
-      await connection.get(request, authority);
-    }
-    this.#keep(authority, connection);
+    // What a supernode says may hold anything: a URL has no line ends.
+    const { pathname, search } = new URL(`http://${authority}${request.path}`);
+    const path = pathname + search;
+    const proof = this.#proof;
+    const signed = proof?.kind === "secret" ? proof.sign({ method: "GET", target: path }) : {};
+    const headers = { host: authority, ...request.headers, ...signed };
+    await this.#connections.send(this.#wayTo(place, authority), { ...request, path, headers });
   }
 
   /** Ends the connections that nobody uses; running requests go on. */
   close(): void {
-    for (const connections of this.#kept.values()) {
-      for (const connection of connections) connection.close();
-    }
-    this.#kept.clear();
+    this.#connections.close();
   }
 
-  #take(authority: string): Connection | undefined {
-    const connections = this.#kept.get(authority);
-    for (let last = connections?.pop(); last; last = connections?.pop()) {
-      if (last.usable) return last;
+  #wayTo({ host, port }: Place, authority: string): Way {
+    const address = this.#hostAliases[host] ?? host;
+    const proof = this.#proof;
+    if (proof?.kind !== "tls") {
+      return {
+        key: authority,
+        ready: "connect",
+        connect: (onread) => connect({ host: address, port, noDelay: true, onread }),
+      };
     }
-    this.#kept.delete(authority);
-    return undefined;
-  }
-
-  #keep(authority: string, connection: Connection): void {
-    if (!connection.usable) return;
-    const connections = (this.#kept.get(authority) ?? []).filter(({ usable }) => usable);
-    if (connections.length >= MOST_KEPT) {
-      connection.close();
-      return;
-    }
-    connection.rest(KEPT_MS);
-    this.#kept.set(authority, [...connections, connection]);
+    const server = `${host} ${address}:${port}`;
+    return {
+      key: authority,
+      ready: "secureConnect",
+      connect: (onread) => {
+        const options = { host: address, port, noDelay: true, onread };
+        return proof.sessions.connect(server, { ...options, ...proof.clientOptions(host) });
+      },
+    };
   }
 }

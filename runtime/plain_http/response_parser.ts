@@ -3,7 +3,9 @@ export interface ResponseHead {
   status: number;
   /** Values by name in lower case; of a name that comes twice, the first. */
   headers: ReadonlyMap<string, string>;
-  /** Bytes of the body; -1 where only its end tells. */
+  /** Names and values in turn, as they came. */
+  raw: readonly string[];
+  /** Bytes of the body, or that it would have; -1 where only its end tells. */
   length: number;
 }
 
@@ -14,6 +16,8 @@ export interface ResponseSink {
   onBody(chunk: Uint8Array): void;
   /** The answer is whole. */
   onEnd(): void;
+  /** It answers a HEAD: whatever its head says, nothing follows. */
+  bodiless?: boolean;
 }
 
 /** What came is no HTTP/1.1 answer (RFC 9112). */
@@ -29,7 +33,7 @@ const MAX_CHUNK_LINE = 1024;
 type State = "head" | "counted" | "until close" | "chunk line" | "chunk end" | "trailer" | "done";
 
 /**
- * Reads one HTTP/1.1 answer to a GET, however it is cut, without a copy of its body. Pure.
+ * Reads one HTTP/1.1 answer to a GET or HEAD, however it is cut, without a copy of its body. Pure.
  *
  * @example
  * ```ts
@@ -90,6 +94,11 @@ export class ResponseParser {
           at = bytes.byteLength;
           break;
         case "done":
+          if (this.#sink.bodiless) {
+            // A careless server sends the body of a HEAD as well: of no use, and nothing can follow it.
+            this.#keepAlive = false;
+            return;
+          }
           throw new BadResponseError("more than the answer comes");
         default:
           at = this.#readLine(bytes, at);
@@ -129,25 +138,29 @@ export class ResponseParser {
     // An interim answer: the real one follows.
     if (status < 200) return;
     const headers = new Map<string, string>();
+    const raw: string[] = [];
     for (const line of lines) {
       const colon = line.indexOf(":");
       if (colon <= 0) throw new BadResponseError("its head has a line without a name");
-      const name = line.slice(0, colon).toLowerCase();
-      if (!headers.has(name)) headers.set(name, line.slice(colon + 1).trim());
+      const name = line.slice(0, colon);
+      const value = line.slice(colon + 1).trim();
+      raw.push(name, value);
+      if (!headers.has(name.toLowerCase())) headers.set(name.toLowerCase(), value);
     }
     const connection = headers.get("connection")?.toLowerCase() ?? "";
     this.#keepAlive = match[1] === "1" ? connection !== "close" : connection === "keep-alive";
     this.#chunked = headers.get("transfer-encoding")?.toLowerCase() === "chunked";
     const length = this.#lengthOf(status, headers);
+    const { bodiless } = this.#sink;
     if (this.#chunked) this.#state = "chunk line";
     else if (length >= 0) this.#state = "counted";
     else {
       this.#state = "until close";
-      this.#keepAlive = false;
+      this.#keepAlive &&= bodiless === true;
     }
     this.#left = Math.max(0, length);
-    this.#sink.onHead({ status, headers, length });
-    if (length === 0) this.#finish();
+    this.#sink.onHead({ status, headers, raw, length });
+    if (length === 0 || bodiless) this.#finish();
   }
 
   #lengthOf(status: number, headers: ReadonlyMap<string, string>): number {

@@ -1,7 +1,7 @@
 import { filterUrl, parseFilter } from "../../protocol/filter_url.ts";
 import { taskId } from "../../protocol/task_id.ts";
 import type { PreheatRequest } from "../../protocol/v1/preheat.ts";
-import type { TlsTrust } from "../../runtime/http_client.ts";
+import type { TlsTrust } from "../../runtime/tls_trust.ts";
 
 /** One file for the supernode to fetch before anyone asks for it. */
 export interface PrefetchRequest {

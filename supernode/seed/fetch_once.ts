@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PieceLayout } from "../../protocol/piece_range.ts";
-import { type HttpClient, HttpError, type HttpResponse } from "../../runtime/http_client.ts";
+import type { HttpClient, HttpResponse } from "../../runtime/http_client.ts";
+import { HttpError } from "../../runtime/http_error.ts";
 import { parseContentRange } from "../../runtime/http_range.ts";
 import type { RateLimit } from "../../runtime/rate_limit/rate_limiter.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";

@@ -1,6 +1,7 @@
-import type { HttpClient, HttpResponse, TlsTrust } from "../../runtime/http_client.ts";
-import { HttpError } from "../../runtime/http_client.ts";
+import type { HttpClient, HttpResponse } from "../../runtime/http_client.ts";
+import { HttpError } from "../../runtime/http_error.ts";
 import { parseContentRange } from "../../runtime/http_range.ts";
+import type { TlsTrust } from "../../runtime/tls_trust.ts";
 import type { Validators } from "../tasks/task.ts";
 
 /** What the source says of a file to one who shows these headers. */

@@ -1,5 +1,5 @@
 import { AddressRanges } from "../../runtime/address_ranges.ts";
-import type { RequestGuard } from "../../runtime/http_client.ts";
+import type { RequestGuard } from "../../runtime/request_guard.ts";
 
 /**
  * Addresses that no source has: link-local ones (RFC 3927, RFC 4291 §2.5.6), at which clouds give their

@@ -1,4 +1,5 @@
-import { type HttpClient, HttpError } from "../../runtime/http_client.ts";
+import type { HttpClient } from "../../runtime/http_client.ts";
+import { HttpError } from "../../runtime/http_error.ts";
 import { type Span, traceHeaders } from "../../runtime/tracing/tracing.ts";
 
 /** Another supernode does not answer, or not as one of ours does: its tasks are to be taken over. */

@@ -3,7 +3,7 @@ import { contentSize, type PieceLayout, pieceCount } from "../../protocol/piece_
 import { type BlockRun, runRange } from "../../protocol/swarm/blocks.ts";
 import type { CdnStatus } from "../../protocol/v1/peers.ts";
 import type { CdnSource, RegisterRequest } from "../../protocol/v1/register.ts";
-import type { TlsTrust } from "../../runtime/http_client.ts";
+import type { TlsTrust } from "../../runtime/tls_trust.ts";
 
 /**
  * How the source lets somebody in: request headers (credentials among them) and whom to trust. It

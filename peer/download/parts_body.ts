@@ -1,0 +1,97 @@
+import { blockBuffers } from "../store/block_buffers.ts";
+import { BadLengthError } from "./fixed_body.ts";
+
+/** Parts that wait to be kept before no more is read. */
+const MOST_WAITING = 2;
+
+export interface PartsBodyOptions {
+  /**
+   * Keeps a part, one of {@link blockBuffers} where it is of that size; parts are handed on one after the other.
+   */
+  onPart(index: number, content: Uint8Array): Promise<void>;
+  /** Told which part is coming in, or that all are there (their number), and how many bytes of it have come. */
+  onProgress?: ((part: number, filled: number) => void) | undefined;
+}
+
+/**
+ * A body that consists of parts of known lengths: each is handed on as soon as it is whole. The next part is read
+ * while the last one is being kept, not further ahead: memory stays bounded. Hot path.
+ */
+export class PartsBody {
+  readonly #lengths: readonly number[];
+  readonly #options: PartsBodyOptions;
+  #part = 0;
+  #target: Buffer;
+  #filled = 0;
+  #keeping: Promise<void> = Promise.resolve();
+  #waiting = 0;
+  /** Resolves when the last part but one is kept, or cannot be. */
+  #room: Promise<void> = Promise.resolve();
+
+  /** @param lengths of the parts, bytes */
+  constructor(lengths: readonly number[], options: PartsBodyOptions) {
+    this.#lengths = lengths;
+    this.#options = options;
+    this.#target = blockBuffers.take(lengths[0] ?? 0);
+  }
+
+  /** Where the next bytes belong: who reads them to there spares a copy. */
+  get rest(): Uint8Array {
+    return this.#target.subarray(this.#filled);
+  }
+
+  /**
+   * @returns kept when there is room for more; absent: there is
+   * @throws {BadLengthError} when more comes than should
+   */
+  add(chunk: Uint8Array): Promise<void> | undefined {
+    let at = 0;
+    while (at < chunk.byteLength) {
+      if (this.#part === this.#lengths.length) throw new BadLengthError("more than should come");
+      const fits = Math.min(chunk.byteLength - at, this.#target.byteLength - this.#filled);
+      const isThere =
+        chunk.buffer === this.#target.buffer &&
+        chunk.byteOffset + at === this.#target.byteOffset + this.#filled;
+      if (!isThere) this.#target.set(chunk.subarray(at, at + fits), this.#filled);
+      at += fits;
+      this.#filled += fits;
+      if (this.#filled === this.#target.byteLength) this.#next();
+    }
+    this.#options.onProgress?.(this.#part, this.#filled);
+    return this.#waiting < MOST_WAITING ? undefined : this.#room;
+  }
+
+  /**
+   * No more comes; resolves when all parts are kept.
+   *
+   * @throws {BadLengthError} when parts are missing, and what `onPart` threw
+   */
+  async end(): Promise<void> {
+    const missing = this.#lengths.length - this.#part;
+    await this.#keeping;
+    if (missing > 0) throw new BadLengthError(`${missing} parts are missing`);
+  }
+
+  /** The part that was coming in is of no use: its buffer is free for others. */
+  drop(): void {
+    if (this.#part < this.#lengths.length) blockBuffers.give(this.#target);
+  }
+
+  #next(): void {
+    const part = this.#part;
+    const content = this.#target;
+    const before = this.#keeping;
+    this.#room = before.catch(() => {});
+    this.#waiting += 1;
+    this.#keeping = before
+      .then(() => this.#options.onPart(part, content))
+      .finally(() => {
+        this.#waiting -= 1;
+      });
+    // Whoever awaits `end` sees it.
+    this.#keeping.catch(() => {});
+    this.#part += 1;
+    this.#filled = 0;
+    this.#target = blockBuffers.take(this.#lengths[this.#part] ?? 0);
+  }
+}
