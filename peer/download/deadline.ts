@@ -68,7 +68,8 @@ export class Deadline {
     const leftMs = this.#atMs - performance.now();
     if (leftMs === Number.POSITIVE_INFINITY) return;
     if (leftMs > MAX_TIMER_MS) this.#timer = setTimeout(() => this.#start(), MAX_TIMER_MS);
-    else this.#timer = setTimeout(() => this.#end(), leftMs);
+    // On a busy machine it may be over already; Deno and newer Nodes warn of negative times.
+    else this.#timer = setTimeout(() => this.#end(), Math.max(0, leftMs));
   }
 
   #end(): void {
