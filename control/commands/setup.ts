@@ -60,7 +60,7 @@ export async function setup(name: string, flags: SetupFlags): Promise<void> {
       say(showChanges(changes, coloured()));
       await agree("Put back what stood before?", flags);
     }
-    await withLeave(() => recorder.undo());
+    await recorder.undo();
     say(`${engine} is as it was before`);
     finish(activate, flags);
     return;
@@ -72,7 +72,7 @@ export async function setup(name: string, flags: SetupFlags): Promise<void> {
   else {
     say(showChanges(changes, coloured()));
     await agree("Write this?", flags);
-    await withLeave(() => recorder.apply(changes, flags.force === true));
+    await recorder.apply(changes, flags.force === true);
     say(`${engine} is set up to pull through ${node.dfdaemon}`);
   }
   for (const note of planned.notes) say(`note: ${note}`);
@@ -89,17 +89,6 @@ async function agree(question: string, { yes }: SetupFlags): Promise<void> {
   const answer = await terminal.question(`${question} [y/N] `).catch(() => "");
   terminal.close();
   if (!/^y(es)?$/i.test(answer.trim())) throw new ControlError("nothing was changed");
-}
-
-/** Says in words that one must be root. */
-async function withLeave(work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    const { code, path } = error as NodeJS.ErrnoException;
-    if (code !== "EACCES" && code !== "EPERM" && code !== "EROFS") throw error;
-    throw new ControlError(`not permitted to write ${path ?? "there"}: run this as root`);
-  }
 }
 
 /** The engine reads its configuration when it is told to: by a person, or by us where asked. */

@@ -78,20 +78,27 @@ export class Recorder {
     const record = await this.#read();
     if (!record) return;
     for (const { path, before, mode, uid, gid } of record.files) {
-      if (before === null) await rm(this.#host.at(path), { force: true });
-      else await this.#write(path, Buffer.from(before, "base64"), { mode, uid, gid });
+      if (before === null) {
+        await this.#remove(path);
+        continue;
+      }
+      const original = Buffer.from(before, "base64");
+      // It may not have come to be changed, because it cannot be.
+      if ((await this.#bytes(path))?.equals(original)) continue;
+      await this.#write(path, original, { mode, uid, gid });
     }
     for (const directory of [...record.directories].reverse()) {
       // Somebody may have put something into it.
       await rmdir(this.#host.at(directory)).catch(() => {});
     }
-    await rm(this.#host.at(this.#path), { force: true });
+    await this.#remove(this.#path);
   }
 
   /**
-   * Makes changes, and keeps what stood before.
+   * Makes changes, and keeps what stood before. Where one of them cannot be made, none is: what had been written is
+   * taken back.
    *
-   * @throws {ControlError} where a file was changed since it was set up last
+   * @throws {ControlError} where a file was changed since it was set up last, or cannot be written
    */
   async apply(changes: readonly Change[], force: boolean): Promise<void> {
     const earlier = await this.#read();
@@ -112,15 +119,20 @@ export class Recorder {
         );
       known.after = written;
     }
-    await writeFileAtomically(this.#host.at(this.#path), `${JSON.stringify(record)}\n`);
     // It holds what other files hold, and these may be for their owner only.
-    await chmod(this.#host.at(this.#path), 0o600);
-    for (const { path, after } of changes) {
-      if (after === undefined) await rm(this.#host.at(path), { force: true });
-      else {
-        const file = record.files.find((one) => one.path === path)!;
-        await this.#write(path, Buffer.from(after), file);
+    await this.#write(this.#path, Buffer.from(`${JSON.stringify(record)}\n`), { mode: 0o600 });
+    try {
+      for (const { path, after } of changes) {
+        if (after === undefined) await this.#remove(path);
+        else {
+          const file = record.files.find((one) => one.path === path)!;
+          await this.#write(path, Buffer.from(after), file);
+        }
       }
+    } catch (error) {
+      // The first error is the one to be told of; the record stays where this fails, too.
+      if (!earlier) await this.undo().catch(() => {});
+      throw error;
     }
   }
 
@@ -150,13 +162,30 @@ export class Recorder {
   async #write(
     path: string,
     bytes: Uint8Array,
-    { mode, uid, gid }: Pick<RecordedFile, "mode" | "uid" | "gid">,
+    { mode, uid, gid }: Pick<RecordedFile, "mode"> & Partial<RecordedFile>,
   ): Promise<void> {
-    const place = this.#host.at(path);
-    await mkdir(dirname(place), { recursive: true });
-    await writeFileAtomically(place, bytes);
-    await chmod(place, mode);
-    if (process.getuid?.() === 0) await chown(place, uid, gid);
+    await this.#attempt(path, async () => {
+      for (const directory of await this.#missingDirectories(path, []))
+        await mkdir(this.#host.at(directory));
+      const place = await this.#host.target(path);
+      await writeFileAtomically(place, bytes);
+      await chmod(place, mode);
+      if (uid !== undefined && gid !== undefined && process.getuid?.() === 0)
+        await chown(place, uid, gid);
+    });
+  }
+
+  #remove(path: string): Promise<void> {
+    return this.#attempt(path, () => rm(this.#host.at(path), { force: true }));
+  }
+
+  async #attempt(path: string, change: () => Promise<void>): Promise<void> {
+    try {
+      await change();
+    } catch (error) {
+      if (error instanceof ControlError) throw error;
+      throw new ControlError(`${path}: ${whyNotWritten(error as NodeJS.ErrnoException)}`);
+    }
   }
 
   async #bytes(path: string): Promise<Buffer | undefined> {
@@ -176,6 +205,20 @@ export class Recorder {
         `${this.#path}: cannot be read: what stood before is not known any more`,
       );
     }
+  }
+}
+
+function whyNotWritten({ code, message }: NodeJS.ErrnoException): string {
+  switch (code) {
+    case "EROFS":
+      return "its file system is read-only: mount it for writing, or make this change where its image is made (--root)";
+    case "EACCES":
+    case "EPERM":
+      return process.getuid?.() === 0
+        ? "not permitted to write it, not even as root: it may be immutable (lsattr)"
+        : "not permitted to write it: run this as root";
+    default:
+      return message;
   }
 }
 

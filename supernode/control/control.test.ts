@@ -188,10 +188,13 @@ it("says how far a preheat has come", async () => {
   });
   const { ID } = created.body as { ID: string };
   await expect
-    .poll(async () => {
-      const { body } = await ask(supernode, "GET", `/control/preheats/${ID}`);
-      return preheatViewSchema.parse(body);
-    })
+    .poll(
+      async () => {
+        const { body } = await ask(supernode, "GET", `/control/preheats/${ID}`);
+        return preheatViewSchema.parse(body);
+      },
+      { timeout: 30_000 },
+    )
     .toMatchObject({
       status: "SUCCESS",
       files: [{ status: "SUCCESS", length: 9 * MB, bytes: 9 * MB }],

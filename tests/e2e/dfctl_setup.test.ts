@@ -1,4 +1,4 @@
-import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Authority } from "../support/authority.ts";
@@ -16,7 +16,11 @@ import { Scratch } from "../support/scratch.ts";
 
 describeWithPrograms(
   "dfctl setup",
-  { programs: ["containerd", "ctr", "podman", "docker-registry", "skopeo"], root: true },
+  {
+    programs: ["containerd", "ctr", "podman", "docker-registry", "skopeo"],
+    root: true,
+    namespaces: true,
+  },
   () => {
     const repository = "library/set-up";
     let scratch: Scratch;
@@ -136,6 +140,71 @@ describeWithPrograms(
         code: 2,
         stderr: expect.stringContaining("/etc/docker/daemon.json names a proxy"),
       });
+    });
+
+    it("where nothing can be written, all stays as it is, and why is said", async () => {
+      for (const path of ["docker/daemon.json", "containers/registries.conf.d/mine.conf"])
+        await rm(join(root, "etc", path), { force: true });
+      const readOnly = (directory: string) => [
+        ...["unshare", "--mount", "sh", "-c"],
+        'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"',
+        directory,
+      ];
+      const config = join(node.home, `dfdaemon-${node.port}.yml`);
+      const command = [...ourProgram("dfctl"), "--config", config, "setup"];
+      const flags = ["--yes", "--root", root];
+      // The first of docker's files can be written, the second cannot.
+      await mkdir(join(root, "etc/docker/certs.d"), { recursive: true });
+      const before = await state();
+      for (const [engine, file] of [
+        ["docker", "/etc/docker/certs.d"],
+        ["containerd", "/etc/containerd"],
+        ["podman", "/etc/containers"],
+      ] as const) {
+        const directory = join(root, engine === "docker" ? file : "etc");
+        const refused = await run(scratch, [...readOnly(directory), ...command, engine, ...flags]);
+        expect(refused.code, refused.output).toBe(2);
+        expect(refused.stderr).toMatch(
+          new RegExp(`^dfctl: ${file}\\S*: its file system is read-only: .*\n$`),
+        );
+        expect(await state()).toEqual(before);
+        const undo = await dfctl(engine, "--undo", "--yes");
+        expect(undo.stderr).toContain("nothing to take back");
+      }
+      const nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+      await chmod(scratch.dir, 0o755);
+      const program = [process.execPath, join(import.meta.dirname, "../../dist/dfctl.js")];
+      const refused = await run(scratch, [
+        ...[...nobody, ...program, "--config", config, "setup", "podman", ...flags],
+      ]);
+      expect(refused.stderr).toMatch(/: not permitted to write it: run this as root\n$/);
+    });
+
+    it("a file that is a link stays one; one that leads out of the root is left alone", async () => {
+      const file = join(root, "etc/containerd/config.toml");
+      await put("/srv/containerd.toml", "version = 2 # mine\n");
+      await mkdir(dirname(file), { recursive: true });
+      await rm(file, { force: true });
+      await symlink("../../srv/containerd.toml", file);
+      await well("containerd", "--yes");
+      expect(await readlink(file)).toBe("../../srv/containerd.toml");
+      expect(await readFile(join(root, "srv/containerd.toml"), "utf8")).toContain("config_path");
+      await well("containerd", "--undo", "--yes");
+      expect(await readlink(file)).toBe("../../srv/containerd.toml");
+      expect(await readFile(join(root, "srv/containerd.toml"), "utf8")).toBe(
+        "version = 2 # mine\n",
+      );
+
+      await rm(file);
+      const outside = join(scratch.dir, "outside.toml");
+      await writeFile(outside, "version = 2\n");
+      await symlink(outside, file);
+      expect(await dfctl("containerd", "--yes")).toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(/config\.toml is a link that leads out of/),
+      });
+      expect(await readFile(outside, "utf8")).toBe("version = 2\n");
+      await rm(file);
     });
 
     it("an engine that nobody knows, and a node without dfdaemon, are mistakes said in words", async () => {

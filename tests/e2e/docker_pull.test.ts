@@ -96,7 +96,9 @@ describeWithPrograms(
       }
     };
 
-    it("pulls a private image by dfdaemon, cold and then from the other node: the registry sends it once", async () => {
+    it("pulls a private image by dfdaemon, cold and then from the other node: the registry sends it once", {
+      timeout: 120_000,
+    }, async () => {
       const egress = await registry.egress();
       for (const node of nodes) {
         await dfctlSetup(node);

@@ -10,6 +10,7 @@ import { createImage, MB } from "../support/image.ts";
 import { runWell, until } from "../support/process.ts";
 import { describeWithPrograms } from "../support/programs.ts";
 import { ALERTS, Prometheus } from "../support/prometheus.ts";
+import { Redis } from "../support/redis.ts";
 import { REGISTRY_NAME, Registry } from "../support/registry.ts";
 import { Scratch } from "../support/scratch.ts";
 import { expectImage, startSkopeoPull } from "../support/skopeo.ts";
@@ -60,13 +61,17 @@ describeWithPrograms("the alerts", { programs: ["promtool"] }, () => {
 
 describeWithPrograms(
   "a Prometheus that scrapes a swarm",
-  { programs: ["prometheus", "skopeo", "docker-registry", "unshare"], namespaces: true },
+  {
+    programs: ["prometheus", "skopeo", "docker-registry", "redis-server", "unshare"],
+    namespaces: true,
+  },
   () => {
     const repository = "wikimedia/mediawiki";
     let registry: Registry;
     let authority: Authority;
     let cluster: Cluster;
     let prometheus: Prometheus;
+    let redis: Redis;
     /** Of each node, on which its cache is. */
     let disk: string;
 
@@ -76,8 +81,10 @@ describeWithPrograms(
       authority = await Authority.create(scratch, "nodes", 60);
       await registry.push(await createImage(scratch, "first", [8 * MB, 20 * MB]), repository);
       disk = await scratch.directory("disk");
+      redis = await Redis.start(scratch);
       cluster = await startCluster(scratch, {
         ...{ nodes: 2, scheme: "https", registry, authority, cdnPattern: "source" },
+        state: redis.url,
         prefix: withSmallDisk(disk, 160),
         dfgetFlags: ["--home", disk],
       });
@@ -161,6 +168,12 @@ describeWithPrograms(
         await writeFile(filler, Buffer.alloc(115 * MB));
         await prometheus.fires("DragonflyCacheDiskFull", { instance: instance(node) });
         await rm(filler);
+      });
+
+      it("a shared state that is gone: DragonflySupernodeAlone", async () => {
+        await redis.process.stop();
+        const { node: supernode } = cluster.supernode;
+        await prometheus.fires("DragonflySupernodeAlone", { instance: supernode });
       });
 
       it("a supernode that is gone: DragonflySupernodeDown, and DragonflyNodeFallsBack", async () => {

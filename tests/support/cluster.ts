@@ -15,6 +15,8 @@ export interface ClusterOptions
   nodeEnv?: Readonly<Record<string, string>>;
   /** Further keys of every program's configuration, asked for once each. */
   keys?: () => Promise<Record<string, unknown>>;
+  /** URL of what supernodes share. */
+  state?: string;
 }
 
 /** A supernode and some nodes, all with empty caches. */
@@ -25,8 +27,8 @@ export interface Cluster {
 }
 
 export async function startCluster(scratch: Scratch, options: ClusterOptions): Promise<Cluster> {
-  const { nodes: count, cdnPattern, registry, env = {}, nodeEnv = {}, ...rest } = options;
-  const base = (await rest.keys?.()) ?? {};
+  const { nodes: count, cdnPattern, registry, env = {}, nodeEnv = {}, state, ...rest } = options;
+  const base = { ...(await rest.keys?.()), ...(state && { state }) };
   const supernode = await startSupernode(scratch, { cdnPattern, registry, env, base });
   const supernodes = [supernode.node];
   const nodes = await Promise.all(
