@@ -35,10 +35,12 @@ export async function askSource(
   request: SourceRequest,
 ): Promise<SourceFile | FallbackReason> {
   try {
-    const head = await client.reader.head(request.url, questionOf(request));
+    const question = questionOf(request);
+    const head = await client.reader.head(request.url, question);
     if (head.status === 200) return describe(head, head.length);
     if (!mayRefuseOnlyHead(head, request.url)) return "source_refused";
-    const probe = await firstByte(client, request);
+    const headers = { ...question.headers, range: "bytes=0-0" };
+    const probe = await client.reader.peek(request.url, { ...question, headers });
     if (probe.status === 200) return describe(probe, probe.length);
     if (probe.status !== 206) return "source_refused";
     return describe(probe, parseContentRange(probe.headers.get("content-range"))?.total ?? -1);
@@ -49,22 +51,6 @@ export async function askSource(
 
 function questionOf({ headers, trust, signal }: SourceRequest): HttpQuestion {
   return { headers, tls: trust, signal, maxRedirects: MAX_REDIRECTS };
-}
-
-/** The head of the answer to a GET of the first byte; a body that runs on is cut. */
-async function firstByte(client: HttpClient, request: SourceRequest): Promise<HttpHead> {
-  const question = questionOf(request);
-  const headers = { ...question.headers, range: "bytes=0-0" };
-  let head: HttpHead | undefined;
-  const onHead = (came: HttpHead) => {
-    head = came;
-    if (came.status !== 206) throw new Error("only its head is wanted");
-  };
-  const sink = { onHead, onBody: () => undefined };
-  await client.reader.read(request.url, { ...question, headers }, sink).catch((error: Error) => {
-    if (!head) throw error;
-  });
-  return head!;
 }
 
 /** Signed URLs of object storages are often good for GET alone: 403 there says nothing of rights. */

@@ -28,6 +28,10 @@ export interface HttpQuestion {
   signal?: AbortSignal | undefined;
   /** Redirects to follow at most; 0 hands the redirect over. Default: 0. */
   maxRedirects?: number;
+  /** Default: the reader's. */
+  connectTimeoutMs?: number;
+  /** Default: the reader's. */
+  idleTimeoutMs?: number;
 }
 
 export interface HttpReaderOptions {
@@ -44,10 +48,10 @@ export interface HttpReaderOptions {
 
 /** Milliseconds for which a connection is kept: between the layers of an image, say. */
 const KEPT_MS = 30_000;
-/** The longest body of a redirect that is read, bytes: else its connection is of no more use. */
+/** The longest body that is read though nobody wants it, bytes, for the sake of its connection. */
 const MOST_PASSED_OVER = 64 * 1024;
 
-/** The body of a redirect is too long to be passed over. */
+/** A body that nobody wants is too long to be passed over. */
 class TooLong extends Error {}
 
 /**
@@ -90,6 +94,21 @@ export class HttpReader {
     return head!;
   }
 
+  /**
+   * The head of the answer to a GET: for servers that do not answer HEAD, or not truly. A long body is cut off.
+   *
+   * @throws {HttpError | ForbiddenError} as {@link HttpReader.read}
+   */
+  async peek(url: string, question: HttpQuestion): Promise<HttpHead> {
+    let head: HttpHead | undefined;
+    const onHead = (came: HttpHead) => {
+      head = came;
+      passOver(came);
+    };
+    await this.#follow("GET", url, question, { onHead, onBody: () => undefined });
+    return head!;
+  }
+
   /** Ends the connections that nobody uses; running requests go on. */
   close(): void {
     this.#connections.close();
@@ -120,15 +139,15 @@ export class HttpReader {
     sink: HttpSink,
     mayFollow: boolean,
   ): Promise<URL | undefined> {
-    const { connectTimeoutMs, idleTimeoutMs, guard } = this.#options;
+    const { guard } = this.#options;
     const way = this.#wayTo(target, question.tls);
     let next: URL | undefined;
     const request: PlainRequest = {
       method,
       path: target.pathname + target.search,
       headers: requestHeaders(target, question.headers ?? {}),
-      connectTimeoutMs,
-      idleTimeoutMs,
+      connectTimeoutMs: question.connectTimeoutMs ?? this.#options.connectTimeoutMs,
+      idleTimeoutMs: question.idleTimeoutMs ?? this.#options.idleTimeoutMs,
       signal: question.signal,
       onHead: (head, address) => {
         // A runtime that resolves names in its own way is still found out before its answer is used.
@@ -136,8 +155,7 @@ export class HttpReader {
         if (wrong) throw forbidden(target, wrong);
         if (mayFollow) next = redirectOf(target, head.status, head.headers.get("location"));
         if (!next) return sink.onHead({ ...head, url: target.href });
-        const isShort = head.length >= 0 && head.length <= MOST_PASSED_OVER;
-        if (!isShort && method === "GET") throw new TooLong();
+        if (method === "GET") passOver(head);
       },
       onBody: (chunk) => (next ? undefined : sink.onBody(chunk)),
       target: () => (next ? undefined : sink.target?.()),
@@ -187,6 +205,11 @@ export class HttpReader {
       },
     };
   }
+}
+
+/** @throws {TooLong} where a body is not worth its connection */
+function passOver({ length }: ResponseHead): void {
+  if (length < 0 || length > MOST_PASSED_OVER) throw new TooLong();
 }
 
 /** Names in lower case, for one may come twice otherwise. */

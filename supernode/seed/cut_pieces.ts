@@ -47,6 +47,12 @@ export class PieceCutter {
     return this.#offset;
   }
 
+  /** Where the next bytes belong: who reads them to there spares a copy. */
+  get rest(): Uint8Array {
+    const size = contentSize(this.#layout);
+    return this.#buffer.subarray(this.#headBytes + this.#filled, this.#headBytes + size);
+  }
+
   /** Begins again at the first byte. */
   restart(): void {
     this.#number = 0;
@@ -69,7 +75,10 @@ export class PieceCutter {
     let rest = chunk;
     while (rest.byteLength > 0) {
       const part = rest.subarray(0, size - this.#filled);
-      this.#buffer.set(part, this.#headBytes + this.#filled);
+      const at = this.#headBytes + this.#filled;
+      const isThere =
+        part.buffer === this.#buffer.buffer && part.byteOffset === this.#buffer.byteOffset + at;
+      if (!isThere) this.#buffer.set(part, at);
       this.#hashOfPiece().update(part);
       this.#hash(part);
       this.#filled += part.byteLength;

@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PieceLayout } from "../../protocol/piece_range.ts";
-import type { HttpClient, HttpResponse } from "../../runtime/http_client.ts";
+import type { HttpClient } from "../../runtime/http_client.ts";
 import { HttpError } from "../../runtime/http_error.ts";
 import { parseContentRange } from "../../runtime/http_range.ts";
+import type { HttpHead, HttpQuestion } from "../../runtime/plain_http/http_reader.ts";
 import type { RateLimit } from "../../runtime/rate_limit/rate_limiter.ts";
+import { biteOf } from "../../runtime/rate_limit/within_limits.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
 import type { SourceAccess, Validators } from "../tasks/task.ts";
 import type { CutPiece, PieceCutter } from "./cut_pieces.ts";
@@ -39,8 +41,8 @@ export interface FetchOptions {
   stored: readonly string[];
   limit: RateLimit;
   signal: AbortSignal;
-  /** Resolves when more may be read than is here. */
-  mayGoOn(): Promise<void>;
+  /** Resolves when more may be read than is here; `undefined`: at once. */
+  mayGoOn(): Promise<void> | undefined;
   /** Keeps a piece. The next one is cut meanwhile, but not handed over. */
   onPiece(piece: CutPiece): Promise<void>;
   onBytes(bytes: number): void;
@@ -78,30 +80,10 @@ export async function fetchOnce(options: FetchOptions): Promise<void> {
 }
 
 async function fetchRest(options: FetchOptions): Promise<void> {
-  const { cutter, layout, limit, signal } = options;
+  const { cutter, layout } = options;
   if (layout.length < 0 || cutter.offset < layout.length || cutter.offset === 0) {
     await options.mayGoOn();
-    const response = await request(options);
-    let storing = Promise.resolve();
-    try {
-      for await (const chunk of bodyOf(response, options)) {
-        options.onBytes(chunk.byteLength);
-        await limit.pass(chunk.byteLength);
-        signal.throwIfAborted();
-        for (const piece of cutter.push(chunk)) {
-          await storing;
-          storing = keep(piece, options);
-          // Its failure is dealt with when it is awaited.
-          storing.catch(() => {});
-        }
-        if (layout.length >= 0 && cutter.offset > layout.length)
-          throw new WrongContentError(`${name(options)} is longer than ${layout.length} bytes`);
-        if (cutter.offset !== layout.length) await options.mayGoOn();
-      }
-    } finally {
-      response.body.destroy();
-      await storing;
-    }
+    await readRest(options);
   }
   if (layout.length >= 0 && cutter.offset < layout.length) {
     throw new SourceError(
@@ -113,9 +95,48 @@ async function fetchRest(options: FetchOptions): Promise<void> {
   if (last) await keep(last, options);
 }
 
-/** Asks for what is missing, and makes sure that this is what comes. */
-async function request(options: FetchOptions): Promise<HttpResponse> {
-  const { http, cutter, layout, validators } = options;
+/** Asks for what is missing, makes sure that this is what comes, and cuts it. Hot path. */
+async function readRest(options: FetchOptions): Promise<void> {
+  const { http, cutter, layout, limit } = options;
+  const { part, question } = questionOf(options);
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const bite = biteOf([limit]);
+  let storing = Promise.resolve();
+  const store = (piece: CutPiece): Promise<void> => {
+    const before = storing;
+    storing = before.then(() => keep(piece, options));
+    storing.catch((error) => stop.abort(error));
+    return before;
+  };
+  try {
+    await http.reader.read(
+      options.url(),
+      { ...question, signal },
+      {
+        onHead: (head) => checkAnswer(head, options, part),
+        target: () => cutter.rest.subarray(0, bite),
+        onBody: (chunk) => {
+          options.onBytes(chunk.byteLength);
+          const waits: (Promise<unknown> | undefined)[] = [limit.pass(chunk.byteLength)];
+          for (const piece of cutter.push(chunk)) waits.push(store(piece));
+          if (layout.length >= 0 && cutter.offset > layout.length)
+            throw new WrongContentError(`${name(options)} is longer than ${layout.length} bytes`);
+          if (cutter.offset !== layout.length) waits.push(options.mayGoOn());
+          const waiting = waits.filter((wait) => wait !== undefined);
+          // What fails there ends the request by its signal.
+          return waiting.length > 0 ? Promise.all(waiting).catch(() => {}) : undefined;
+        },
+      },
+    );
+  } finally {
+    await storing;
+  }
+}
+
+/** What to ask for the bytes that are missing; `part`: where the file begins that is itself a part of another. */
+function questionOf(options: FetchOptions): { part: number; question: HttpQuestion } {
+  const { cutter, validators } = options;
   const { headers, tls } = options.access();
   const part = /^bytes=(\d+)-(\d*)$/.exec(headers.Range?.trim() ?? "");
   const from = cutter.offset;
@@ -129,47 +150,33 @@ async function request(options: FetchOptions): Promise<HttpResponse> {
     if (condition || validators.lastModified)
       more["If-Range"] = condition || validators.lastModified;
   }
-  const response = await http.request(options.url(), {
-    headers: { ...headers, ...more },
-    tls,
-    signal: options.signal,
-    maxRedirects: MAX_REDIRECTS,
-  });
-  try {
-    checkAnswer(response, options, from, Number(part?.[1] ?? 0));
-    const length = Number(response.headers["content-length"] ?? -1);
-    const promised = length < 0 ? layout.length : length + cutter.offset;
-    if (layout.length >= 0 && promised !== layout.length)
-      throw new WrongContentError(`${name(options)} has ${promised} bytes, not ${layout.length}`);
-  } catch (error) {
-    response.body.destroy();
-    throw error;
-  }
-  return response;
+  return {
+    part: Number(part?.[1] ?? 0),
+    question: { headers: { ...headers, ...more }, tls, maxRedirects: MAX_REDIRECTS },
+  };
 }
 
-function checkAnswer(
-  response: HttpResponse,
-  options: FetchOptions,
-  from: number,
-  partStart: number,
-): void {
-  const { status } = response;
+function checkAnswer(head: HttpHead, options: FetchOptions, part: number): void {
+  const { cutter, layout } = options;
+  const { status } = head;
   if (status === 206) {
-    const range = parseContentRange(response.headers["content-range"]);
-    if (range && range.start !== partStart + from)
+    const range = parseContentRange(head.headers.get("content-range"));
+    if (range && range.start !== part + cutter.offset)
       throw new WrongContentError(`${name(options)} gives another part than it was asked for`);
-    const { etag } = validatorsOf(response);
+    const { etag } = validatorsOf(head);
     if (etag && options.validators.etag && etag !== options.validators.etag)
       throw new WrongContentError(`${name(options)} has changed`);
   } else if (status === 200) {
     if (options.access().headers.Range)
       throw new SourceError(`${name(options)} gives no parts`, false);
-    if (from > 0) options.cutter.restart();
+    if (cutter.offset > 0) cutter.restart();
   } else {
     const passing = status >= 500 || status === 408 || status === 429;
     throw new SourceError(`${name(options)} answers ${status}`, passing);
   }
+  const promised = head.length < 0 ? layout.length : head.length + cutter.offset;
+  if (layout.length >= 0 && promised !== layout.length)
+    throw new WrongContentError(`${name(options)} has ${promised} bytes, not ${layout.length}`);
 }
 
 /** Hands over a piece, or compares it where it is there already. */
@@ -179,16 +186,6 @@ async function keep(piece: CutPiece, options: FetchOptions): Promise<void> {
   else if (known !== piece.md5)
     throw new WrongContentError(`piece ${piece.number} of ${name(options)} has changed`);
   options.cutter.recycle(piece);
-}
-
-/** The bytes of an answer; where they break off, that is the source's failure and nobody else's. */
-async function* bodyOf(response: HttpResponse, options: FetchOptions): AsyncGenerator<Uint8Array> {
-  try {
-    yield* response.body as AsyncIterable<Uint8Array>;
-  } catch (error) {
-    options.signal.throwIfAborted();
-    throw new SourceError(`${name(options)} broke off: ${(error as Error).message}`, true);
-  }
 }
 
 function name(options: FetchOptions): string {

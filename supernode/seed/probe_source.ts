@@ -1,6 +1,7 @@
-import type { HttpClient, HttpResponse } from "../../runtime/http_client.ts";
+import type { HttpClient } from "../../runtime/http_client.ts";
 import { HttpError } from "../../runtime/http_error.ts";
 import { parseContentRange } from "../../runtime/http_range.ts";
+import type { HttpHead } from "../../runtime/plain_http/http_reader.ts";
 import type { TlsTrust } from "../../runtime/tls_trust.ts";
 import type { Validators } from "../tasks/task.ts";
 
@@ -41,8 +42,8 @@ export async function probeSource(http: HttpClient, request: ProbeRequest): Prom
       const head = await ask(http, request, "HEAD", {});
       if (head.status === 401 || head.status === 407)
         return { kind: "refused", status: head.status };
-      const length = contentLength(head);
-      const acceptsRanges = /\bbytes\b/i.test(String(head.headers["accept-ranges"] ?? ""));
+      const { length } = head;
+      const acceptsRanges = /\bbytes\b/i.test(head.headers.get("accept-ranges") ?? "");
       // Some servers answer HEAD with a length of 0 whatever the file.
       if (head.status === 200 && length > 0 && (acceptsRanges || !request.needRanges))
         return { kind: "found", length, acceptsRanges, validators: validatorsOf(head) };
@@ -57,7 +58,7 @@ export async function probeSource(http: HttpClient, request: ProbeRequest): Prom
 async function probeByGet(http: HttpClient, request: ProbeRequest): Promise<Probe> {
   const part = request.headers.Range;
   let answer = await ask(http, request, "GET", { Range: part ?? "bytes=0-0" });
-  let total = parseContentRange(answer.headers["content-range"])?.total ?? -1;
+  let total = parseContentRange(answer.headers.get("content-range"))?.total ?? -1;
   if (answer.status === 416 && !part) {
     // An empty file has no first byte.
     answer = await ask(http, request, "GET", {});
@@ -65,42 +66,35 @@ async function probeByGet(http: HttpClient, request: ProbeRequest): Promise<Prob
   }
   const validators = validatorsOf(answer);
   if (answer.status === 206) {
-    const length = part ? contentLength(answer) : total;
+    const length = part ? answer.length : total;
     return { kind: "found", length, acceptsRanges: true, validators };
   }
   if (answer.status === 200)
-    return { kind: "found", length: contentLength(answer), acceptsRanges: false, validators };
+    return { kind: "found", length: answer.length, acceptsRanges: false, validators };
   return { kind: "refused", status: answer.status };
 }
 
-async function ask(
+function ask(
   http: HttpClient,
   request: ProbeRequest,
-  method: string,
+  method: "GET" | "HEAD",
   more: Record<string, string>,
-): Promise<HttpResponse> {
-  const response = await http.request(request.url, {
-    method,
+): Promise<HttpHead> {
+  const question = {
     headers: { ...request.headers, ...more },
     tls: request.tls,
     maxRedirects: MAX_REDIRECTS,
     ...TIMEOUTS,
-  });
-  // Of a HEAD nothing more comes, and its connection can be used again.
-  if (method === "HEAD") response.body.resume();
-  else response.body.destroy();
-  return response;
-}
-
-function contentLength(response: HttpResponse): number {
-  const text = response.headers["content-length"];
-  return text !== undefined && /^\d+$/.test(text) ? Number(text) : -1;
+  };
+  return method === "HEAD"
+    ? http.reader.head(request.url, question)
+    : http.reader.peek(request.url, question);
 }
 
 /** What an answer says about the version of the file. */
-export function validatorsOf(response: HttpResponse): Validators {
+export function validatorsOf({ headers }: HttpHead): Validators {
   return {
-    etag: response.headers.etag ?? "",
-    lastModified: response.headers["last-modified"] ?? "",
+    etag: headers.get("etag") ?? "",
+    lastModified: headers.get("last-modified") ?? "",
   };
 }

@@ -278,7 +278,7 @@ export class Seeder {
         limit: limiter.share(),
         signal,
         // One that waits for the nodes must not keep others from their turn.
-        mayGoOn: async () =>
+        mayGoOn: () =>
           readAhead?.pass(task.id, cutter.offset, signal, () => this.#turnstile.load.waiting > 0),
         onPiece: async (piece) => {
           await writer.piece(piece);
