@@ -217,6 +217,44 @@ describeWithPrograms(
       expect(code).toBe(2);
     });
 
+    it("a dfdaemon that may open few files", async () => {
+      const prlimit = (...args: string[]) =>
+        runWell(scratch, ["prlimit", `--pid=${node.process.pid}`, ...args]);
+      const { stdout: usual } = await prlimit("--nofile", "--output=SOFT", "--noheadings");
+      for (const [limit, state] of [
+        ["1000", "fail"],
+        ["4000", "warn"],
+      ] as const) {
+        await prlimit(`--nofile=${limit}:`);
+        expect((await examine()).of("file descriptors")).toMatchObject([
+          {
+            state,
+            says: `dfdaemon (process ${node.process.pid}) may open ${limit}`,
+            todo: expect.stringContaining("LimitNOFILE="),
+          },
+        ]);
+      }
+      await prlimit(`--nofile=${usual.toString().trim()}:`);
+    });
+
+    it("engines that do not pull through dfdaemon, each with what sets it up", async () => {
+      const bare = await scratch.directory("bare");
+      const engines = async () => {
+        const flags = ["--config", config, "--json", "doctor", "--root", bare];
+        const { stdout } = await run(scratch, [...ourProgram("dfctl"), ...flags]);
+        const { findings } = JSON.parse(stdout.toString()) as { findings: Finding[] };
+        return findings.filter(({ says }) => says === "does not pull through dfdaemon");
+      };
+      const wanting = (name: string) => ({ name, state: "warn", todo: `dfctl setup ${name}` });
+      await scratch.directory("bare/usr/bin");
+      for (const program of ["containerd", "crio", "podman"])
+        await writeFile(join(bare, "usr/bin", program), "");
+      expect(await engines()).toMatchObject(["containerd", "crio", "podman"].map(wanting));
+      // Its containerd is docker's own.
+      await writeFile(join(bare, "usr/bin/dockerd"), "");
+      expect(await engines()).toMatchObject(["docker", "crio", "podman"].map(wanting));
+    });
+
     it("a configuration that cannot be used: the place, and an end", async () => {
       const { findings, code } = await examine((given) => {
         given.prot = 1;

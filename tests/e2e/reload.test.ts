@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
+import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connect } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -9,6 +9,7 @@ import { Authority } from "../support/authority.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import type { Dfdaemon } from "../support/dfdaemon.ts";
 import { createImage, type Image, MB } from "../support/image.ts";
+import { shownSerial } from "../support/links.ts";
 import { accepts, type RunningProgram, until } from "../support/process.ts";
 import { describeWithPrograms } from "../support/programs.ts";
 import { REGISTRY_NAME, Registry } from "../support/registry.ts";
@@ -170,5 +171,24 @@ describe("a supernode, told to reload", () => {
     expect(waiting).toContain("takes effect with the next start: listenPort");
     expect(await accepts(supernode.address, supernode.port)).toBe(true);
     expect(await supernode.process.stop()).toEqual({ code: 0, signal: null });
+  });
+
+  it("takes a renewed certificate, and refuses one that is none of its key's", async () => {
+    const authority = await Authority.create(scratch, "programs");
+    const member = await authority.member("node.test");
+    const { cert, key } = await authority.member("supernode.test");
+    const tls = { cert, key, ca: authority.files.cert };
+    const supernode = await startSupernode(scratch, { cdnPattern: "source", base: { tls } });
+    const shown = () => shownSerial({ host: supernode.address, port: supernode.port }, member);
+    const first = await shown();
+    const file = join(supernode.home, "supernode.yml");
+    const other = await authority.member("supernode.test");
+    await copyFile(other.key, key);
+    const refused = await reload(supernode.process, file, (config) => config, REFUSED);
+    expect(refused).toContain(`tls.key: ${key}: the key does not belong to the certificate`);
+    expect(await shown()).toBe(first);
+    await copyFile(other.cert, cert);
+    await reload(supernode.process, file, (config) => config, RELOADED);
+    expect(await shown()).not.toBe(first);
   });
 });

@@ -15,7 +15,7 @@ const SUPERNODE = "supernode.example.net";
 const IMAGE = "team/app:1";
 /** Engines of the page that are not run here, and why. */
 const NOT_HERE = {
-  docker: "the clean root has no docker daemon",
+  docker: "the clean root has no docker daemon; tests/e2e/docker_pull.test.ts pulls by one",
   crio: "the clean root has no CRI-O",
 };
 /** What a node's and the supernode's packages have brought besides. */
