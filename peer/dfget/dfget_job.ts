@@ -1,4 +1,3 @@
-import { createWriteStream } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, join } from "node:path";
@@ -201,9 +200,11 @@ export class DfgetJob {
   async #toStdout(download: Download): Promise<void> {
     download.handedOut = true;
     const stream = orderedStream(download, undefined, () => {});
-    // Not process.stdout: closing that one early would lose what is still buffered.
-    const stdout = createWriteStream("", { fd: 1, autoClose: false });
-    await pipeline(Readable.from(stream), stdout);
+    // Not by its descriptor: where a pipe is read slowly Node (26) gives a second stream up after some tries.
+    await pipeline(Readable.from(stream), process.stdout, { end: false });
+    await new Promise<void>((resolve, reject) => {
+      process.stdout.write("", (error) => (error ? reject(error) : resolve()));
+    });
   }
 
   /** The cache's file gets its name in one step, so that nobody ever sees half of it. */
