@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
@@ -137,11 +137,18 @@ async function startConfigured(
   await mkdir(home, { recursive: true });
   const file = join(home, `${name}.yml`);
   await writeFile(file, stringify(config));
+  const command = [...ourCommand(bench, name), "--config", file];
   return bench.programs.start({
     label: name,
-    command: [...prefix, ...ourCommand(bench, name), "--config", file],
+    command: [...prefix, "env", ...(await unitEnvironment(name)), ...command],
     log: join(home, "output.log"),
   });
+}
+
+/** `NAME=value` of what systemd starts the program with. */
+async function unitEnvironment(name: Name): Promise<string[]> {
+  const unit = await readFile(`debian/dragonfly-${name}.service`, "utf8");
+  return [...unit.matchAll(/^Environment=(.+)$/gm)].map(([, setting]) => setting!);
 }
 
 /** On a host of its own any port is free. */

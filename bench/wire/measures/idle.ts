@@ -8,7 +8,8 @@ import { onLoopback } from "./pull.ts";
 
 const PULLS = 10;
 const LAYERS = [10, 30, 60, 100].map((megabytes) => megabytes * 1e6);
-const SETTLE_MS = 15_000;
+/** Buffers that nobody uses are let go after some seconds, and then the runtime tidies its heap once: idle is what comes after. */
+const SETTLE_MS = 60_000;
 const IDLE_MS = 30_000;
 /** What must be reached, bytes. */
 const RSS = 110e6;
