@@ -218,7 +218,7 @@ export function createSupernode(options: SupernodeOptions): Supernode {
     views: new SupernodeViews({ store, schedules, swarms }),
     legacy: legacyRoutes({ registry, desk, observer, others }),
     swarm: swarmRoutes(swarms, others),
-    filePort: filePortRoutes({ cache, passes, observer }),
+    filePort: filePortRoutes({ cache, passes, observer, readAhead }),
     listening(ports) {
       downloadPort = ports.downloadPort;
     },

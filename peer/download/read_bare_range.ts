@@ -5,6 +5,9 @@ import type { Span } from "../../runtime/tracing/tracing.ts";
 import type { BodyReader } from "./body_reader.ts";
 import { PEER_PATIENCE, pieceHeaders } from "./piece_question.ts";
 
+/** Milliseconds without a byte after which a copy counts as gone that sends what it gets, as it gets it. */
+const GROWING_IDLE_MS = 20_000;
+
 export interface BareRangeOptions {
   http: HttpClient;
   /** Bytes of a piece as v1 clients have them. */
@@ -21,7 +24,7 @@ export interface BareRangeOptions {
  * @throws {HttpError} where it does not give exactly that, {PlainHttpError | BadResponseError}, and what the reader throws
  */
 export function readBareRange(
-  from: { ip: string; port: number; path: string },
+  from: { ip: string; port: number; path: string; elseSource?: boolean | undefined },
   range: ByteRange,
   reader: BodyReader,
   options: BareRangeOptions,
@@ -35,6 +38,7 @@ export function readBareRange(
       path: from.path,
       headers: pieceHeaders(question, span),
       ...PEER_PATIENCE,
+      ...(from.elseSource ? { idleTimeoutMs: GROWING_IDLE_MS } : {}),
       signal,
       onHead: ({ status, length }) => {
         if (status !== 206) throw new HttpError(`it answers ${status}`);

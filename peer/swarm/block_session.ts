@@ -157,6 +157,7 @@ export class BlockSession implements Reporter {
       limiters: options.limiters,
       signal: this.#fetching.signal,
       holds: (block) => file.has(block),
+      isSealed: (block) => this.digests.knows(block),
       span: options.span,
       onReserve: (block, reserved) => {
         if (reserved) this.#chooser.reserve(block);

@@ -1,5 +1,10 @@
-import { type BlockRun, blockLength, runRange } from "../../protocol/swarm/blocks.ts";
-import type { LeaseGrant, LeaseOrigin, LeaseProgress } from "../../protocol/swarm/messages.ts";
+import { BLOCK_BYTES, type BlockRun, blockLength, runRange } from "../../protocol/swarm/blocks.ts";
+import {
+  type LeaseGrant,
+  type LeaseOrigin,
+  type LeaseProgress,
+  MAX_FETCHING,
+} from "../../protocol/swarm/messages.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import { type Span, startSpan } from "../../runtime/tracing/tracing.ts";
 import type { Origin } from "../contract.ts";
@@ -7,6 +12,7 @@ import type { BodyReader } from "../download/body_reader.ts";
 import { type FetchSourceOptions, readSourceRange, type Source } from "../download/fetch_source.ts";
 import { readBareRange } from "../download/read_bare_range.ts";
 import { readInParts } from "../download/read_in_parts.ts";
+import { readThenGoOn } from "../download/read_then_go_on.ts";
 
 export interface SourceRunnerOptions extends FetchSourceOptions {
   source: Source;
@@ -17,6 +23,8 @@ export interface SourceRunnerOptions extends FetchSourceOptions {
   signal: AbortSignal;
   /** Whether a block is here already. */
   holds(block: number): boolean;
+  /** Whether a supernode has sealed what a block hashes to. */
+  isSealed(block: number): boolean;
   /** The download, in a trace. */
   span: Span;
   /** A block will come from the source, or will not after all: neighbours need not, or must, be asked. */
@@ -31,7 +39,7 @@ interface Held {
   /** Another supernode may call it by another number. */
   id: number;
   /** Absent: the source. */
-  readonly from: LeaseOrigin | undefined;
+  from: LeaseOrigin | undefined;
   run: BlockRun;
   done: number;
   /** Bytes of the next block that are here. */
@@ -40,11 +48,20 @@ interface Held {
   /** sha256 in base64 of each block that is done. */
   readonly digests: string[];
   /** Absent while nothing has been asked of its source, and when that is over. */
-  request: { abort: AbortController; lastBlockComes: boolean } | undefined;
+  request: LeaseRequest | undefined;
+}
+
+interface LeaseRequest {
+  readonly abort: AbortController;
+  /** Leaves the copy that is read, for the source. */
+  readonly leave: AbortController;
+  lastBlockComes: boolean;
 }
 
 /** Leases that a runner works on or has before it: the next one is there when one is done. */
 const WANTED = 2;
+/** Milliseconds without a byte of it after which the copy of a supernode that is gone is left. */
+const SILENT_MS = 1000;
 
 const log = getLogger("dfclient");
 
@@ -55,8 +72,10 @@ const log = getLogger("dfclient");
 export class SourceRunner {
   readonly #options: SourceRunnerOptions;
   readonly #leases = new Map<number, Held>();
+  /** Those that are done, as far as blocks of them may be unsealed: a supernode that is gone may not have heard. */
+  #done: Held[] = [];
   /** Requests under way; those of leases that were taken back may end a moment later. */
-  readonly #running = new Set<NonNullable<Held["request"]>>();
+  readonly #running = new Set<LeaseRequest>();
   /** The source does not do what we need of it: ask for no more leases. */
   #unfit = false;
 
@@ -73,23 +92,32 @@ export class SourceRunner {
     return this.#unfit ? 0 : Math.max(0, WANTED - this.#leases.size);
   }
 
-  /** The leases that are worked on, or before it, at the source. */
+  /**
+   * The leases that are worked on, or before it, at the source, or that it would go on with there; and those that
+   * are done, of which nothing is sealed yet.
+   */
   get fetching(): BlockRun[] {
-    return [...this.#leases.values()]
-      .filter(({ from, failed, done, run }) => !from && !failed && done < run.count)
-      .map(({ run }) => run);
+    const held = [...this.#leases.values()].filter((lease) => isOfSource(lease) && !lease.failed);
+    this.#forgetSealed();
+    return [...held, ...this.#done].slice(0, MAX_FETCHING).map(({ run }) => run);
   }
 
   /** Another supernode says which leases this node holds: of the same blocks it is the same one. */
   grantAfresh(granted: readonly LeaseGrant[]): void {
     const kept = new Map<number, Held>();
-    for (const lease of [...this.#leases.values()]) {
+    for (const lease of [...this.#leases.values(), ...this.#done]) {
       const { first, count } = lease.run;
       const same = granted.find((one) => !one.from && one.first === first && one.count === count);
-      if (same && !lease.from) kept.set(same.id, lease);
-      else this.#drop(lease);
+      if (!same || !isOfSource(lease)) {
+        this.#drop(lease);
+        continue;
+      }
+      kept.set(same.id, lease);
+      lease.from = undefined;
+      if (lease.request) this.#leaveWhenSilent(lease, lease.request);
     }
     this.#leases.clear();
+    this.#done = [];
     for (const [id, lease] of kept) {
       lease.id = id;
       this.#leases.set(id, lease);
@@ -132,16 +160,42 @@ export class SourceRunner {
 
   /** What to tell the supernode; a lease that is done or has failed is told once. */
   report(): LeaseProgress[] {
+    this.#forgetSealed();
     return [...this.#leases.values()].map((lease) => {
       const { id, done, partBytes, failed, run, digests } = lease;
       if (failed || done >= run.count) this.#leases.delete(id);
+      if (!failed && done >= run.count) this.#done.push(lease);
       return { id, done, partBytes, failed, digests: [...digests] };
+    });
+  }
+
+  #forgetSealed(): void {
+    const { isSealed } = this.#options;
+    this.#done = this.#done.filter(({ run: { first, count } }) => {
+      for (let block = first; block < first + count; block++) if (!isSealed(block)) return true;
+      return false;
     });
   }
 
   /** Gives up all leases. */
   stop(): void {
     for (const lease of [...this.#leases.values()]) this.#drop(lease);
+  }
+
+  /**
+   * Leaves the copy of a supernode that is gone once no more of it comes, for a frozen one's never ends. What lies in
+   * the system's buffers is read before that, and not fetched twice.
+   */
+  #leaveWhenSilent(lease: Held, request: LeaseRequest): void {
+    const reached = () => lease.done * BLOCK_BYTES + lease.partBytes;
+    let before = reached();
+    const timer = setInterval(() => {
+      const now = reached();
+      if (now === before) request.leave.abort();
+      before = now;
+      if (request.leave.signal.aborted || !this.#running.has(request)) clearInterval(timer);
+    }, SILENT_MS);
+    timer.unref();
   }
 
   /** The rest of a lease goes to somebody else. */
@@ -170,10 +224,10 @@ export class SourceRunner {
     );
     if (!lease) return;
     const abort = new AbortController();
-    const request = { abort, lastBlockComes: false };
+    const request = { abort, leave: new AbortController(), lastBlockComes: false };
     lease.request = request;
     this.#running.add(request);
-    this.#traced(lease, AbortSignal.any([abort.signal, this.#options.signal]))
+    this.#traced(lease, request)
       .catch((error: Error) => {
         if (abort.signal.aborted || this.#options.signal.aborted) return;
         if (lease.done >= lease.run.count) return;
@@ -198,7 +252,8 @@ export class SourceRunner {
   }
 
   /** One span a lease: blocks are too many. */
-  async #traced(lease: Held, signal: AbortSignal): Promise<void> {
+  async #traced(lease: Held, { abort, leave }: LeaseRequest): Promise<void> {
+    const signal = AbortSignal.any([abort.signal, this.#options.signal]);
     const { from, run } = lease;
     const span = startSpan(`blocks from ${placeOf(from)}`, {
       kind: "client",
@@ -211,7 +266,7 @@ export class SourceRunner {
     });
     let failure: unknown;
     try {
-      await this.#fetch(lease, signal, span);
+      await this.#fetch(lease, { signal, leave: leave.signal, span });
     } catch (error) {
       // What was taken back is cut off on purpose.
       if (!signal.aborted && lease.done < lease.run.count) failure = error;
@@ -222,17 +277,34 @@ export class SourceRunner {
     }
   }
 
-  async #fetch(lease: Held, signal: AbortSignal, span: Span): Promise<void> {
+  async #fetch(
+    lease: Held,
+    { signal, leave, span }: { signal: AbortSignal; leave: AbortSignal; span: Span },
+  ): Promise<void> {
     const { source, fileLength, onBlock } = this.#options;
+    const { from } = lease;
     const { first, count } = lease.run;
     const range = runRange(lease.run, fileLength);
+    let origin = originOf(from);
     const ask = (reader: BodyReader, signal: AbortSignal) => {
       const options = { ...this.#options, signal, span };
-      return lease.from
-        ? readBareRange(lease.from, range, reader, options)
-        : readSourceRange(source, range, reader, options);
+      if (!from) return readSourceRange(source, range, reader, options);
+      if (!from.elseSource) return readBareRange(from, range, reader, options);
+      const whileThere = { ...options, signal: AbortSignal.any([signal, leave]) };
+      return readThenGoOn(range, reader, {
+        signal,
+        open: (reader) => readBareRange(from, range, reader, whileThere),
+        goOn: (rest, reader, reason) => {
+          log.info("{origin} did not give bytes {start} to {end}, the source is to: {reason}", {
+            origin: nameOf(from),
+            ...rest,
+            reason: reason.message,
+          });
+          origin = originOf(undefined);
+          return readSourceRange(source, rest, reader, options);
+        },
+      });
     };
-    const origin = originOf(lease.from);
     await readInParts(ask, {
       lengths: Array.from({ length: count }, (_, index) => blockLength(first + index, fileLength)),
       limiters: this.#options.limiters,
@@ -253,6 +325,11 @@ export class SourceRunner {
       },
     });
   }
+}
+
+/** Whether a lease is one of the source, or becomes one when the copy that it leads to is gone. */
+function isOfSource({ from }: Pick<Held, "from">): boolean {
+  return !from || from.elseSource === true;
 }
 
 function originOf(from: LeaseOrigin | undefined): Origin {

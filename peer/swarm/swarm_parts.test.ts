@@ -62,6 +62,7 @@ describe("SourceRunner", () => {
     onTestFinished(() => stop.abort());
     const got = new Map<number, Uint8Array>();
     const reserved = new Set<number>();
+    const sealed = new Set<number>();
     let news = 0;
     const self = new SourceRunner({
       source: { url: `http://127.0.0.1:${port}/blob`, headers: { authorization: "mine" } },
@@ -70,6 +71,7 @@ describe("SourceRunner", () => {
       http,
       signal: stop.signal,
       holds: (block) => got.has(block),
+      isSealed: (block) => sealed.has(block),
       span: NO_SPAN,
       onReserve: (block, mine) => void (mine ? reserved.add(block) : reserved.delete(block)),
       onBlock: async (block, content) => {
@@ -80,7 +82,7 @@ describe("SourceRunner", () => {
         news += 1;
       },
     });
-    return { self, got, reserved, news: () => news };
+    return { self, got, reserved, sealed, port, news: () => news };
   }
   const ranges: string[] = [];
   const source = (request: IncomingMessage, response: ServerResponse) => {
@@ -166,6 +168,89 @@ describe("SourceRunner", () => {
     self.grantAfresh([{ id: 7, first: 0, count: 2 }]);
     expect(self.report()).toMatchObject([{ id: 7, done: 2, failed: false }]);
     expect(ranges).toHaveLength(1);
+  });
+
+  it("tells another supernode of what is done but not sealed, with what it hashes to", async () => {
+    ranges.length = 0;
+    const { self, got, sealed, news } = await runner(source);
+    self.grant([{ id: 1, first: 0, count: 2 }]);
+    await until(() => news() === 1);
+    self.report();
+    self.grant([]);
+    sealed.add(0);
+    expect(self.fetching).toEqual([{ first: 0, count: 2 }]);
+    self.grantAfresh([{ id: 7, first: 0, count: 2 }]);
+    const digests = await Promise.all(
+      [0, 1].map(async (block) => Buffer.from(await sha256(got.get(block)!)).toString("base64")),
+    );
+    expect(self.report()).toEqual([{ id: 7, done: 2, partBytes: 0, failed: false, digests }]);
+    sealed.add(1);
+    expect(self.fetching).toEqual([]);
+    expect(ranges).toHaveLength(1);
+  });
+
+  it("goes on at the source, from the byte reached, where the supernode's copy is gone with it", async () => {
+    ranges.length = 0;
+    const half = BLOCK_BYTES + 4000;
+    const { self, got, port, news } = await runner((request, response) => {
+      if (request.url === "/blob") return source(request, response);
+      response.writeHead(206, { "content-length": 2 * BLOCK_BYTES });
+      return response.write(bytes.subarray(0, half), () =>
+        setTimeout(() => response.destroy(), 50),
+      );
+    });
+    const from = { kind: "seed", ip: "127.0.0.1", port, path: "/copy" } as const;
+    self.grant([{ id: 1, first: 0, count: 2, from: { ...from, elseSource: true } }]);
+    expect(self.fetching).toEqual([{ first: 0, count: 2 }]);
+    await until(() => news() === 1);
+    expect(self.report()).toMatchObject([{ id: 1, done: 2, failed: false }]);
+    expect(ranges).toEqual([`bytes=${half}-${2 * BLOCK_BYTES - 1}`]);
+    for (const block of [0, 1]) {
+      const start = block * BLOCK_BYTES;
+      expect(Buffer.from(got.get(block)!).equals(bytes.subarray(start, start + BLOCK_BYTES))).toBe(
+        true,
+      );
+    }
+    // Where nobody said so a copy's end is for the supernode to see to.
+    self.grant([{ id: 2, first: 2, count: 2, from }]);
+    await until(() => news() === 2);
+    expect(self.report()).toMatchObject([{ id: 2, failed: true }]);
+    expect(ranges).toHaveLength(1);
+  });
+
+  it("leaves a frozen supernode's copy for the source when another grants it the lease", async () => {
+    ranges.length = 0;
+    const { self, port, news } = await runner((request, response) => {
+      if (request.url === "/blob") return source(request, response);
+      response.writeHead(206, { "content-length": 2 * BLOCK_BYTES });
+      return response.write(bytes.subarray(0, 1000));
+    });
+    const from = { kind: "seed", ip: "127.0.0.1", port, path: "/copy", elseSource: true } as const;
+    self.grant([{ id: 1, first: 0, count: 2, from }]);
+    await until(() => (self.report()[0]?.partBytes ?? 0) > 0);
+    self.grantAfresh([{ id: 9, first: 0, count: 2 }]);
+    await until(() => news() === 1);
+    expect(self.report()).toMatchObject([{ id: 9, done: 2, failed: false }]);
+    expect(ranges).toEqual([`bytes=1000-${2 * BLOCK_BYTES - 1}`]);
+  });
+
+  it("reads what is still on its way from a supernode's copy when another grants it the lease", async () => {
+    ranges.length = 0;
+    let copy: ServerResponse | undefined;
+    const { self, port, news } = await runner((request, response) => {
+      if (request.url === "/blob") return source(request, response);
+      copy = response;
+      response.writeHead(206, { "content-length": 2 * BLOCK_BYTES });
+      return response.write(bytes.subarray(0, 1000));
+    });
+    const from = { kind: "seed", ip: "127.0.0.1", port, path: "/copy", elseSource: true } as const;
+    self.grant([{ id: 1, first: 0, count: 2, from }]);
+    await until(() => (self.report()[0]?.partBytes ?? 0) > 0);
+    self.grantAfresh([{ id: 9, first: 0, count: 2 }]);
+    copy?.end(bytes.subarray(1000, 2 * BLOCK_BYTES));
+    await until(() => news() === 1);
+    expect(self.report()).toMatchObject([{ id: 9, done: 2, failed: false }]);
+    expect(ranges).toEqual([]);
   });
 
   it("says that a source does not do what is needed, and asks for no more leases", async () => {

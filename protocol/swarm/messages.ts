@@ -43,7 +43,7 @@ export const joinRequestSchema = z.object({
   holds: z.string().max(MAX_BITMAP).optional(),
   /**
    * Of a node that was in this swarm until now, and had another supernode: the leases that it works on at the
-   * source. It goes on with those that it is granted again.
+   * source, or would go on with there. It goes on with those that it is granted again.
    */
   fetching: z.array(blockRunSchema).max(MAX_FETCHING).optional(),
 });
@@ -69,6 +69,8 @@ export const leaseOriginSchema = z.object({
   ip: z.ipv4(),
   port: z.number().int().min(1).max(65535),
   path: z.string(),
+  /** What it does not give, for it is gone, is to be fetched from the source: the lease holds for that, too. */
+  elseSource: z.boolean().optional(),
 });
 export type LeaseOrigin = z.infer<typeof leaseOriginSchema>;
 

@@ -9,6 +9,7 @@ import { startSpan } from "../../runtime/tracing/tracing.ts";
 import type { SupernodeObserver } from "../observer.ts";
 import type { SeedCache } from "../seed/cache.ts";
 import type { PathPass } from "../seed/path_pass.ts";
+import type { ReadAhead } from "../seed/read_ahead.ts";
 import { readCopy } from "./read_copy.ts";
 import { sendBare } from "./send_bare.ts";
 
@@ -16,6 +17,8 @@ export interface FilePortOptions {
   cache: SeedCache;
   passes: PathPass;
   observer: SupernodeObserver;
+  /** Absent: no copy is held back. */
+  readAhead?: ReadAhead | undefined;
 }
 
 /**
@@ -23,7 +26,7 @@ export interface FilePortOptions {
  * they are: v1's path, which follows from the task's id, has a pass at its end. Our own nodes ask for bytes
  * of the file itself, with the header by which peers are asked for bare pieces.
  */
-export function filePortRoutes({ cache, passes, observer }: FilePortOptions): Hono<{
+export function filePortRoutes({ cache, passes, observer, readAhead }: FilePortOptions): Hono<{
   Bindings: Partial<ConnectionEnv>;
 }> {
   const app = new Hono<{ Bindings: Partial<ConnectionEnv> }>();
@@ -43,11 +46,13 @@ export function filePortRoutes({ cache, passes, observer }: FilePortOptions): Ho
     let handedOver = false;
     try {
       if (c.req.header("cdnsource")?.toLowerCase() === "source") {
+        // Before the index is read: it may be complete a moment later.
+        const growing = readAhead?.follow(taskId);
         const copy = await cache.read(taskId);
         // It is being dropped, say for want of room: nobody knows any more whether its pieces are framed.
         if (!copy) return c.notFound();
-        if (copy.framed) {
-          const response = sendBare(file, copy, c.req.header("range"));
+        if (copy.framed || growing) {
+          const response = sendBare(file, copy, c.req.header("range"), growing);
           if (response.status === 206) {
             observer.bytesServed(Number(response.headers.get("content-length")));
             handedOver = true;

@@ -1,12 +1,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { seedFilePath } from "../../protocol/names.ts";
 import { SILENT } from "../observer.ts";
 import { SeedCache } from "../seed/cache.ts";
 import { PieceCutter } from "../seed/cut_pieces.ts";
 import { PathPass } from "../seed/path_pass.ts";
+import { ReadAhead } from "../seed/read_ahead.ts";
 import { filePortRoutes } from "./file_port.ts";
 
 const ID = "ab".repeat(32);
@@ -16,6 +17,7 @@ const bytes = Uint8Array.from({ length: LENGTH }, (_, index) => (index >>> 8) ^ 
 
 let home: string;
 let served = 0;
+let readAhead: ReadAhead | undefined;
 let ask: (headers: Record<string, string>) => Promise<Response>;
 
 beforeEach(async () => {
@@ -31,8 +33,12 @@ beforeEach(async () => {
   served = 0;
   const passes = new PathPass(() => performance.now());
   const observer = { ...SILENT, bytesServed: (count: number) => void (served += count) };
-  const app = filePortRoutes({ cache, passes, observer });
-  ask = async (headers) => app.request(seedFilePath(ID, passes.issue(ID)), { headers });
+  readAhead = undefined;
+  ask = async (headers) =>
+    filePortRoutes({ cache, passes, observer, readAhead }).request(
+      seedFilePath(ID, passes.issue(ID)),
+      { headers },
+    );
 });
 afterEach(() => rm(home, { recursive: true }));
 
@@ -50,6 +56,40 @@ it("gives our nodes bytes of the file, across the frames of its pieces", async (
     expect(Buffer.from(body).equals(bytes.subarray(start, end + 1))).toBe(true);
     expect(served).toBe(end - start + 1);
   }
+});
+
+it("gives what is still to come of a copy that is held back as it comes, and says what has left", async () => {
+  const ahead = new ReadAhead();
+  readAhead = ahead;
+  ahead.grown(ID, 1000);
+  const copy = ahead.follow(ID)!;
+  const left = vi.spyOn(copy, "handedOut");
+  vi.spyOn(ahead, "follow").mockReturnValue(copy);
+  const answer = await ask({ range: `bytes=0-${PIECE}`, cdnSource: "source" });
+  expect(answer.status).toBe(206);
+  const reader = answer.body!.getReader();
+  const first = await reader.read();
+  expect(first.value?.byteLength).toBe(1000);
+  const next = reader.read();
+  await vi.waitFor(() => expect(left).toHaveBeenLastCalledWith({ start: 0, end: 1000 }));
+  ahead.grown(ID, 1100);
+  expect((await next).value?.byteLength).toBe(100);
+  ahead.ended(ID);
+  const rest: Uint8Array[] = [];
+  for (let part = await reader.read(); part.value; part = await reader.read())
+    rest.push(part.value);
+  expect(Buffer.concat(rest).equals(bytes.subarray(1100, PIECE + 1))).toBe(true);
+  const sum = left.mock.calls.reduce((total, [{ start, end }]) => total + end - start, 0);
+  expect(sum).toBe(PIECE + 1);
+});
+
+it("breaks off, for another to take it up, where the copy fails", async () => {
+  readAhead = new ReadAhead();
+  readAhead.grown(ID, 1000);
+  const answer = await ask({ range: `bytes=0-${PIECE}`, cdnSource: "source" });
+  const body = answer.arrayBuffer();
+  readAhead.ended(ID, new Error("the disk is full"));
+  await expect(body).rejects.toThrow("the disk is full");
 });
 
 it("gives no more than has come", async () => {

@@ -5,46 +5,65 @@ import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { parsePieceMd5 } from "../../protocol/v1/pull_piece.ts";
 import { parseRangeHeader } from "../../runtime/http_range.ts";
 import type { SavedCopy } from "../seed/cache.ts";
+import type { GrowingCopy } from "../seed/read_ahead.ts";
 import { readCopy } from "./read_copy.ts";
 
+/** Bytes of a copy that is being made that are read at once: they are to leave as they come. */
+const GROWING_BYTES = 128 * 1024;
+
 /**
- * Answers with bytes of the file that a framed copy holds, as far as it has come, without its frames.
+ * Answers with bytes of the file that a copy holds, as far as it has come, without the frames that it may have.
  *
  * @param file the copy; closed when the answer is out, or not at all where that is not a 206
  * @param range as the header `Range` names it, in bytes of the file
+ * @param growing of a copy that is being made: what is still to come is waited for
  */
-export function sendBare(file: FileHandle, copy: SavedCopy, range: string | undefined): Response {
-  const { pieceSize, pieceMd5s } = copy;
-  const layout = { pieceSize, framed: true, length: -1 };
-  const last = pieceMd5s.length - 1;
-  const size =
-    last < 0
-      ? 0
-      : last * contentSize(layout) + (parsePieceMd5(pieceMd5s[last]!)?.length ?? 0) - FRAME_BYTES;
+export function sendBare(
+  file: FileHandle,
+  copy: SavedCopy,
+  range: string | undefined,
+  growing?: GrowingCopy,
+): Response {
+  const { pieceSize, framed } = copy;
+  const layout = { pieceSize, framed, length: -1 };
+  const size = growing && copy.length >= 0 ? copy.length : bytesOf(copy);
   const wanted = parseRangeHeader(range, size);
   if (wanted.kind !== "part")
     return new Response(null, { status: 416, headers: { "content-range": `bytes */${size}` } });
   let at = wanted.start;
+  let handedOut = at;
   const end = wanted.end + 1;
-  const body = new ReadableStream<Uint8Array>({
+  const most = growing ? GROWING_BYTES : BLOCK_BYTES;
+  const gone = new AbortController();
+  const source: UnderlyingDefaultSource<Uint8Array> = {
     async pull(controller) {
       try {
-        const piece = Math.floor(at / contentSize(layout));
-        const { offset, length } = pieceContent(piece, layout);
-        const bytes = new Uint8Array(Math.min(BLOCK_BYTES, end - at, offset + length - at));
-        await readCopy(file, bytes, piece * pieceSize + FRAME_HEAD_BYTES + at - offset);
-        at += bytes.byteLength;
-        controller.enqueue(bytes);
-        if (at < end) return;
+        // Whoever asks for more has written what he had.
+        growing?.handedOut({ start: handedOut, end: at });
+        handedOut = at;
+        if (at < end) {
+          const there = (await growing?.there(at, gone.signal)) ?? end;
+          const piece = Math.floor(at / contentSize(layout));
+          const { offset, length } = pieceContent(piece, layout);
+          const bytes = new Uint8Array(Math.min(most, there - at, end - at, offset + length - at));
+          const head = framed ? FRAME_HEAD_BYTES : 0;
+          await readCopy(file, bytes, piece * pieceSize + head + at - offset);
+          at += bytes.byteLength;
+          controller.enqueue(bytes);
+          return;
+        }
         controller.close();
       } catch (error) {
         controller.error(error);
       }
       await file.close();
     },
-    cancel: () => file.close(),
-  });
-  return new Response(body, {
+    cancel: () => {
+      gone.abort();
+      return file.close();
+    },
+  };
+  return new Response(new ReadableStream(source, { highWaterMark: 0 }), {
     status: 206,
     headers: {
       "content-type": "application/octet-stream",
@@ -52,4 +71,13 @@ export function sendBare(file: FileHandle, copy: SavedCopy, range: string | unde
       "content-range": `bytes ${wanted.start}-${wanted.end}/${size}`,
     },
   });
+}
+
+/** File bytes of the pieces that are there. */
+function bytesOf({ pieceSize, pieceMd5s, framed }: SavedCopy): number {
+  const last = pieceMd5s.length - 1;
+  if (last < 0) return 0;
+  const frame = framed ? FRAME_BYTES : 0;
+  const lastBytes = (parsePieceMd5(pieceMd5s[last]!)?.length ?? 0) - frame;
+  return last * contentSize({ pieceSize, framed, length: -1 }) + lastBytes;
 }

@@ -64,8 +64,9 @@ export class BlockIntegrity {
 
   /** A member waits for what a block hashes to: whether somebody has told, or will. */
   asked(block: number): boolean {
+    if (this.#digests.of(block) !== undefined) return true;
     this.#held.want(block);
-    if (this.#digests.of(block) !== undefined || this.#held.isPending(block)) return true;
+    if (this.#held.isPending(block)) return true;
     return !this.#parts.leases.fetched.wasHeldBefore(block);
   }
 

@@ -136,7 +136,12 @@ export class HeldDigests {
   fetched(block: number, digest: string, by: string): Belief {
     const believed: Belief["believed"][number][] = [];
     const refuted: string[] = [];
-    for (const claim of this.#claims.get(block) ?? []) {
+    for (const claim of [...(this.#claims.get(block) ?? [])]) {
+      // What it says is known now: nobody need ask the source.
+      if (claim.by === by) {
+        this.#holder(by).claimed.delete(block);
+        this.#forget(block, by);
+      }
       const { standing } = this.#holder(claim.by);
       if (claim.by === by || claim.digest === undefined || standing === "refuted") continue;
       if (claim.digest === digest) {

@@ -107,4 +107,25 @@ describe("open blocks", () => {
     open.put({ first: 6, count: 6 });
     expect(takeAll(open, 8).slice(0, 1)).toEqual([[6, 6, "source"]]);
   });
+
+  it("are taken out for one who comes back to them, also of what came back, where nobody else has them", () => {
+    const open = new OpenBlocks(16);
+    const here = new Set([5]);
+    const takeOut = (first: number, count: number) =>
+      open.takeOut({ first, count }, (block) => here.has(block));
+    open.take(8, NOTHING);
+    open.back({ first: 2, count: 6 });
+    expect(takeOut(1, 2)).toBe(false);
+    expect(takeOut(3, 3)).toBe(true);
+    expect(takeOut(3, 1)).toBe(false);
+    // Some that came back, and some that were never given out.
+    expect(takeOut(7, 2)).toBe(true);
+    expect(takeOut(14, 4)).toBe(false);
+    expect(takeAll(open)).toEqual([
+      [2, 1, "source"],
+      [6, 1, "source"],
+      [9, 4, "source"],
+      [13, 3, "source"],
+    ]);
+  });
 });

@@ -120,10 +120,17 @@ export class OpenBlocks {
    * @returns whether it could be
    */
   takeOut({ first, count }: BlockRun, isHere: (block: number) => boolean): boolean {
-    if (first < this.#frontier || first + count > this.#blocks) return false;
-    for (let block = first; block < first + count; block++)
-      if (this.#passed.has(block) && !isHere(block)) return false;
-    for (let block = first; block < first + count; block++) this.#passed.add(block);
+    const end = first + count;
+    if (end > this.#blocks) return false;
+    for (let block = first; block < end; block++) {
+      const isTaken = block < this.#frontier || this.#passed.has(block);
+      if (isTaken && !isHere(block) && !this.#isBack(block)) return false;
+    }
+    for (const back of this.#returned.splice(0)) {
+      if (back.peer) this.#returned.push(back);
+      else this.#returned.push(...without(back, first, end));
+    }
+    for (let block = Math.max(first, this.#frontier); block < end; block++) this.#passed.add(block);
     return true;
   }
 
@@ -169,6 +176,13 @@ export class OpenBlocks {
     }
   }
 
+  /** Whether a block came back, and has not been given out again. */
+  #isBack(block: number): boolean {
+    return this.#returned.some(
+      ({ first, count, peer }) => !peer && first <= block && block < first + count,
+    );
+  }
+
   /** How many blocks of a run that came back can be had now. */
   #reach(run: Returned): number {
     return run.peer ? run.count : Math.min(run.count, this.#ready - run.first);
@@ -180,4 +194,12 @@ export class OpenBlocks {
     while (next < this.#blocks && this.#passed.has(next)) next += 1;
     return next < Math.min(this.#blocks, this.#ready) ? next : undefined;
   }
+}
+
+/** What is left of a run without the blocks from `first` up to but not including `end`. */
+function without(run: BlockRun, first: number, end: number): BlockRun[] {
+  const runEnd = run.first + run.count;
+  const before = { first: run.first, count: Math.min(runEnd, first) - run.first };
+  const from = Math.max(run.first, end);
+  return [before, { first: from, count: runEnd - from }].filter(({ count }) => count > 0);
 }

@@ -46,6 +46,26 @@ describe("source leases", () => {
     expect(budget.used).toBe(2);
   });
 
+  it("are gone on with by one who was silent, where nobody else has got any of them", () => {
+    const { leases: source, budget } = leases(16, 2);
+    const granted = [source.grant("a", 0)!, source.grant("a", 0)!].map(({ id, first, count }) => {
+      return { id, first, count };
+    });
+    const [one, other] = granted;
+    source.progress("a", one!.id, 1, 100);
+    source.expire(2000, () => true);
+    expect([source.of("a"), budget.used]).toEqual([[], 0]);
+    source.resume("b", one!.id, 2100);
+    expect(source.of("b")).toEqual([]);
+    source.resume("a", one!.id, 2100);
+    expect(source.of("a")).toMatchObject([{ ...one, done: 1 }]);
+    expect(source.progress("a", one!.id, one!.count, 2200)).toBe(true);
+    const taken = source.grant("b", 2300)!;
+    expect(taken.first).toBe(other!.first);
+    source.resume("a", other!.id, 2400);
+    expect(source.of("a")).toEqual([]);
+  });
+
   it("pass over what somebody has already, until that is lost again", () => {
     const { leases: source } = leases(12, 1);
     for (const block of [0, 1, 4, 11]) source.hold(block, "old", 50);

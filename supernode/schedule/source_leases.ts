@@ -40,6 +40,10 @@ export const DEFAULT_LEASE_LIMITS: LeaseLimits = {
 const LEASE_MS = 500;
 /** A slow runner may finish the block that it is at, if it brings one within this time, ms. */
 const LAST_BLOCK_MS = 1800;
+/** Leases that are remembered when they were taken back. */
+const MOST_TAKEN_BACK = 64;
+/** So many times as many leases as usual a node may bring with it: some it has done already. */
+const ADOPTED = 2;
 const NONE: ReadonlySet<string> = new Set();
 /** A runner without a lease makes room for another after this, ms. */
 const IDLE_MS = 100;
@@ -59,6 +63,8 @@ export class SourceLeases<Holder> {
   readonly #budget: SourceBudget;
   readonly #runners = new Map<Holder, Runner<Holder>>();
   readonly #fetched: FetchedBlocks<Holder>;
+  /** Leases taken back of late from those who were silent, as they were. */
+  readonly #takenBack: Lease<Holder>[] = [];
   #lastId = 0;
 
   constructor(blocks: number, limits: LeaseLimits, budget: SourceBudget) {
@@ -131,12 +137,29 @@ export class SourceLeases<Holder> {
     return run && this.#give(holder, run, nowMs);
   }
 
-  /** Grants a node again what it is fetching from the source by another supernode's leases. */
+  /**
+   * Grants a node again what it is fetching from the source by another supernode's leases, or has fetched, of which
+   * it is to tell what it hashes to.
+   */
   adopt(holder: Holder, run: BlockRun, nowMs: number): void {
-    if (this.of(holder).length >= this.#limits.perRunner || run.count > this.#limits.mostBlocks)
-      return;
+    const { perRunner, mostBlocks } = this.#limits;
+    if (this.of(holder).length >= ADOPTED * perRunner || run.count > mostBlocks) return;
     if (!this.open.takeOut(run, (block) => this.#fetched.has(block))) return;
     this.#give(holder, { ...run, origin: { kind: "source" } }, nowMs);
+  }
+
+  /**
+   * A node speaks of a lease that was taken back from it while it was silent: it goes on with it where nobody else
+   * has got any of it. All nodes of a busy host are silent together, and what they have half is not to be fetched anew.
+   */
+  resume(holder: Holder, id: number, nowMs: number): void {
+    const index = this.#takenBack.findIndex((lease) => lease.id === id && lease.holder === holder);
+    const [lease] = index < 0 ? [] : this.#takenBack.splice(index, 1);
+    if (!lease || this.of(holder).length >= this.#limits.perRunner) return;
+    const { first, count, done } = lease;
+    const rest = { first: first + done, count: count - done };
+    if (this.open.takeOut(rest, (block) => this.#fetched.has(block)))
+      this.#give(holder, lease, nowMs, lease);
   }
 
   /**
@@ -220,6 +243,9 @@ export class SourceLeases<Holder> {
       if (runner.leases.length === 0) {
         if (nowMs - runner.idleSinceMs > IDLE_MS) this.#retire(holder);
       } else if (isDead(holder)) {
+        for (const lease of runner.leases)
+          if (lease.origin.kind !== "peer") this.#takenBack.push({ ...lease });
+        this.#takenBack.splice(0, this.#takenBack.length - MOST_TAKEN_BACK);
         this.release(holder);
       } else if (runner.rate.isSlow(usual, slackMs)) {
         this.#shorten(runner);
@@ -236,14 +262,19 @@ export class SourceLeases<Holder> {
     this.open.back({ first: block, count: 1 });
   }
 
-  #give(holder: Holder, run: OpenRun, nowMs: number): Lease<Holder> {
+  #give(
+    holder: Holder,
+    run: OpenRun,
+    nowMs: number,
+    { id, done } = { id: ++this.#lastId, done: 0 },
+  ): Lease<Holder> {
     let runner = this.#runners.get(holder);
     if (!runner) {
       this.#budget.take();
       runner = { leases: [], idleSinceMs: nowMs, rate: new RunnerRate(nowMs) };
       this.#runners.set(holder, runner);
     }
-    const lease: Lease<Holder> = { ...run, id: ++this.#lastId, holder, done: 0 };
+    const lease: Lease<Holder> = { ...run, id, holder, done };
     // While it had none it had nothing to be fast with.
     if (runner.leases.length === 0) runner.rate.skip(nowMs);
     runner.leases.push(lease);

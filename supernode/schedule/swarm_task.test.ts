@@ -80,6 +80,16 @@ describe("a swarm's task", () => {
     expect(Math.min(...leased)).toBe(10);
   });
 
+  it("has one go on with its leases that registers again", () => {
+    const task = swarm(20);
+    const runs = () => join(task, "a", 0).leases.map(({ first, count }) => ({ first, count }));
+    const fetching = runs();
+    expect(fetching.length).toBeGreaterThan(0);
+    const node = { id: "a", zone: "", subnet: "", serves: true, held: 0, fetching };
+    const again = task.join(node, 5000).leases.map(({ first, count }) => ({ first, count }));
+    expect(again).toEqual(fetching);
+  });
+
   it("wants to hear often of those who fetch, and seldom of those who are done", () => {
     const task = swarm();
     expect(join(task, "runner", 0).heartbeatMs).toBe(500);

@@ -44,6 +44,10 @@ export interface SwarmTaskOptions {
 
 /** Milliseconds in which a swarm that has lost its supernode gathers at another one. */
 const GATHER_MS = 2000;
+/** … longer where one comes late, by so long after that: others of a busy host may be about to. */
+const GATHER_MORE_MS = 1500;
+/** … at most. */
+const GATHER_MOST_MS = 5000;
 
 /**
  * One task's swarm, as the supernode sees it: who its members are, who of them are neighbours, and who
@@ -61,6 +65,8 @@ export class SwarmTask {
   readonly #starved: StarvedBlocks;
   /** Until when nothing is leased, since who holds what is still being told, ms. */
   #gathersUntilMs = 0;
+  /** When that ends at the latest, ms. */
+  #gathersMostMs = 0;
   #seedRefusals = 0;
 
   constructor(options: SwarmTaskOptions) {
@@ -113,6 +119,11 @@ export class SwarmTask {
     return this.#leases.fetched.below(block);
   }
 
+  /** Whether a member has a block. */
+  isFetched(block: number): boolean {
+    return this.#leases.fetched.of(block) !== undefined;
+  }
+
   /** The blocks that nobody fetches or has fetched, for those who know where else they come from. */
   get open(): Pick<OpenBlocks, "supply" | "setAside" | "put"> {
     return this.#leases.open;
@@ -132,7 +143,13 @@ export class SwarmTask {
     const member = newMember(newcomer, isBelieved ? [...(holds ?? [])] : []);
     this.#liveness.came(member, nowMs);
     // Those who have lost their supernode together come within a second, and together hold the most.
-    if (fetching && this.#members.size === 0) this.#gathersUntilMs = nowMs + GATHER_MS;
+    if (fetching && this.#members.size === 0) {
+      this.#gathersUntilMs = nowMs + GATHER_MS;
+      this.#gathersMostMs = nowMs + GATHER_MOST_MS;
+    } else if (fetching && nowMs < this.#gathersUntilMs) {
+      const laterMs = Math.min(nowMs + GATHER_MORE_MS, this.#gathersMostMs);
+      this.#gathersUntilMs = Math.max(this.#gathersUntilMs, laterMs);
+    }
     this.#members.set(id, member);
     if (serves) for (const run of fetching ?? []) this.#leases.adopt(member, run, nowMs);
     for (const block of member.heldBefore) {
@@ -152,6 +169,7 @@ export class SwarmTask {
     this.#liveness.heard(member, nowMs);
     member.held = report.held;
     const integrity = this.#integrity;
+    for (const lease of report.leases) this.#leases.resume(member, lease.id, nowMs);
     const failed = report.leases.filter((progress) => {
       integrity.fetched(member, progress, nowMs);
       return this.#noteProgress(member, progress, nowMs);

@@ -13,7 +13,7 @@ import * as z from "zod";
 import { seedFilePath } from "../../protocol/names.ts";
 import { isMissing } from "../../runtime/config_file.ts";
 import { freeBytes, writeFileAtomically } from "../../runtime/files.ts";
-import type { CutPiece } from "./cut_pieces.ts";
+import type { CutPiece, PiecePart } from "./cut_pieces.ts";
 
 const headSchema = z.object({
   framed: z.boolean(),
@@ -211,6 +211,13 @@ export class CopyWriter {
     await writeAll(this.#pieces, piece.bytes, start);
     this.#size.bytes = Math.max(this.#size.bytes, start + piece.bytes.byteLength);
     await this.#index.appendFile(`${piece.md5}\n`);
+  }
+
+  /** Puts the part of a piece on disk that is there already; the index says nothing of it. */
+  async part({ number, at, bytes }: PiecePart): Promise<void> {
+    const start = number * this.#pieceSize + at;
+    await writeAll(this.#pieces, bytes, start);
+    this.#size.bytes = Math.max(this.#size.bytes, start + bytes.byteLength);
   }
 
   /** Marks the copy as complete. */

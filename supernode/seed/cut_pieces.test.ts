@@ -23,6 +23,21 @@ function expectedPieces(file: Uint8Array, pieceSize: number, framed: boolean): s
 }
 
 describe("a piece cutter", () => {
+  it.each([true, false])(
+    "tells what there is of the next piece (framed %s), whatever comes after",
+    (framed) => {
+      const layout = { pieceSize: 40, framed, length: 100 };
+      const size = contentSize(layout);
+      const file = Uint8Array.from({ length: 100 }, (_, index) => index);
+      const cutter = new PieceCutter(layout, { md5: false, sha256: false });
+      expect([...cutter.push(file.subarray(0, size + 10))]).toHaveLength(1);
+      const part = cutter.part();
+      expect([...cutter.push(file.subarray(size + 10, size + 15))]).toEqual([]);
+      expect(part).toMatchObject({ number: 1, end: size + 10 });
+      expect([...part.bytes]).toEqual([...file.subarray(size, size + 10)]);
+    },
+  );
+
   it.each([
     [true, true],
     [true, false],

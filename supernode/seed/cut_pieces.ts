@@ -11,6 +11,18 @@ export interface CutPiece {
   md5: string;
 }
 
+/** What is here of the piece that comes next: of use to those who ask for bytes of the file itself. */
+export interface PiecePart {
+  /** Number of the piece. */
+  number: number;
+  /** Where in the piece, as it goes to disk, the bytes begin: behind the frame's head. */
+  at: number;
+  /** Valid until the piece they belong to is recycled. */
+  bytes: Uint8Array;
+  /** Bytes of the file up to the end of these; more may be here by the time they are kept. */
+  end: number;
+}
+
 /** The hashes of the whole file to compute on the way. */
 export interface WholeHashes {
   md5: boolean;
@@ -86,6 +98,13 @@ export class PieceCutter {
       rest = rest.subarray(part.byteLength);
       if (this.#filled === size) yield this.#cut();
     }
+  }
+
+  /** What there is of the next piece. */
+  part(): PiecePart {
+    const at = this.#headBytes;
+    const bytes = this.#buffer.subarray(at, at + this.#filled);
+    return { number: this.#number, at, bytes, end: this.#offset };
   }
 
   /** The file has ended: gives the last piece if there is any left; an empty file is one empty piece. */

@@ -1,67 +1,123 @@
 import { expect, it } from "vitest";
+import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { ReadAhead, readAheadBytes } from "./read_ahead.ts";
 
 const MIB = 1024 * 1024;
 const never = new AbortController().signal;
+const nobody = () => false;
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
-function watch(pass: Promise<void>) {
-  const seen = { over: false };
+function watch(pass: Promise<unknown>) {
+  const seen: { upTo?: unknown } = {};
   pass.then(
-    () => (seen.over = true),
+    (upTo) => (seen.upTo = upTo),
     () => {},
   );
   return seen;
 }
 
-it("holds a copy back until it may be read on", async () => {
+it("holds a copy back until as much of it has left as is worth a request", async () => {
   const ahead = new ReadAhead();
-  const pass = (offset: number) => ahead.pass("t", offset, never, () => false);
-  await pass(1e9);
-  ahead.allow("t", 100);
-  await pass(99);
+  const pass = (offset: number) => ahead.pass("t", offset, never, nobody);
+  expect(await pass(1e9)).toBe(Number.POSITIVE_INFINITY);
+  ahead.pace("t", 0, 100, nobody);
+  ahead.grown("t", 0);
+  const copy = ahead.follow("t")!;
+  expect(await pass(0)).toBe(100);
+  expect(await pass(50)).toBe(100);
   const waits = watch(pass(100));
-  await ahead.pass("other", 100, never, () => false);
-  ahead.allow("t", 100);
+  expect(await ahead.pass("other", 100, never, nobody)).toBe(Number.POSITIVE_INFINITY);
+  ahead.pace("t", 49, 100, nobody);
   await settle();
-  expect(waits.over).toBe(false);
-  ahead.allow("t", 101);
+  expect(waits).toEqual({});
+  copy.handedOut({ start: 49, end: 50 });
   await settle();
-  expect(waits.over).toBe(true);
-  const last = watch(pass(200));
-  ahead.allow("t", Number.POSITIVE_INFINITY);
+  // By the block's first byte on: what lies before it has left, too.
+  expect(waits.upTo).toBe(199);
+  const last = watch(pass(1000));
+  ahead.release("t");
   await settle();
-  expect(last.over).toBe(true);
+  expect(last.upTo).toBe(Number.POSITIVE_INFINITY);
+});
+
+it("counts what has left until a node says that it has the block, and then that word", async () => {
+  const ahead = new ReadAhead();
+  const upTo = (offset: number) => ahead.pass("t", offset, never, nobody);
+  ahead.pace("t", 0, MIB, nobody);
+  ahead.grown("t", 0);
+  const copy = ahead.follow("t")!;
+  copy.handedOut({ start: 0, end: BLOCK_BYTES + 1000 });
+  expect(await upTo(0)).toBe(MIB + BLOCK_BYTES + 1000);
+  // Nobody has the block for certain, or twice.
+  copy.handedOut({ start: 0, end: 1000 });
+  expect(await upTo(0)).toBe(MIB + BLOCK_BYTES + 1000);
+  ahead.pace("t", BLOCK_BYTES, MIB, (block) => block === 0);
+  expect(await upTo(0)).toBe(MIB + BLOCK_BYTES + 1000);
 });
 
 it("holds nothing back that is wanted for its own sake, or that others wait for", async () => {
   const ahead = new ReadAhead();
-  ahead.allow("t", 100);
-  await ahead.pass("t", 100, never, () => true);
+  ahead.pace("t", 0, 100, nobody);
+  expect(await ahead.pass("t", 100, never, () => true)).toBe(Number.POSITIVE_INFINITY);
   let urgent = false;
   const waits = watch(ahead.pass("t", 100, never, () => urgent));
   urgent = true;
-  ahead.allow("t", 100);
+  ahead.pace("t", 0, 100, nobody);
   await settle();
-  expect(waits.over).toBe(true);
-  const held = watch(ahead.pass("t", 100, never, () => false));
+  expect(waits.upTo).toBe(Number.POSITIVE_INFINITY);
+  const held = watch(ahead.pass("t", 100, never, nobody));
   ahead.free("t");
   await settle();
-  expect(held.over).toBe(true);
-  ahead.allow("t", 100);
-  await ahead.pass("t", 1000, never, () => false);
+  expect(held.upTo).toBe(Number.POSITIVE_INFINITY);
+  ahead.pace("t", 0, 100, nobody);
+  expect(await ahead.pass("t", 1000, never, nobody)).toBe(Number.POSITIVE_INFINITY);
 });
 
 it("ends with the download", async () => {
   const ahead = new ReadAhead();
-  ahead.allow("t", 0);
+  ahead.pace("t", 0, 100, nobody);
   const abort = new AbortController();
-  const pass = ahead.pass("t", 0, abort.signal, () => false);
+  const pass = ahead.pass("t", 100, abort.signal, nobody);
   abort.abort(new Error("the task was removed"));
   await expect(pass).rejects.toThrow("the task was removed");
 });
 
-it("is a small part of a file, but never less than the piece that is to come", () => {
-  expect(readAheadBytes({ length: 1000 * MIB, pieceSize: 12 * MIB })).toBe(40 * MIB);
-  expect(readAheadBytes({ length: 60 * MIB, pieceSize: 4 * MIB })).toBe(5 * MIB);
+it("has those wait who ask for what is still to come", async () => {
+  const ahead = new ReadAhead();
+  expect(ahead.copied("t")).toBeUndefined();
+  expect(ahead.follow("t")).toBeUndefined();
+  ahead.grown("t", 10);
+  const copy = ahead.follow("t")!;
+  const there = (byte: number, signal = never) => copy.there(byte, signal);
+  expect(ahead.copied("t")).toBe(10);
+  expect(await there(9)).toBe(10);
+  const waits = watch(there(10));
+  // A source that begins again sends what is here.
+  ahead.grown("t", 5);
+  await settle();
+  expect(waits).toEqual({});
+  ahead.grown("t", 11);
+  await settle();
+  expect(waits.upTo).toBe(11);
+  const last = watch(there(11));
+  const gone = new AbortController();
+  const leaves = there(11, gone.signal);
+  gone.abort(new Error("hung up"));
+  await expect(leaves).rejects.toThrow("hung up");
+  ahead.ended("t");
+  await settle();
+  expect(last.upTo).toBe(Number.POSITIVE_INFINITY);
+  expect(ahead.follow("t")).toBeUndefined();
+  ahead.grown("t", 1);
+  const broken = ahead.follow("t")!;
+  const fails = broken.there(1, never);
+  ahead.ended("t", new Error("the disk is full"));
+  await expect(fails).rejects.toThrow("the disk is full");
+  // What lies there may be of an earlier copy.
+  await expect(broken.there(0, never)).rejects.toThrow("the disk is full");
+});
+
+it("is a small part of a file, but no less than half a megabyte", () => {
+  expect(readAheadBytes({ length: 1000 * MIB })).toBe(40 * MIB);
+  expect(readAheadBytes({ length: 4 * MIB })).toBe(MIB / 2);
 });

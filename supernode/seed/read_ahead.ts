@@ -1,56 +1,107 @@
 import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 
+/** How far a copy may be read, and what of it has left already. */
 interface Pace {
-  /** Bytes of the file, from the first on, that may be read from the source. */
-  upTo: number;
+  /** Bytes of the file, from the first on, that may be read by the nodes' own word. */
+  byWord: number;
+  /** Bytes that are worth a request to the source. */
+  step: number;
+  /** Bytes handed out of each block of which no node has said yet that it has it. */
+  readonly handedOut: Map<number, number>;
   readonly waiting: Set<() => void>;
+}
+
+/** A copy that is being made. */
+interface Growing {
+  /** Bytes on disk, from the first on; `Infinity`: all of it. */
+  bytes: number;
+  /** Why it grows no more. */
+  failure?: Error;
+  readonly waiting: Set<() => void>;
+}
+
+/** A copy that is being made, for those who ask for more of it than there is. */
+export interface GrowingCopy {
+  /**
+   * Resolves when a byte of the file is on disk.
+   *
+   * @returns how many bytes are, from the first on; `Infinity`: all of it
+   * @throws why the copy has failed, or the signal's reason
+   */
+  there(byte: number, signal: AbortSignal): Promise<number>;
+  /** Bytes of the file have left for a node, up to but not including `end`: they are no longer on this host alone. */
+  handedOut(range: { start: number; end: number }): void;
 }
 
 /** The part of a file that a copy may have more of than all nodes together. */
 const AHEAD_PART = 0.04;
+/** … but at least so many bytes: each request to the source is for half of that. */
+const LEAST_AHEAD = 512 * 1024;
 
-/**
- * How many bytes more of a file a copy may have than all nodes together: a small part, but never less than the piece
- * that is to come, and a block that ends with it. A piece is of use to nodes once all of it is there.
- */
-export function readAheadBytes({ length, pieceSize }: { length: number; pieceSize: number }) {
-  return Math.max(AHEAD_PART * length, pieceSize + BLOCK_BYTES);
+/** How many bytes more of a file a copy may have than all nodes together. */
+export function readAheadBytes({ length }: { length: number }): number {
+  return Math.max(Math.round(AHEAD_PART * length), LEAST_AHEAD);
 }
 
 /**
  * Holds copies back that run too far ahead of the nodes that fetch from them: what a supernode's copy alone has is
- * lost with the supernode, and its successor has it fetched again.
+ * lost with the supernode, and its successor has it fetched again. So that a copy may be a small part of a file
+ * ahead, its bytes leave as they come: nodes wait for blocks that are still to come.
  */
 export class ReadAhead {
   readonly #paces = new Map<string, Pace>();
+  readonly #growing = new Map<string, Growing>();
   /** Wanted whole, whatever the nodes do. */
   readonly #free = new Set<string>();
 
-  /** The copy of a task may be read up to this byte; `Infinity`: to its end. */
-  allow(taskId: string, upTo: number): void {
+  /**
+   * The copy of a task may be so far ahead of the nodes.
+   *
+   * @param heldBytes of the copy, nodes have so many bytes by their own word
+   * @param aheadBytes see {@link readAheadBytes}
+   * @param isHeld whether a node has said that it has a block
+   */
+  pace(
+    taskId: string,
+    heldBytes: number,
+    aheadBytes: number,
+    isHeld: (block: number) => boolean,
+  ): void {
+    let pace = this.#paces.get(taskId);
+    if (!pace) {
+      pace = { byWord: 0, step: 0, handedOut: new Map(), waiting: new Set() };
+      this.#paces.set(taskId, pace);
+    }
+    for (const block of pace.handedOut.keys()) if (isHeld(block)) pace.handedOut.delete(block);
+    pace.byWord = heldBytes + aheadBytes;
+    pace.step = aheadBytes / 2;
+    wakeAll(pace);
+  }
+
+  /** The copy of a task may be read to its end. */
+  release(taskId: string): void {
     const pace = this.#paces.get(taskId);
-    if (upTo === Number.POSITIVE_INFINITY) this.#paces.delete(taskId);
-    else if (pace) pace.upTo = upTo;
-    else this.#paces.set(taskId, { upTo, waiting: new Set() });
-    for (const wake of pace?.waiting ?? []) wake();
+    this.#paces.delete(taskId);
+    if (pace) wakeAll(pace);
   }
 
   /** The copy of a task is wanted for its own sake (preheating): it is held back no more. */
   free(taskId: string): void {
     this.#free.add(taskId);
-    this.allow(taskId, Number.POSITIVE_INFINITY);
+    this.release(taskId);
   }
 
   /** A task is gone. */
   forget(taskId: string): void {
     this.#free.delete(taskId);
-    this.allow(taskId, Number.POSITIVE_INFINITY);
+    this.release(taskId);
   }
 
   /**
    * Resolves when the copy of a task may be read on from a byte.
    *
    * @param isUrgent whether to let it be done in any case: asked again whenever the nodes have got something
+   * @returns up to which byte it may be read; `Infinity`: to its end
    * @throws the signal's reason when it aborts before that
    */
   async pass(
@@ -58,20 +109,95 @@ export class ReadAhead {
     offset: number,
     signal: AbortSignal,
     isUrgent: () => boolean,
-  ): Promise<void> {
+  ): Promise<number> {
     for (;;) {
       signal.throwIfAborted();
       const pace = this.#paces.get(taskId);
-      if (!pace || offset < pace.upTo || this.#free.has(taskId) || isUrgent()) return;
-      await new Promise<void>((resolve) => {
-        const wake = () => {
-          signal.removeEventListener("abort", wake);
-          pace.waiting.delete(wake);
-          resolve();
-        };
-        pace.waiting.add(wake);
-        signal.addEventListener("abort", wake, { once: true });
-      });
+      if (!pace || this.#free.has(taskId) || isUrgent()) return Number.POSITIVE_INFINITY;
+      const upTo = Math.floor(readableUpTo(pace));
+      if (upTo - offset >= pace.step) return upTo;
+      await woken(pace.waiting, signal);
     }
   }
+
+  /** The copy of a task is being made, and so many bytes of it are on disk, from the first on. */
+  grown(taskId: string, bytes: number): void {
+    const growing = this.#growing.get(taskId);
+    if (!growing) {
+      this.#growing.set(taskId, { bytes, waiting: new Set() });
+      return;
+    }
+    // One that begins again is as long as it was: the same bytes come once more.
+    growing.bytes = Math.max(growing.bytes, bytes);
+    wakeAll(growing);
+  }
+
+  /** The copy of a task grows no more: all of it is there, or it has failed. */
+  ended(taskId: string, error?: Error): void {
+    const growing = this.#growing.get(taskId);
+    if (!growing) return;
+    this.#growing.delete(taskId);
+    if (error) growing.failure = error;
+    else growing.bytes = Number.POSITIVE_INFINITY;
+    wakeAll(growing);
+  }
+
+  /** Bytes on disk of a copy that is being made; `undefined` of any other. */
+  copied(taskId: string): number | undefined {
+    return this.#growing.get(taskId)?.bytes;
+  }
+
+  /** A copy that is being made; `undefined` of any other. */
+  follow(taskId: string): GrowingCopy | undefined {
+    const growing = this.#growing.get(taskId);
+    if (!growing) return undefined;
+    return {
+      async there(byte, signal) {
+        for (;;) {
+          signal.throwIfAborted();
+          if (growing.failure) throw growing.failure;
+          if (growing.bytes > byte) return growing.bytes;
+          await woken(growing.waiting, signal);
+        }
+      },
+      handedOut: ({ start, end }) => this.#handedOut(taskId, start, end),
+    };
+  }
+
+  #handedOut(taskId: string, start: number, end: number): void {
+    const pace = this.#paces.get(taskId);
+    if (!pace) return;
+    for (let at = start; at < end; ) {
+      const block = Math.floor(at / BLOCK_BYTES);
+      const next = Math.min(end, (block + 1) * BLOCK_BYTES);
+      const before = pace.handedOut.get(block) ?? 0;
+      // Who asks for a block again begins at its first byte, or where another has broken off.
+      pace.handedOut.set(block, Math.max(before, next - block * BLOCK_BYTES));
+      at = next;
+    }
+    wakeAll(pace);
+  }
+}
+
+function readableUpTo({ byWord, handedOut }: Pace): number {
+  let bytes = byWord;
+  for (const sent of handedOut.values()) bytes += sent;
+  return bytes;
+}
+
+function wakeAll({ waiting }: { waiting: ReadonlySet<() => void> }): void {
+  for (const wake of waiting) wake();
+}
+
+/** Resolves when it is woken, or the signal aborts. */
+function woken(waiting: Set<() => void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const wake = () => {
+      signal.removeEventListener("abort", wake);
+      waiting.delete(wake);
+      resolve();
+    };
+    waiting.add(wake);
+    signal.addEventListener("abort", wake, { once: true });
+  });
 }

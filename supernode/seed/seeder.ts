@@ -266,6 +266,7 @@ export class Seeder {
     const head = { ...task.validators, framed: layout.framed, pieceSize: task.pieceSize };
     const kept = [...task.pieceMd5s];
     const writer = await cache.write(task.id, { ...head, length: task.length }, kept);
+    readAhead?.grown(task.id, cutter.offset);
     try {
       await fetchOnce({
         http,
@@ -278,13 +279,20 @@ export class Seeder {
         limit: limiter.share(),
         signal,
         // One that waits for the nodes must not keep others from their turn.
-        mayGoOn: () =>
-          readAhead?.pass(task.id, cutter.offset, signal, () => this.#turnstile.load.waiting > 0),
+        mayGoOn: async () =>
+          readAhead?.pass(task.id, cutter.offset, signal, () => this.#turnstile.load.waiting > 0) ??
+          Number.POSITIVE_INFINITY,
         onPiece: async (piece) => {
           await writer.piece(piece);
           signal.throwIfAborted();
           announce(piece.number, piece.md5);
         },
+        onPart:
+          readAhead &&
+          (async (part) => {
+            await writer.part(part);
+            readAhead.grown(task.id, part.end);
+          }),
         onBytes: (bytes) => observer.sourceBytes(bytes),
       });
       if (task.md5 && cutter.md5() !== task.md5.toLowerCase())
@@ -293,6 +301,10 @@ export class Seeder {
         throw new WrongContentError(`sha256 is ${cutter.sha256()}, not ${digest.hex}`);
       await this.#complete(task, cutter, writer);
       this.#finish(task, schedule, cutter.offset, cutter.md5());
+      readAhead?.ended(task.id);
+    } catch (error) {
+      readAhead?.ended(task.id, error as Error);
+      throw error;
     } finally {
       await writer.close();
     }

@@ -53,6 +53,7 @@ export class AdviceInWords {
       ip,
       port: downloadPort(),
       path: seedFilePath(task.id, passes.issue(task.id)),
+      ...(swarm.seed.isShared ? { elseSource: true } : {}),
     };
   }
 }

@@ -1,12 +1,13 @@
-import { contentSize } from "../../protocol/piece_range.ts";
 import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import type { SwarmTask } from "../schedule/swarm_task.ts";
 import { type ReadAhead, readAheadBytes } from "../seed/read_ahead.ts";
-import { hasFailed, type Task, taskLayout } from "../tasks/task.ts";
+import { copiedBytes, hasFailed, type Task } from "../tasks/task.ts";
 import type { TaskStore } from "../tasks/task_store.ts";
 
 /** As many members as this must fail to fetch from our copy before all go to the source. */
 const ENOUGH_REFUSALS = 3;
+/** Blocks beyond what a copy that is held back may have, for which nodes are sent already. */
+const SOON_BLOCKS = 2;
 
 /**
  * Where a swarm's blocks come from first: from the supernode's own copy of one of the tasks that lead to
@@ -41,9 +42,18 @@ export class SeedSupply {
     return this.#taskId === undefined ? undefined : this.#store.task(this.#taskId);
   }
 
-  /** A task of the file: its copy is used where there is one, or (CDN pattern `local`) will be soon. */
-  offer(task: Task): void {
+  /**
+   * A task of the file: its copy is used where there is one, or (CDN pattern `local`) will be soon.
+   *
+   * @param isBack it is offered by a node that has lost its supernode: where several share their tasks, members hold
+   *   much of the file
+   */
+  offer(task: Task, isBack = false): void {
     if (this.#given || this.task) return;
+    if (isBack && this.#readAhead && task.cdnStatus === "WAITING") {
+      this.#given = true;
+      return;
+    }
     if (task.cdnSource === "supernode") {
       // It is made anew where it failed for an earlier swarm.
       if (hasFailed(task)) task.cdnStatus = "WAITING";
@@ -70,8 +80,19 @@ export class SeedSupply {
     }
     // Its own clients may all be gone.
     task.lastAccessMs = nowMs;
-    const waits = this.#readAhead !== undefined;
-    this.#swarm.open.supply("seed", seededBlocks(task, blocks), waits);
+    const seeded = this.#seededBlocks(task, blocks);
+    if (this.#readAhead?.copied(task.id) === undefined) {
+      this.#swarm.open.supply("seed", seeded, this.#readAhead !== undefined);
+      return;
+    }
+    // Whoever is sent for what comes next has it as soon as the copy.
+    const soon = Math.ceil(readAheadBytes(task) / BLOCK_BYTES) + SOON_BLOCKS;
+    this.#swarm.open.supply("seed", Math.min(blocks, seeded + soon), true);
+  }
+
+  /** Whether the rest of what is being fetched here is to be had at the source, should this supernode be gone. */
+  get isShared(): boolean {
+    return this.#readAhead !== undefined;
   }
 
   /**
@@ -82,20 +103,28 @@ export class SeedSupply {
   pace(blocks: number, downloading: number): void {
     const { task } = this;
     if (!task || !this.#readAhead) return;
-    const shared = this.#swarm.fetchedBelow(seededBlocks(task, blocks)) * BLOCK_BYTES;
-    const upTo = downloading > 0 ? shared + readAheadBytes(task) : Number.POSITIVE_INFINITY;
-    this.#readAhead.allow(task.id, upTo);
+    if (downloading === 0) {
+      this.#readAhead.release(task.id);
+      return;
+    }
+    const isHeld = (block: number) => this.#swarm.isFetched(block);
+    const seeded = this.#seededBlocks(task, blocks);
+    // A block that somebody held before holds nobody back, though it is only half-way here.
+    const part = (this.#readAhead.copied(task.id) ?? 0) - seeded * BLOCK_BYTES;
+    const held =
+      this.#swarm.fetchedBelow(seeded) * BLOCK_BYTES + (isHeld(seeded) ? Math.max(0, part) : 0);
+    this.#readAhead.pace(task.id, held, readAheadBytes(task), isHeld);
   }
 
   /** The swarm is over: the copy has nobody to wait for. */
   close(): void {
-    if (this.#taskId !== undefined) this.#readAhead?.allow(this.#taskId, Number.POSITIVE_INFINITY);
+    if (this.#taskId !== undefined) this.#readAhead?.release(this.#taskId);
   }
-}
 
-/** How many blocks, from the first on, our copy of a file holds. */
-function seededBlocks(task: Task, blocks: number): number {
-  if (task.cdnStatus === "SUCCESS") return blocks;
-  const bytes = task.pieceMd5s.length * contentSize(taskLayout(task));
-  return bytes >= task.length ? blocks : Math.floor(bytes / BLOCK_BYTES);
+  /** How many blocks, from the first on, our copy of a file holds. */
+  #seededBlocks(task: Task, blocks: number): number {
+    if (task.cdnStatus === "SUCCESS") return blocks;
+    const bytes = this.#readAhead?.copied(task.id) ?? copiedBytes(task);
+    return bytes >= task.length ? blocks : Math.floor(bytes / BLOCK_BYTES);
+  }
 }

@@ -5,7 +5,7 @@ import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { type LeaseGrant, taskReportSchema } from "../../protocol/swarm/messages.ts";
 import { DEFAULT_LIMITS, TaskSchedule } from "../schedule/v1_scheduler.ts";
 import { PathPass } from "../seed/path_pass.ts";
-import { ReadAhead } from "../seed/read_ahead.ts";
+import { ReadAhead, readAheadBytes } from "../seed/read_ahead.ts";
 import { type Client, SourceAccess, type Task, taskPieceCount } from "../tasks/task.ts";
 import { TaskStore } from "../tasks/task_store.ts";
 import { SwarmDesk } from "./swarm_desk.ts";
@@ -311,28 +311,52 @@ describe("around the supernode's copy", () => {
 
   it("lets it come as much further as the members have got, and to its end when they are gone", async () => {
     const one = task("a", FRAMED);
-    const allowed = vi.spyOn(readAhead, "allow");
+    const paced = vi.spyOn(readAhead, "pace");
+    const released = vi.spyOn(readAhead, "release");
+    const expectHeld = (blocks: number) =>
+      expect(paced.mock.lastCall?.slice(0, 3)).toEqual([one.id, blocks * BLOCK_BYTES, ahead]);
+    const ahead = readAheadBytes(one);
     const node = client(one, 1);
     desk.join(node, one, JOIN);
-    // A piece of four blocks, and the block that ends with it.
-    expect(allowed).toHaveBeenLastCalledWith(one.id, 5 * BLOCK_BYTES);
+    expectHeld(0);
     one.cdnStatus = "RUNNING";
     one.pieceMd5s = piecesOf(2);
     const { leases } = report(node, { wantsLeases: 1 });
-    expect(allowed).toHaveBeenLastCalledWith(one.id, 5 * BLOCK_BYTES);
+    expectHeld(0);
     const [lease] = leases;
     report(node, { leases: [{ id: lease!.id, done: 1, failed: false, digests: [] }] });
-    expect(allowed).toHaveBeenLastCalledWith(one.id, 6 * BLOCK_BYTES);
+    expectHeld(1);
     const other = client(one, 2);
     desk.join(other, one, { ...JOIN, held: BLOCKS });
     store.removeClient(one.id, node.cid);
     report(other, { held: BLOCKS });
-    expect(allowed).toHaveBeenLastCalledWith(one.id, Number.POSITIVE_INFINITY);
+    expect(released).toHaveBeenCalledOnce();
     const again = client(one, 3);
     desk.join(again, one, JOIN);
-    expect(allowed).toHaveBeenLastCalledWith(one.id, 6 * BLOCK_BYTES);
+    expectHeld(1);
     for (const { cid } of [other, again]) store.removeClient(one.id, cid);
-    expect(allowed).toHaveBeenLastCalledWith(one.id, Number.POSITIVE_INFINITY);
+    expect(released).toHaveBeenCalledTimes(2);
+  });
+
+  it("makes none for members that have lost another supernode, whoever has the task now", () => {
+    const one = task("a", FRAMED);
+    const joined = desk.join(client(one, 1), one, { ...JOIN, fetching: [{ first: 0, count: 2 }] })!;
+    expect(desk.wantsSeed(one)).toBe(false);
+    const [lease] = joined.leases;
+    expect([lease?.first, lease?.count, lease?.from]).toEqual([0, 2, undefined]);
+  });
+
+  it("sends members for what is about to come, and says where else it is to be had", () => {
+    const one = task("a", FRAMED);
+    const nodes = Array.from({ length: 8 }, (_, index) => client(one, index + 1));
+    for (const node of nodes) desk.join(node, one, JOIN);
+    one.cdnStatus = "RUNNING";
+    readAhead.grown(one.id, BLOCK_BYTES + 1000);
+    const leases = nodes.flatMap((node) => report(node, { wantsLeases: 2 }).leases);
+    for (const { from } of leases) expect(from).toMatchObject({ ...seed, elseSource: true });
+    // A block that is there, two that it may be ahead, and two more.
+    expect(Math.max(...leases.map(({ first, count }) => first + count))).toBe(5);
+    readAhead.ended(one.id);
   });
 
   it("names it as the node sees the supernode", () => {
@@ -341,6 +365,7 @@ describe("around the supernode's copy", () => {
     expect(joined.leases[0]!.from).toEqual({
       ...seed,
       ip: "10.9.9.9",
+      elseSource: true,
       path: `/download/tas/${one.id}/${passes.issue(one.id)}`,
     });
   });

@@ -65,7 +65,7 @@ export class SwarmDesk {
     if (task.access.headers.Range) return undefined;
     if (client.port === 0 || client.pattern === "cdn") return undefined;
     const swarm = this.#swarms.of(task);
-    swarm.seed.offer(task);
+    swarm.seed.offer(task, request.fetching !== undefined);
     this.#supply(swarm);
     // From now on v1 clients are kept off the source.
     const begins = swarm.downloading === 0 || !swarm.has(task.id);
