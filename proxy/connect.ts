@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type SecureContext, TLSSocket } from "node:tls";
+import { holdBeneath } from "../runtime/hold_beneath.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { Impersonator } from "./impersonate.ts";
 import { type HijackRule, hijackRuleFor, type Rules } from "./rules.ts";
@@ -53,7 +54,10 @@ export function createConnectHandler(options: ConnectOptions) {
         accept(socket, () => {
           const plain = decrypt(socket, head, secureContext);
           options.hijacked.set(plain, { authority: urlAuthority(target), rule });
-          plain.once("secure", () => options.adopt(plain));
+          plain.once("secure", () => {
+            holdBeneath(plain);
+            options.adopt(plain);
+          });
         });
       },
       (error: Error) => {

@@ -1,8 +1,9 @@
 import http, { type IncomingMessage } from "node:http";
 import https from "node:https";
 import { isIP } from "node:net";
-import type { SecureContext } from "node:tls";
+import type { SecureContext, TLSSocket } from "node:tls";
 import { CROWDED_MS, isCrowded } from "./crowded.ts";
+import { holdBeneath } from "./hold_beneath.ts";
 import { HttpError } from "./http_error.ts";
 import type { Links, Proof } from "./links/links.ts";
 import { explainTlsError } from "./links/mutual_tls.ts";
@@ -234,6 +235,7 @@ export class HttpClient {
       let connectTimer: NodeJS.Timeout | undefined;
       request.on("socket", (socket) => {
         if (!socket.connecting) return;
+        if (secure) socket.once("secureConnect", () => holdBeneath(socket as TLSSocket));
         let connecting = true;
         connectTimer = setTimeout(() => {
           afterReading(() => {

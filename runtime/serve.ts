@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { getRequestListener, RequestError } from "@hono/node-server";
 import { hangUp } from "./hang_up.ts";
+import { holdBeneath } from "./hold_beneath.ts";
 import { keepAccepting } from "./keep_accepting.ts";
 import type { Links } from "./links/links.ts";
 import { ListenError } from "./listen_error.ts";
@@ -136,6 +137,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     socket.once("close", () => connections.delete(socket));
   };
   server.on(tls ? "secureConnection" : "connection", track);
+  if (tls) server.on("secureConnection", holdBeneath);
   server.timeout = limits.idleTimeoutMs;
   const adopted = new WeakSet<Duplex>();
   limitClients(server, limits.maxConnectionsPerClient, adopted);

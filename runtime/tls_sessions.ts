@@ -1,4 +1,5 @@
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
+import { holdBeneath } from "./hold_beneath.ts";
 
 /** Servers whose sessions are kept, at most. */
 const MOST = 1000;
@@ -16,6 +17,7 @@ export class TlsSessions {
     const session = this.#sessions.get(server);
     const socket = connect({ ...options, ...(session ? { session } : {}) });
     socket.on("session", (offered) => this.#keep(server, offered));
+    socket.once("secureConnect", () => holdBeneath(socket));
     return socket;
   }
 
