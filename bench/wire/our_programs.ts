@@ -140,13 +140,14 @@ async function startConfigured(
   const command = [...ourCommand(bench, name), "--config", file];
   return bench.programs.start({
     label: name,
-    command: [...prefix, "env", ...(await unitEnvironment(name)), ...command],
+    command: [...prefix, "env", ...(await unitEnvironment(bench, name)), ...command],
     log: join(home, "output.log"),
   });
 }
 
-/** `NAME=value` of what systemd starts the program with. */
-async function unitEnvironment(name: Name): Promise<string[]> {
+/** `NAME=value` of what systemd starts the program with: by the packages' units it runs on Deno. */
+async function unitEnvironment({ options }: Bench, name: Name): Promise<string[]> {
+  if (options.runtime !== "deno") return [];
   const unit = await readFile(`debian/dragonfly-${name}.service`, "utf8");
   return [...unit.matchAll(/^Environment=(.+)$/gm)].map(([, setting]) => setting!);
 }
