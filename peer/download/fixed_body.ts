@@ -1,3 +1,4 @@
+import { putBytes } from "../../runtime/put_bytes.ts";
 import { contentBuffers } from "../store/content_buffers.ts";
 
 /** A body that is longer or shorter than it should be. */
@@ -35,10 +36,7 @@ export class FixedBody {
     if (this.#filled + chunk.byteLength > length) {
       throw new BadLengthError(`more than the ${length} bytes that should come`);
     }
-    const isThere =
-      chunk.buffer === this.#target.buffer &&
-      chunk.byteOffset === this.#target.byteOffset + this.#filled;
-    if (!isThere) this.#target.set(chunk, this.#filled);
+    putBytes(chunk, this.#target, this.#filled);
     this.#filled += chunk.byteLength;
   }
 

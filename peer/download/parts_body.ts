@@ -1,3 +1,4 @@
+import { putBytes } from "../../runtime/put_bytes.ts";
 import { blockBuffers } from "../store/block_buffers.ts";
 import { BadLengthError } from "./fixed_body.ts";
 
@@ -49,10 +50,7 @@ export class PartsBody {
     while (at < chunk.byteLength) {
       if (this.#part === this.#lengths.length) throw new BadLengthError("more than should come");
       const fits = Math.min(chunk.byteLength - at, this.#target.byteLength - this.#filled);
-      const isThere =
-        chunk.buffer === this.#target.buffer &&
-        chunk.byteOffset + at === this.#target.byteOffset + this.#filled;
-      if (!isThere) this.#target.set(chunk.subarray(at, at + fits), this.#filled);
+      putBytes(chunk.subarray(at, at + fits), this.#target, this.#filled);
       at += fits;
       this.#filled += fits;
       if (this.#filled === this.#target.byteLength) this.#next();

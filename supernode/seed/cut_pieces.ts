@@ -1,6 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { FRAME_BYTES, FRAME_HEAD_BYTES, frameHead, frameTail } from "../../protocol/piece_frame.ts";
 import { contentSize, type PieceLayout, pieceContent } from "../../protocol/piece_range.ts";
+import { putBytes } from "../../runtime/put_bytes.ts";
 
 /** A piece as it goes to disk and over the wire. */
 export interface CutPiece {
@@ -87,10 +88,7 @@ export class PieceCutter {
     let rest = chunk;
     while (rest.byteLength > 0) {
       const part = rest.subarray(0, size - this.#filled);
-      const at = this.#headBytes + this.#filled;
-      const isThere =
-        part.buffer === this.#buffer.buffer && part.byteOffset === this.#buffer.byteOffset + at;
-      if (!isThere) this.#buffer.set(part, at);
+      putBytes(part, this.#buffer, this.#headBytes + this.#filled);
       this.#hashOfPiece().update(part);
       this.#hash(part);
       this.#filled += part.byteLength;
