@@ -1,6 +1,5 @@
 import http, { type IncomingMessage } from "node:http";
 import https from "node:https";
-import { isIP } from "node:net";
 import type { SecureContext, TLSSocket } from "node:tls";
 import { CROWDED_MS, isCrowded } from "./crowded.ts";
 import { holdBeneath } from "./hold_beneath.ts";
@@ -11,7 +10,13 @@ import { HttpReader } from "./plain_http/http_reader.ts";
 import { PlainHttp } from "./plain_http/plain_http.ts";
 import { redactUrl } from "./redact_url.ts";
 import { headersAlong, redirectOf } from "./redirect.ts";
-import { ForbiddenError, forbidden, guardedLookup, type RequestGuard } from "./request_guard.ts";
+import {
+  ForbiddenError,
+  forbidden,
+  guardedLookup,
+  type RequestGuard,
+  serverOf,
+} from "./request_guard.ts";
 import { type TlsTrust, tlsOptions } from "./tls_trust.ts";
 
 export interface HttpClientOptions {
@@ -175,7 +180,7 @@ export class HttpClient {
     for (const agent of [this.#http, this.#https, this.#own]) closeIdle(agent);
   }
 
-  #send(
+  async #send(
     target: URL,
     headers: Record<string, string | string[]>,
     init: HttpRequestInit,
@@ -187,12 +192,8 @@ export class HttpClient {
     const secure = mutualTls !== undefined || target.protocol === "https:";
     const connectMs = init.connectTimeoutMs ?? this.#options.connectTimeoutMs;
     const idleMs = init.idleTimeoutMs ?? this.#options.idleTimeoutMs;
-    const name = target.hostname.replace(/^\[|\]$/g, "");
-    const host = this.#options.hostAliases[name] ?? name;
     const guard = this.#guard;
-    const refused =
-      guard?.refuseUrl(target) ?? (isIP(host) ? guard?.refuseAddress(host) : undefined);
-    if (refused) return Promise.reject(forbidden(target, refused));
+    const { name, host } = serverOf(target, this.#options.hostAliases, guard);
     const method = init.method ?? "GET";
     const path = target.pathname + target.search;
     const { body: content } = init;

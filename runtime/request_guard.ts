@@ -1,5 +1,5 @@
 import { lookup } from "node:dns";
-import type { LookupFunction } from "node:net";
+import { isIP, type LookupFunction } from "node:net";
 import { redactUrl } from "./redact_url.ts";
 
 /** Whom a client may ask. */
@@ -17,6 +17,24 @@ export class ForbiddenError extends Error {
 
 export function forbidden(target: URL, reason: string): ForbiddenError {
   return new ForbiddenError(`${redactUrl(target.href)}: ${reason}`);
+}
+
+/**
+ * The server that a URL names, and the name or address to connect to.
+ *
+ * @param hostAliases addresses to use instead of what the resolver says for a host name
+ * @throws {ForbiddenError} where the guard refuses already what can be seen before a name is resolved
+ */
+export function serverOf(
+  target: URL,
+  hostAliases: Readonly<Record<string, string>>,
+  guard: RequestGuard | undefined,
+): { name: string; host: string } {
+  const name = target.hostname.replace(/^\[|\]$/g, "");
+  const host = hostAliases[name] ?? name;
+  const refused = guard?.refuseUrl(target) ?? (isIP(host) ? guard?.refuseAddress(host) : undefined);
+  if (refused) throw forbidden(target, refused);
+  return { name, host };
 }
 
 /** Resolves names to those of their addresses that the guard lets through: these are connected to. */

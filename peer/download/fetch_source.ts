@@ -2,12 +2,12 @@ import type { ByteRange } from "../../protocol/piece_range.ts";
 import type { HttpClient, HttpResponse } from "../../runtime/http_client.ts";
 import { HttpError } from "../../runtime/http_error.ts";
 import { parseContentRange } from "../../runtime/http_range.ts";
+import type { BodyReader } from "../../runtime/plain_http/connection.ts";
 import type { HttpHead } from "../../runtime/plain_http/http_reader.ts";
 import type { RateLimit } from "../../runtime/rate_limit/rate_limiter.ts";
 import { biteOf, withinLimits } from "../../runtime/rate_limit/within_limits.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
 import type { TlsTrust } from "../../runtime/tls_trust.ts";
-import type { BodyReader } from "./body_reader.ts";
 import { FixedBody } from "./fixed_body.ts";
 
 /** The source answers, and says no. */

@@ -1,8 +1,8 @@
 import type { ByteRange } from "../../protocol/piece_range.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import { HttpError } from "../../runtime/http_error.ts";
+import type { BodyReader } from "../../runtime/plain_http/connection.ts";
 import type { Span } from "../../runtime/tracing/tracing.ts";
-import type { BodyReader } from "./body_reader.ts";
 import { PEER_PATIENCE, pieceHeaders } from "./piece_question.ts";
 
 /** Milliseconds without a byte after which a copy counts as gone that sends what it gets, as it gets it. */

@@ -1,6 +1,6 @@
+import type { BodyReader } from "../../runtime/plain_http/connection.ts";
 import type { RateLimit } from "../../runtime/rate_limit/rate_limiter.ts";
 import { biteOf, withinLimits } from "../../runtime/rate_limit/within_limits.ts";
-import type { BodyReader } from "./body_reader.ts";
 import { PartsBody, type PartsBodyOptions } from "./parts_body.ts";
 
 export interface ReadInPartsOptions extends PartsBodyOptions {

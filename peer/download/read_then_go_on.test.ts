@@ -3,7 +3,7 @@ import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
 import { HttpClient } from "../../runtime/http_client.ts";
-import type { BodyReader } from "./body_reader.ts";
+import type { BodyReader } from "../../runtime/plain_http/connection.ts";
 import { readThenGoOn } from "./read_then_go_on.ts";
 
 const LENGTH = 1_000_000;

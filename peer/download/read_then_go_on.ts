@@ -1,5 +1,5 @@
 import type { ByteRange } from "../../protocol/piece_range.ts";
-import type { BodyReader } from "./body_reader.ts";
+import type { BodyReader } from "../../runtime/plain_http/connection.ts";
 
 export interface GoingOn {
   /** Asks where the bytes are to come from at first. */

@@ -6,9 +6,9 @@ import {
   MAX_FETCHING,
 } from "../../protocol/swarm/messages.ts";
 import { getLogger } from "../../runtime/logger.ts";
+import type { BodyReader } from "../../runtime/plain_http/connection.ts";
 import { type Span, startSpan } from "../../runtime/tracing/tracing.ts";
 import type { Origin } from "../contract.ts";
-import type { BodyReader } from "../download/body_reader.ts";
 import { type FetchSourceOptions, readSourceRange, type Source } from "../download/fetch_source.ts";
 import { readBareRange } from "../download/read_bare_range.ts";
 import { readInParts } from "../download/read_in_parts.ts";
@@ -98,8 +98,7 @@ export class SourceRunner {
    */
   get fetching(): BlockRun[] {
     const held = [...this.#leases.values()].filter((lease) => isOfSource(lease) && !lease.failed);
-    this.#forgetSealed();
-    return [...held, ...this.#done].slice(0, MAX_FETCHING).map(({ run }) => run);
+    return [...held, ...this.#unsealed()].slice(0, MAX_FETCHING).map(({ run }) => run);
   }
 
   /** Another supernode says which leases this node holds: of the same blocks it is the same one. */
@@ -160,7 +159,7 @@ export class SourceRunner {
 
   /** What to tell the supernode; a lease that is done or has failed is told once. */
   report(): LeaseProgress[] {
-    this.#forgetSealed();
+    this.#done = this.#unsealed();
     return [...this.#leases.values()].map((lease) => {
       const { id, done, partBytes, failed, run, digests } = lease;
       if (failed || done >= run.count) this.#leases.delete(id);
@@ -169,9 +168,10 @@ export class SourceRunner {
     });
   }
 
-  #forgetSealed(): void {
+  /** The leases that are done, of which some block is not sealed yet. */
+  #unsealed(): Held[] {
     const { isSealed } = this.#options;
-    this.#done = this.#done.filter(({ run: { first, count } }) => {
+    return this.#done.filter(({ run: { first, count } }) => {
       for (let block = first; block < first + count; block++) if (!isSealed(block)) return true;
       return false;
     });

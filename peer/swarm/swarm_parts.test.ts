@@ -218,16 +218,25 @@ describe("SourceRunner", () => {
     expect(ranges).toHaveLength(1);
   });
 
-  it("leaves a frozen supernode's copy for the source when another grants it the lease", async () => {
+  /** A runner that has got 1000 bytes of a supernode's copy. */
+  async function atACopy() {
     ranges.length = 0;
-    const { self, port, news } = await runner((request, response) => {
+    let copy: ServerResponse | undefined;
+    const made = await runner((request, response) => {
       if (request.url === "/blob") return source(request, response);
+      copy = response;
       response.writeHead(206, { "content-length": 2 * BLOCK_BYTES });
       return response.write(bytes.subarray(0, 1000));
     });
+    const { self, port } = made;
     const from = { kind: "seed", ip: "127.0.0.1", port, path: "/copy", elseSource: true } as const;
     self.grant([{ id: 1, first: 0, count: 2, from }]);
     await until(() => (self.report()[0]?.partBytes ?? 0) > 0);
+    return { ...made, copy: copy! };
+  }
+
+  it("leaves a frozen supernode's copy for the source when another grants it the lease", async () => {
+    const { self, news } = await atACopy();
     self.grantAfresh([{ id: 9, first: 0, count: 2 }]);
     await until(() => news() === 1);
     expect(self.report()).toMatchObject([{ id: 9, done: 2, failed: false }]);
@@ -235,19 +244,9 @@ describe("SourceRunner", () => {
   });
 
   it("reads what is still on its way from a supernode's copy when another grants it the lease", async () => {
-    ranges.length = 0;
-    let copy: ServerResponse | undefined;
-    const { self, port, news } = await runner((request, response) => {
-      if (request.url === "/blob") return source(request, response);
-      copy = response;
-      response.writeHead(206, { "content-length": 2 * BLOCK_BYTES });
-      return response.write(bytes.subarray(0, 1000));
-    });
-    const from = { kind: "seed", ip: "127.0.0.1", port, path: "/copy", elseSource: true } as const;
-    self.grant([{ id: 1, first: 0, count: 2, from }]);
-    await until(() => (self.report()[0]?.partBytes ?? 0) > 0);
+    const { self, copy, news } = await atACopy();
     self.grantAfresh([{ id: 9, first: 0, count: 2 }]);
-    copy?.end(bytes.subarray(1000, 2 * BLOCK_BYTES));
+    copy.end(bytes.subarray(1000, 2 * BLOCK_BYTES));
     await until(() => news() === 1);
     expect(self.report()).toMatchObject([{ id: 9, done: 2, failed: false }]);
     expect(ranges).toEqual([]);

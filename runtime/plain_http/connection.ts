@@ -13,8 +13,21 @@ export interface Way {
   ready: "connect" | "secureConnect";
 }
 
+/** Who takes the body of an answer as it comes. */
+export interface BodyReader {
+  /**
+   * What it throws ends the request with that error.
+   *
+   * @param chunk is written over after the call, unless it lies in `target`: copy what is to outlast it
+   * @returns kept when more may be read, as a rate limit says; it must not fail
+   */
+  onBody(chunk: Uint8Array): Promise<unknown> | undefined;
+  /** Where the next bytes of the body are to lie, if that is known: what is read to there need not be copied. */
+  target?(): Uint8Array | undefined;
+}
+
 /** A GET, or HEAD. */
-export interface PlainRequest {
+export interface PlainRequest extends BodyReader {
   /** Default: GET. */
   method?: "GET" | "HEAD";
   /** Path and query, without blanks or line ends. */
@@ -32,15 +45,6 @@ export interface PlainRequest {
    * @param address the server's, as the runtime says it
    */
   onHead(head: ResponseHead, address: string): void;
-  /**
-   * What it throws ends the request with that error.
-   *
-   * @param chunk is written over after the call, unless it lies in `target`: copy what is to outlast it
-   * @returns kept when more may be read, as a rate limit says; it must not fail
-   */
-  onBody(chunk: Uint8Array): Promise<unknown> | undefined;
-  /** Where the next bytes of the body are to lie, if that is known: what is read to there need not be copied. */
-  target?(): Uint8Array | undefined;
 }
 
 /** A server gave no whole answer: no connection, silence, a broken answer. Its `cause` is the socket's own error. */

@@ -1,13 +1,19 @@
-import { connect, isIP } from "node:net";
+import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CROWDED_MS, isCrowded } from "../crowded.ts";
 import { HttpError } from "../http_error.ts";
 import { redactUrl } from "../redact_url.ts";
 import { headersAlong, redirectOf } from "../redirect.ts";
-import { ForbiddenError, forbidden, guardedLookup, type RequestGuard } from "../request_guard.ts";
+import {
+  ForbiddenError,
+  forbidden,
+  guardedLookup,
+  type RequestGuard,
+  serverOf,
+} from "../request_guard.ts";
 import { TlsSessions } from "../tls_sessions.ts";
 import { type TlsTrust, tlsOptions } from "../tls_trust.ts";
-import { PlainHttpError, type PlainRequest, type Way } from "./connection.ts";
+import { type BodyReader, PlainHttpError, type PlainRequest, type Way } from "./connection.ts";
 import { Connections } from "./connections.ts";
 import { BadResponseError, type ResponseHead } from "./response_parser.ts";
 
@@ -17,7 +23,7 @@ export interface HttpHead extends ResponseHead {
 }
 
 /** Who takes an answer as it comes. What these functions throw ends the request with that error. */
-export interface HttpSink extends Pick<PlainRequest, "onBody" | "target"> {
+export interface HttpSink extends BodyReader {
   onHead(head: HttpHead): void;
 }
 
@@ -85,13 +91,8 @@ export class HttpReader {
    *
    * @throws {HttpError | ForbiddenError} as {@link HttpReader.read}
    */
-  async head(url: string, question: HttpQuestion): Promise<HttpHead> {
-    let head: HttpHead | undefined;
-    const onHead = (came: HttpHead) => {
-      head = came;
-    };
-    await this.#follow("HEAD", url, question, { onHead, onBody: () => undefined });
-    return head!;
+  head(url: string, question: HttpQuestion): Promise<HttpHead> {
+    return this.#headOf("HEAD", url, question);
   }
 
   /**
@@ -99,19 +100,23 @@ export class HttpReader {
    *
    * @throws {HttpError | ForbiddenError} as {@link HttpReader.read}
    */
-  async peek(url: string, question: HttpQuestion): Promise<HttpHead> {
-    let head: HttpHead | undefined;
-    const onHead = (came: HttpHead) => {
-      head = came;
-      passOver(came);
-    };
-    await this.#follow("GET", url, question, { onHead, onBody: () => undefined });
-    return head!;
+  peek(url: string, question: HttpQuestion): Promise<HttpHead> {
+    return this.#headOf("GET", url, question);
   }
 
   /** Ends the connections that nobody uses; running requests go on. */
   close(): void {
     this.#connections.close();
+  }
+
+  async #headOf(method: "GET" | "HEAD", url: string, question: HttpQuestion): Promise<HttpHead> {
+    let head: HttpHead | undefined;
+    const onHead = (came: HttpHead) => {
+      head = came;
+      if (method === "GET") passOver(came);
+    };
+    await this.#follow(method, url, question, { onHead, onBody: () => undefined });
+    return head!;
   }
 
   async #follow(
@@ -186,11 +191,7 @@ export class HttpReader {
 
   #wayTo(target: URL, trust: TlsTrust | undefined): Way {
     const { guard, hostAliases } = this.#options;
-    const name = target.hostname.replace(/^\[|\]$/g, "");
-    const host = hostAliases[name] ?? name;
-    const refused =
-      guard?.refuseUrl(target) ?? (isIP(host) ? guard?.refuseAddress(host) : undefined);
-    if (refused) throw forbidden(target, refused);
+    const { name, host } = serverOf(target, hostAliases, guard);
     const secure = target.protocol === "https:";
     const port = Number(target.port || (secure ? 443 : 80));
     const key = `${target.origin} ${trust?.insecure ?? false} ${trust?.ca?.join("") ?? ""}`;
