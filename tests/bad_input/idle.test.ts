@@ -31,16 +31,15 @@ async function untilClosed(socket: Duplex, sent: string) {
   return { statuses, afterMs: (performance.now() - sinceMs) * IMPATIENCE };
 }
 
-const onNode = process.env.DRAGONFLY_RUNTIME !== "deno";
-if (!onNode) console.warn("skipped idle connections: on Deno no module is loaded before a program");
-
-describe.runIf(onNode)("a client that says no more", () => {
+describe("a client that says no more", () => {
   let scratch: Scratch;
   let site: Site;
   beforeAll(async () => {
     scratch = await Scratch.open("idle");
-    const NODE_OPTIONS = `--import ${join(import.meta.dirname, "impatient_servers.mjs")}`;
-    site = await startSite(scratch, { NODE_OPTIONS, IMPATIENCE: String(IMPATIENCE) });
+    site = await startSite(scratch, {
+      env: { IMPATIENCE: String(IMPATIENCE) },
+      preload: join(import.meta.dirname, "impatient_servers.mjs"),
+    });
   }, 60_000);
   afterAll(() => scratch?.close());
 

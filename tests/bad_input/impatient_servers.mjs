@@ -1,4 +1,4 @@
-// Loaded before a program under test (`node --import`): its servers wait for clients a part of the time only that
+// Loaded before a program under test (`--import` on Node, `--preload` on Deno): its servers wait for clients a part of the time only that
 // they would, so that a test sees which of them wait for ever. All else keeps its pace.
 import http from "node:http";
 import https from "node:https";

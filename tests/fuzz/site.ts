@@ -38,17 +38,20 @@ const aliases = (origin: Origin) => ({
 /** MB: a run's log is read to its end. */
 const logConfig = { maxSize: 2000 };
 
-/** @param env of all our programs */
-export async function startSite(
-  scratch: Scratch,
-  env: Readonly<Record<string, string>> = {},
-): Promise<Site> {
+export interface SiteOptions {
+  /** Of all our programs. */
+  env?: Readonly<Record<string, string>>;
+  /** A module that is loaded into each of our programs before it. */
+  preload?: string;
+}
+
+export async function startSite(scratch: Scratch, options: SiteOptions = {}): Promise<Site> {
   const authority = await Authority.create(scratch, "fuzz");
   const origin = await Origin.start(scratch, authority);
   const filePort = await freePort("0.0.0.0");
   const supernode = await startSupernode(scratch, {
     cdnPattern: "local",
-    env,
+    ...options,
     base: {
       downloadPort: filePort,
       hostAliases: aliases(origin),
@@ -61,28 +64,27 @@ export async function startSite(
     },
   });
   const start = (tls: boolean) =>
-    startDfdaemon(scratch, { origin, authority, supernode, tls, env });
+    startDfdaemon(scratch, { origin, authority, supernode, tls, ...options });
   return {
     origin,
     authority,
     supernode: { ...supernode, filePort },
     plain: await start(false),
     secure: await start(true),
-    dfget: await startDfgetServer(scratch, origin, env),
+    dfget: await startDfgetServer(scratch, origin, options),
   };
 }
 
 async function startDfdaemon(
   scratch: Scratch,
-  options: {
+  options: SiteOptions & {
     origin: Origin;
     authority: Authority;
     supernode: { node: string };
     tls: boolean;
-    env: Readonly<Record<string, string>>;
   },
 ): Promise<Part & { peerPort: number }> {
-  const { origin, authority, supernode, tls, env } = options;
+  const { origin, authority, supernode, tls, env = {}, preload } = options;
   const address = freshAddress();
   const [port, peerPort] = [await freePort(address), await freePort(address)];
   const home = await scratch.directory(`dfdaemon-${address}`);
@@ -109,7 +111,7 @@ async function startDfdaemon(
       logConfig,
     }),
   );
-  const command = [...ourProgram("dfdaemon"), "--config", config];
+  const command = [...ourProgram("dfdaemon", preload), "--config", config];
   const process = RunningProgram.start(scratch, command, { env });
   await process.until("it listens", () => accepts(address, port));
   return { address, port, peerPort, home, process };
@@ -118,7 +120,7 @@ async function startDfdaemon(
 async function startDfgetServer(
   scratch: Scratch,
   origin: Origin,
-  env: Readonly<Record<string, string>>,
+  { env = {}, preload }: SiteOptions,
 ): Promise<Site["dfget"]> {
   const address = freshAddress();
   const port = await freePort(address);
@@ -127,7 +129,7 @@ async function startDfgetServer(
   await mkdir(join(home, "data"));
   await writeFile(join(home, "data", `${file}.service`), origin.blob);
   const command = [
-    ...[...ourProgram("dfget"), "server", "--ip", address, "--port", String(port)],
+    ...[...ourProgram("dfget", preload), "server", "--ip", address, "--port", String(port)],
     ...["--home", home, "--alivetime", "1h", "--expiretime", "1h"],
   ];
   const process = RunningProgram.start(scratch, command, { env });

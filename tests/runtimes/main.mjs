@@ -1,28 +1,30 @@
 // `npm run test:runtimes`: has all end-to-end tests and 25 seeds of chaos run with our programs on the oldest Node,
-// the newest, and Deno. The runtimes are npm packages. `.ci/run` has time for a part of it:
-//   --core            the heart of it, on the oldest Node and Deno
-//   --part K/N        of the other files every Nth, from the Kth on, one after the other on all three
+// the newest, and Deno. The runtimes are npm packages.
 //   --only NAME       one runtime: oldest, newest or deno
-//   --seconds N       within so many seconds; what there is no time for is left out, and counts as skipped
+//   --part K/N        of the test files every Nth, from the Kth on, and so many of the seeds
+// `.ci/run` has time for a part of it:
+//   --core            the heart of it, on the oldest Node and Deno; of the part only what is no core, one file after
+//                     the other, each on all three, without seeds
+//   --seconds N       with --core: within so many seconds; what there is no time for is left out, and counts as skipped
 //   --durations FILE  vitest's report of a run on this machine: how long each file takes
 //   --report FILE     says how many tests passed, as JSON
-//   --list            says which files, and no more
+//   --list            says which files and seeds, and no more
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { CORE, partOf } from "./parts.mjs";
 
 const HERE = import.meta.dirname;
 const ROOT = resolve(HERE, "../..");
-/** What differs most between runtimes: TLS within TLS, signals, files, detached processes. */
-const CORE = ["one_node", "reload", "supernode_restart", "wikimedia"];
-const SEEDS = 25;
 /** On Deno only, for `npm test` has 25 of them run on a Node near the oldest. */
 const CORE_SEEDS = { oldest: 0, deno: 2 };
 /** Seconds without which the core is not begun on a runtime: it takes a minute where nothing else runs. */
 const CORE_SECONDS = 120;
+/** Schedules at a time: for half of it one waits. */
+const LANES = 5;
 /** Machines that run tests are busy: limits of time are so many times longer. */
 const PATIENCE = 6;
 /** Seconds a file is taken to need where no report says. */
@@ -49,9 +51,11 @@ const { values } = parseArgs({
 const { core, part, only } = values;
 const names = Object.keys(RUNTIMES).filter((name) => !only || name === only);
 if (names.length === 0) refuse(`--only: "${only}": expected oldest, newest or deno`);
-const share = part ? shareOf(part) : [];
+const share = partOf(...readPart(part ?? "1/1"), core ? CORE : []);
 if (values.list) {
-  console.log([...(core ? CORE : []), ...share].join("\n"));
+  const { first, count } = share.seeds;
+  const seeds = Array.from({ length: core ? 0 : count }, (_, index) => `seed ${first + index}`);
+  console.log([...(core ? CORE : []), ...(core && !part ? [] : share.files), ...seeds].join("\n"));
   process.exit();
 }
 
@@ -64,20 +68,19 @@ must(process.execPath, ["bench/build.mjs"]);
 if (core) {
   for (const name of names.filter((one) => one in CORE_SEEDS)) {
     if (!hasTimeFor("the core", name, CORE_SECONDS)) continue;
-    test(name, CORE);
-    chaos(name, CORE_SEEDS[name]);
+    test(name, CORE.join(", "), CORE);
+    chaos(name, { first: 1, count: CORE_SEEDS[name] });
   }
-}
-const durations = values.durations ? durationsIn(values.durations) : new Map();
-for (const file of share) {
-  // Alone it takes less than among all the others, as it was measured; how much a runtime adds is not known.
-  const seconds = 1.5 * (durations.get(file) ?? USUAL_SECONDS);
-  for (const name of names) if (hasTimeFor(file, name, seconds)) test(name, [file]);
-}
-if (!core && !part) {
+  const durations = values.durations ? durationsIn(values.durations) : new Map();
+  for (const file of part ? share.files : []) {
+    // Alone it takes less than among all the others, as it was measured; how much a runtime adds is not known.
+    const seconds = 1.5 * (durations.get(file) ?? USUAL_SECONDS);
+    for (const name of names) if (hasTimeFor(file, name, seconds)) test(name, file, [file]);
+  }
+} else {
   for (const name of names) {
-    test(name, []);
-    chaos(name, SEEDS);
+    test(name, part ? `part ${part}` : "all", share.files);
+    chaos(name, share.seeds);
   }
 }
 await rm(folder, { recursive: true });
@@ -85,15 +88,10 @@ console.log(`\n${lines.join("\n")}`);
 if (values.report) writeFileSync(values.report, JSON.stringify(total));
 process.exit(total.failed > 0 ? 1 : 0);
 
-/** The files of `tests/e2e` that are in a part of them; no part has the core. */
-function shareOf(text) {
+function readPart(text) {
   const [, k, n] = /^(\d+)\/(\d+)$/.exec(text)?.map(Number) ?? [];
   if (!(k >= 1 && k <= n)) refuse(`--part: "${text}": expected K/N, as 2/8`);
-  return readdirSync(join(ROOT, "tests/e2e"))
-    .map((file) => basename(file, ".test.ts"))
-    .filter((file) => !CORE.includes(file))
-    .sort()
-    .filter((_, index) => index % n === k - 1);
+  return [k, n];
 }
 
 /** Whether so many seconds are left; if not, says what is left out. */
@@ -107,33 +105,33 @@ function hasTimeFor(what, name, seconds) {
   return false;
 }
 
-/** Has files of `tests/e2e` run on a runtime; none named: all of them. */
-function test(name, files) {
+/** Has test files run on a runtime. */
+function test(name, what, files) {
   const version = versionOf(name);
   console.log(`\n${version}: ${files.join(", ")}`);
   const report = join(folder, `${lines.length}.json`);
-  const paths = files.map((file) => `tests/e2e/${file}.test.ts`);
-  run(
-    process.execPath,
-    ["node_modules/.bin/vitest", "run", ...(paths.length > 0 ? paths : ["tests/e2e"])],
-    { ...RUNTIMES[name].env, DRAGONFLY_TEST_REPORT: report },
-  );
+  const paths = files.map((file) => `tests/${file}.test.ts`);
+  run(process.execPath, ["node_modules/.bin/vitest", "run", ...paths], {
+    ...RUNTIMES[name].env,
+    DRAGONFLY_TEST_REPORT: report,
+  });
   const { passed, failed, skipped } = countsOf(report);
   total.passed += passed;
   total.failed += failed;
   total.skipped += skipped;
-  const what = files.length > 0 ? files.join(", ") : "all";
   lines.push(`${version}: ${what}: ${passed} passed, ${failed} failed, ${skipped} skipped`);
 }
 
 /** All the chaos is one test, as it is in `npm test`. */
-function chaos(name, seeds) {
-  if (seeds === 0) return;
-  const schedules = ["--seeds", String(seeds), "--patience", String(PATIENCE)];
-  const args = ["tests/chaos/main.mjs", ...schedules];
-  const isFine = run(process.execPath, args, RUNTIMES[name].env) === 0;
+function chaos(name, { first, count }) {
+  if (count === 0) return;
+  const options = { first, seeds: count, lanes: LANES, patience: PATIENCE };
+  const flags = Object.entries(options).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
+  const isFine =
+    run(process.execPath, ["tests/chaos/main.mjs", ...flags], RUNTIMES[name].env) === 0;
   total[isFine ? "passed" : "failed"] += 1;
-  lines.push(`${versionOf(name)}: ${seeds} seeds of chaos: ${isFine ? "without fault" : "failed"}`);
+  const seeds = `seeds ${first} to ${first + count - 1} of chaos`;
+  lines.push(`${versionOf(name)}: ${seeds}: ${isFine ? "without fault" : "failed"}`);
 }
 
 function versionOf(name) {
@@ -163,9 +161,10 @@ function durationsIn(report) {
   const text = readFileSync(report, "utf8");
   const { testResults = [] } = text ? JSON.parse(text) : {};
   return new Map(
-    testResults
-      .filter((file) => file.name.includes("tests/e2e/"))
-      .map((file) => [basename(file.name, ".test.ts"), (file.endTime - file.startTime) / 1000]),
+    testResults.map(({ name, startTime, endTime }) => [
+      relative(join(ROOT, "tests"), name).replace(".test.ts", ""),
+      (endTime - startTime) / 1000,
+    ]),
   );
 }
 
