@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { Hono } from "hono";
 import { ConfigError } from "../runtime/config_error.ts";
@@ -6,6 +6,7 @@ import { HttpClient } from "../runtime/http_client.ts";
 import { openLinks } from "../runtime/links/links.ts";
 import { firstAddress } from "../runtime/local_address.ts";
 import { getLogger } from "../runtime/logger.ts";
+import { makeSureWritable } from "../runtime/make_sure_writable.ts";
 import { type ConnectionEnv, type RunningServer, serve } from "../runtime/serve.ts";
 import { logUnforeseen } from "../runtime/unforeseen_error.ts";
 import { answerUnknownPaths } from "../runtime/unknown_paths.ts";
@@ -77,7 +78,7 @@ export interface RunningSupernode {
 export function prepareHome({ homeDir }: SupernodeConfig): void {
   try {
     mkdirSync(homeDir, { recursive: true });
-    accessSync(homeDir, constants.W_OK);
+    makeSureWritable(homeDir);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const reason =

@@ -1,4 +1,4 @@
-import { access, constants, statfs } from "node:fs/promises";
+import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { isMissing } from "../../runtime/config_file.ts";
 import { showBytes } from "../amounts.ts";
@@ -33,7 +33,6 @@ export const disk: Check = {
         says: `${ffree} files may still be made`,
         todo,
       });
-    await access(place, constants.R_OK);
     return findings;
   },
 };

@@ -1,9 +1,10 @@
-import { access, constants, mkdir } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { clientSign } from "../../protocol/names.ts";
 import { BacksourceReason } from "../../protocol/v1/report.ts";
 import { configureLogging, getLogger } from "../../runtime/logger.ts";
+import { makeSureWritable } from "../../runtime/make_sure_writable.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
 import { closeTracing, startTracing } from "../../runtime/tracing/tracing.ts";
 import { VERSION } from "../../runtime/version.ts";
@@ -63,7 +64,7 @@ async function prepare(request: DownloadRequest, home: string): Promise<string |
     await mkdir(join(home, "data"), { recursive: true });
     if (!request.toStdout) {
       await mkdir(dirname(request.output), { recursive: true });
-      await access(dirname(request.output), constants.W_OK);
+      makeSureWritable(dirname(request.output));
     }
     return undefined;
   } catch (error) {
