@@ -46,7 +46,7 @@ export function controlCommand(done: (exitCode: number) => void): Command {
   program
     .command("task")
     .description("show who holds what of a task")
-    .argument("<task>", "its id or the beginning of it, sha256:… of a blob, or its URL")
+    .argument("<task>", "its id, the digest of a blob, or the beginning of either; or its URL")
     .action(async (task: string, _flags, command: Command) => {
       const { showTask } = await import("./commands/task.ts");
       await showTask(task, command.optsWithGlobals());

@@ -10,7 +10,7 @@ export interface FoundTask {
 }
 
 /**
- * The task that a person means: by its id or the beginning of it, by the digest of a blob, or by its URL.
+ * The task that a person means: by its id or the beginning of it, by the digest of a blob or the beginning of that, or by its URL.
  * Several supernodes may know it.
  *
  * @throws {ControlError} where there is none, or more than one
@@ -36,5 +36,7 @@ export async function findTask(
 function isMeant({ id, url }: TaskSummary, name: string): boolean {
   if (id === name || url === name) return true;
   if (/^[0-9a-f]{4,64}$/.test(name) && id.startsWith(name)) return true;
-  return /^sha256:[0-9a-f]{6,64}$/.test(name) && url.includes(`/blobs/${name}`);
+  // Docker and podman show a layer by the beginning of its digest.
+  const [, digits] = /^(?:sha256:)?([0-9a-f]{6,64})$/.exec(name) ?? [];
+  return digits !== undefined && url.includes(`/blobs/sha256:${digits}`);
 }

@@ -3,8 +3,52 @@ import Table from "cli-table3";
 /** A column: its title, and whether it holds numbers. */
 export type Column = string | { title: string; right: true };
 
-/** Lines up rows below their titles, without any frame: to be read, and to be cut by other programs. */
-export function renderTable(columns: readonly Column[], rows: readonly string[][]): string {
+/** Characters of the last column that are worth a line of their own. */
+const LEAST_REST = 24;
+
+/**
+ * Lines up rows below their titles, without any frame: to be read, and to be cut by other programs. Where a
+ * terminal is too narrow for that, the last column is cut, and where that does not do each row becomes a block of
+ * a line a column.
+ *
+ * @param width characters of a terminal's line; absent: as many as it takes
+ */
+export function renderTable(
+  columns: readonly Column[],
+  rows: readonly string[][],
+  width = Number.POSITIVE_INFINITY,
+): string {
+  const whole = lineUp(columns, rows);
+  if (widthOf(whole) <= width) return whole;
+  const before =
+    widthOf(
+      lineUp(
+        columns.slice(0, -1),
+        rows.map((row) => row.slice(0, -1)),
+      ),
+    ) + 2;
+  if (width - before >= LEAST_REST)
+    return lineUp(
+      columns,
+      rows.map((row) => row.with(-1, cut(row.at(-1)!, width - before))),
+    );
+  return rows.map((row) => block(columns.map(titleOf), row, width)).join("\n\n");
+}
+
+/** Leaves out the middle: a URL's beginning has the registry, its end the digest. */
+function cut(text: string, width: number): string {
+  if (text.length <= width) return text;
+  const tail = Math.floor((width - 1) / 2);
+  return `${text.slice(0, width - 1 - tail)}…${text.slice(-tail)}`;
+}
+
+function block(titles: readonly string[], row: readonly string[], width: number): string {
+  const room = Math.max(...titles.map((title) => title.length)) + 2;
+  const rest = Math.max(LEAST_REST, width - room);
+  return titles.map((title, at) => title.padEnd(room) + cut(row[at]!, rest)).join("\n");
+}
+
+function lineUp(columns: readonly Column[], rows: readonly string[][]): string {
   const nothing = Object.fromEntries(
     [
       ...["top", "top-mid", "top-left", "top-right", "bottom", "bottom-mid", "bottom-left"],
@@ -12,7 +56,7 @@ export function renderTable(columns: readonly Column[], rows: readonly string[][
     ].map((name) => [name, ""]),
   );
   const table = new Table({
-    head: columns.map((column) => (typeof column === "string" ? column : column.title)),
+    head: columns.map(titleOf),
     colAligns: columns.map((column) => (typeof column === "string" ? "left" : "right")),
     chars: { ...nothing, middle: "  " },
     style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
@@ -23,4 +67,12 @@ export function renderTable(columns: readonly Column[], rows: readonly string[][
     .split("\n")
     .map((line) => line.trimEnd())
     .join("\n");
+}
+
+function titleOf(column: Column): string {
+  return typeof column === "string" ? column : column.title;
+}
+
+function widthOf(table: string): number {
+  return Math.max(...table.split("\n").map((line) => line.length));
 }

@@ -19,9 +19,10 @@ export interface GenCaFlags {
 /**
  * Makes an authority for `hijack_https`: certificate and key as PEM files, the key for its owner only.
  *
+ * @returns what is to be said of them
  * @throws {UsageError} for files that are there already, or a duration that cannot be used
  */
-export async function generateAuthority(flags: GenCaFlags): Promise<void> {
+export async function generateAuthority(flags: GenCaFlags): Promise<string> {
   const ms = parseDuration(flags.expireDuration);
   if (!ms) {
     throw new UsageError(
@@ -41,6 +42,9 @@ export async function generateAuthority(flags: GenCaFlags): Promise<void> {
   });
   await writePem(keyOutput, authority.key, 0o600);
   await writePem(certOutput, authority.cert, 0o644);
+  return `${certOutput}: the certificate, for hijack_https.cert and for engines to trust
+${keyOutput}: its key, which the user of dfdaemon alone must be able to read (chown)
+`;
 }
 
 async function writePem(path: string, pem: string, mode: number): Promise<void> {

@@ -10,7 +10,7 @@ import { closeTracing, startTracing } from "../runtime/tracing/tracing.ts";
 import { dfdaemonCommand } from "./command.ts";
 import { type ConfigSources, defaultConfig, formatConfig, loadConfig } from "./config.ts";
 import { loadReferences } from "./credentials.ts";
-import { generateAuthority } from "./gen_ca.ts";
+import { type GenCaFlags, generateAuthority } from "./gen_ca.ts";
 import { readPeerOptions } from "./peer_options.ts";
 import { startProxy } from "./start.ts";
 
@@ -18,7 +18,7 @@ const log = getLogger("dfdaemon");
 
 await runMain("dfdaemon", () =>
   parseCommandLine(
-    dfdaemonCommand({ run, config, defaults, check, generateAuthority }),
+    dfdaemonCommand({ run, config, defaults, check, generateAuthority: makeAuthority }),
     process.argv.slice(2),
   ),
 );
@@ -60,6 +60,10 @@ async function config(sources: ConfigSources): Promise<void> {
 
 function defaults(): void {
   process.stdout.write(formatConfig(defaultConfig()));
+}
+
+async function makeAuthority(flags: GenCaFlags): Promise<void> {
+  process.stdout.write(await generateAuthority(flags));
 }
 
 async function check(sources: ConfigSources): Promise<void> {

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { userInfo } from "node:os";
 import { type Document, isMap, isNode, isSeq, LineCounter, parseDocument } from "yaml";
 import * as z from "zod";
 import { ConfigError } from "./config_error.ts";
@@ -169,9 +170,18 @@ function depth(issues: { path: PropertyKey[] }[]): number {
 function unreadable(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === "ENOENT") return "no such file";
-  if (code === "EACCES") return "not permitted to read it";
+  if (code === "EACCES") return `not permitted to read it, as ${thisUser()}`;
   if (code === "EISDIR") return "is a directory, not a file";
   return message;
+}
+
+/** A user of a container may have no name. */
+function thisUser(): string {
+  try {
+    return `user ${userInfo().username}`;
+  } catch {
+    return `user ${process.getuid?.()}`;
+  }
 }
 
 /** "did you mean listenPort?", or the keys there are. */

@@ -39,6 +39,7 @@ export async function showPeers(flags: TargetFlags & OutputFlags): Promise<void>
         peer.downRate > 0 ? `${showBytes(peer.downRate)}/s` : "-",
         `${showTime(nowMs - peer.lastAccessMs)} ago`,
       ]),
+      process.stdout.columns,
     ),
   );
 }

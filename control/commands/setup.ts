@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { createInterface } from "node:readline/promises";
 import { splitList, UsageError } from "../../runtime/command_line.ts";
 import { ControlError } from "../control_error.ts";
+import { isInstalled } from "../doctor/installed.ts";
 import { say } from "../output.ts";
 import { changesOf, showChanges } from "../setup/changes.ts";
 import { planContainerd } from "../setup/containerd.ts";
@@ -44,7 +45,12 @@ const SETUPS: Readonly<Record<Engine, { plan: Planner; record: string; activate:
     record: "containers",
     activate: [["systemctl", "try-reload-or-restart", "crio"]],
   },
-  podman: { plan: planRegistriesConf, record: "containers", activate: [] },
+  // CRI-O reads the same file, where it is.
+  podman: {
+    plan: planRegistriesConf,
+    record: "containers",
+    activate: [["systemctl", "try-reload-or-restart", "crio"]],
+  },
 };
 
 /** `dfctl setup ENGINE`: has a container engine pull through this node's dfdaemon; `--undo` takes it back. */
@@ -54,6 +60,8 @@ export async function setup(name: string, flags: SetupFlags): Promise<void> {
   const host = new HostFiles(flags.root);
   const { plan, record, activate } = SETUPS[engine];
   const recorder = new Recorder(host, record);
+  // Of the two that read the same files podman has nothing to be told, and CRI-O may not be here.
+  const isHeard = engine !== "podman" || (await isInstalled(host, "crio"));
   if (flags.undo) {
     const changes = await recorder.toUndo(flags.force === true);
     if (changes.length > 0) {
@@ -62,7 +70,7 @@ export async function setup(name: string, flags: SetupFlags): Promise<void> {
     }
     await recorder.undo();
     say(`${engine} is as it was before`);
-    finish(activate, flags);
+    finish(isHeard ? activate : [], flags);
     return;
   }
   const node = await readNodeSetup(host, flags.config, splitList(flags.registry ?? ""));
@@ -76,7 +84,7 @@ export async function setup(name: string, flags: SetupFlags): Promise<void> {
     say(`${engine} is set up to pull through ${node.dfdaemon}`);
   }
   for (const note of planned.notes) say(`note: ${note}`);
-  if (changes.length > 0) finish(planned.activate, flags);
+  if (changes.length > 0) finish(isHeard ? planned.activate : [], flags);
 }
 
 /** Asks a person; nobody is taken for a yes. */

@@ -9,7 +9,7 @@ export async function showStatus(flags: TargetFlags & OutputFlags): Promise<void
   const answers = await askAll(await findSupernodes(flags), (supernode) => supernode.status());
   const shown = answers.map(({ supernode, value }) => ({ supernode: supernode.name, ...value }));
   if (flags.json) sayJson(shown);
-  else say(renderTable(["supernode", ...COLUMNS], shown.map(rowOf)));
+  else say(renderTable(["supernode", ...COLUMNS], shown.map(rowOf), process.stdout.columns));
 }
 
 const right = (title: string) => ({ title, right: true }) as const;

@@ -46,6 +46,7 @@ export async function showTasks(
         `${showTime(nowMs - task.lastAccessMs)} ago`,
         task.url,
       ]),
+      process.stdout.columns,
     ),
   );
 }
@@ -54,12 +55,11 @@ export async function showTasks(
 export function copyOf({ cdnSource, cdnStatus }: Pick<TaskSummary, "cdnSource" | "cdnStatus">) {
   switch (cdnStatus) {
     case "SUCCESS":
-      // In pattern `source` v1 says so where none was asked for.
-      return cdnSource === "source" ? "-" : "whole";
+      return "whole";
     case "RUNNING":
       return "coming";
     case "WAITING":
-      return "waiting";
+      return cdnSource === "source" ? "-" : "waiting";
     default:
       return "failed";
   }

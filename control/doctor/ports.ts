@@ -1,6 +1,9 @@
 import type { HttpClient } from "../../runtime/http_client.ts";
 import type { Check, Finding } from "./check.ts";
 
+/** Milliseconds for an answer. */
+const PATIENCE_MS = 3000;
+
 /** Whether dfdaemon's two ports are its own, or at least free. */
 export const ports: Check = {
   name: "port",
@@ -34,12 +37,23 @@ async function look(
     ...{ name, state: "fail", says: `another program has it, not ${who}` },
     todo: `ss -ltnp 'sport = :${port}' names it: stop it, or configure another port`,
   };
+  // Nothing else is to be the first to lose patience.
+  const signal = AbortSignal.timeout(PATIENCE_MS);
   try {
-    const asked = { signal: AbortSignal.timeout(3000), tls: { insecure: true }, own };
+    const asked = { signal, connectTimeoutMs: 2 * PATIENCE_MS, tls: { insecure: true }, own };
     const { status, text } = await http.text(url, asked, 64 * 1024);
     return status === 200 && isOurs(text) ? { name, state: "ok", says: `${who} answers` } : other;
   } catch (error) {
     const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
+    if (signal.aborted)
+      return {
+        ...{
+          name,
+          state: "fail",
+          says: `no answer within ${PATIENCE_MS / 1000} s: it hangs, or this host has no time for it`,
+        },
+        todo: `uptime; ss -ltnp 'sport = :${port}' names the program: its log, or systemctl restart dragonfly-dfdaemon`,
+      };
     if (code !== "ECONNREFUSED") return other;
     return {
       ...{ name, state: "warn", says: `free: ${who} does not run` },

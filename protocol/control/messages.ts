@@ -56,7 +56,7 @@ export const taskSummarySchema = z.object({
   length: z.number().int(),
   /** Where its pieces come from at first. */
   cdnSource: z.enum(["supernode", "source"]),
-  /** How far the supernode's own copy is. */
+  /** How far the supernode's own copy is; with `cdnSource: source`, `WAITING` is one that nobody asked for. */
   cdnStatus: z.string(),
   clients: clientCountsSchema,
   /** ms since the epoch. */

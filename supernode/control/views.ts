@@ -14,7 +14,6 @@ import {
   type Client,
   type Peer,
   piecesOfRun,
-  shownCdnStatus,
   type Task,
   taskPieceCount,
 } from "../tasks/task.ts";
@@ -101,7 +100,7 @@ export class SupernodeViews {
       url: redactUrl(task.rawUrl),
       length: task.length,
       cdnSource: task.cdnSource,
-      cdnStatus: shownCdnStatus(task),
+      cdnStatus: task.cdnStatus,
       clients: countClients(this.#options.store.clientsOfTask(task.id)),
       createdMs: task.createdMs,
       lastAccessMs: task.lastAccessMs,

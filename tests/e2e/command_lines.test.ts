@@ -107,6 +107,7 @@ describe("dfdaemon gen-ca", () => {
     ];
     const made = await run(scratch, command);
     expect(made, made.output).toMatchObject({ code: 0 });
+    expect(made.stdout.toString()).toMatch(/^\S+ca\.crt: .*\n\S+ca\.key: .*chown/);
     const pem = await readFile(cert, "utf8");
     expect(isAuthority(pem)).toBe(true);
     expect((await stat(key)).mode & 0o077).toBe(0);

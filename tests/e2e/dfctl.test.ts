@@ -8,7 +8,7 @@ import { Authority } from "../support/authority.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import { createImage, type Image, MB } from "../support/image.ts";
 import { ourProgram } from "../support/our_programs.ts";
-import { type Finished, RunningProgram, run } from "../support/process.ts";
+import { type Finished, RunningProgram, run, runWell } from "../support/process.ts";
 import { describeWithPrograms } from "../support/programs.ts";
 import { Registry } from "../support/registry.ts";
 import { Scratch } from "../support/scratch.ts";
@@ -58,6 +58,8 @@ describeWithPrograms("dfctl, asked", { programs: ["docker-registry", "skopeo"] }
   it("tasks, peers: what is distributed, and by whom", async () => {
     const tasks = await shown("tasks");
     expect(tasks).toContain(image.layers[1]!.digest);
+    // Nobody has asked the supernode for one of its own.
+    expect(tasks).toMatch(/ 31\.5 MB {2}- /);
     expect(await shown("tasks", "--filter", "nothing-of-the-kind")).toBe("no such task\n");
     const peers = JSON.parse(await shown("peers", "--json")) as { ip: string; port: number }[];
     expect(peers.map(({ ip, port }) => `${ip}:${port}`).sort()).toEqual(
@@ -73,7 +75,11 @@ describeWithPrograms("dfctl, asked", { programs: ["docker-registry", "skopeo"] }
     expect(picture).toMatch(/copies +2{8}\n/);
     for (const { address, peerPort } of cluster.nodes)
       expect(picture).toMatch(new RegExp(`${address}:${peerPort} +█{8} +100 %\n`));
-    expect(await shown("task", image.layers[1]!.digest)).toContain(id);
+    expect(picture).toContain("its own copy: none");
+    const { digest } = image.layers[1]!;
+    // As docker shows it while it pulls.
+    for (const name of [digest, digest.slice(0, 19), digest.slice(7, 19)])
+      expect(await shown("task", name)).toContain(id);
     const missing = await dfctl("task", "ffffffffffffffff");
     expect(missing).toMatchObject({ code: 2, stderr: expect.stringContaining("dfctl tasks") });
   });
@@ -87,6 +93,10 @@ describeWithPrograms("dfctl, asked", { programs: ["docker-registry", "skopeo"] }
     expect(alone).toMatchObject({
       code: 2,
       stderr: expect.stringMatching(/^dfctl: .*ECONNREFUSED .*--supernode/),
+    });
+    expect(await dfctl("--supernode", "there:99999", "status")).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('"there:99999": expected host[:8002]'),
     });
     const begun = await dfctl("--supernode", both, "preheat", `${registry.host}/no/such`);
     expect(begun).toMatchObject({ code: 2, stderr: expect.stringContaining("ECONNREFUSED") });
@@ -156,6 +166,35 @@ describeWithPrograms("dfctl, asked", { programs: ["docker-registry", "skopeo"] }
     ]);
     const removed = await shown("--supernode", trusting.node, "rm", image.layers[1]!.digest);
     expect(removed).toMatch(/: forgot the task, its copy of 31\.5 MB is deleted\n$/);
+  });
+
+  it("preheat in pattern source: the copy that was asked for is shown, and drawn", async () => {
+    const seeding = await startSupernode(scratch, {
+      cdnPattern: "source",
+      registry,
+      env: { SSL_CERT_FILE: registry.authority.files.cert },
+    });
+    const there = ["--supernode", seeding.node];
+    await shown(...there, "preheat", `${registry.host}/${repository}:latest`, "--wait");
+    const rows = (await shown(...there, "tasks")).trim().split("\n").slice(1);
+    expect(rows).toHaveLength(3);
+    for (const row of rows) expect(row).toMatch(/ whole /);
+    const picture = await shown(...there, "task", image.layers[1]!.digest);
+    expect(picture).toContain("its own copy: whole");
+    expect(picture).toMatch(/^supernode +█{8}$/m);
+  });
+
+  it("on a terminal of 60 columns no line is broken", async () => {
+    const command = [...ourProgram("dfctl"), "--supernode", cluster.supernode.node];
+    for (const what of ["status", "tasks", "peers"]) {
+      const typed = `stty cols 60; ${[...command, what].join(" ")}`;
+      const { stdout } = await runWell(scratch, [
+        ...["script", "--quiet", "--return", "--command", typed, "/dev/null"],
+      ]);
+      const lines = stdout.toString().trim().split(/\r?\n/);
+      expect(lines.length).toBeGreaterThan(1);
+      for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(60);
+    }
   });
 
   it("drain --wait: resolves when nothing is left to do; new downloads go straight", async () => {

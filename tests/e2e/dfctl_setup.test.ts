@@ -97,13 +97,18 @@ describeWithPrograms(
 
     it("podman: a pull goes through dfdaemon; what was changed since is not taken back unasked", async () => {
       const before = await state();
-      await well("podman", "--yes");
+      // Nothing is to be told to a CRI-O that is not here.
+      expect(await well("podman", "--yes", "--restart")).not.toContain("systemctl");
       const file = join(root, "etc/containers/registries.conf.d/dragonfly.conf");
       const text = await readFile(file, "utf8");
       const podman = await Podman.configured(scratch, "podman", text);
       const pulled = await podman.pull(reference(), authority.directory);
       expect(pulled, pulled.output).toMatchObject({ code: 0 });
       expect(await podman.digest(reference())).toBe(image.manifestDigest);
+      await put("/usr/bin/crio", "");
+      expect(await well("podman", "--undo", "--yes")).toContain("try-reload-or-restart crio");
+      expect(await well("podman", "--yes")).toContain("try-reload-or-restart crio");
+      await rm(join(root, "usr/bin/crio"));
 
       await writeFile(file, `${text}# a note of mine\n`);
       expect(await dfctl("podman", "--undo", "--yes")).toMatchObject({
