@@ -31,7 +31,7 @@ async function untilClosed(socket: Duplex, sent: string) {
   return { statuses, afterMs: (performance.now() - sinceMs) * IMPATIENCE };
 }
 
-describe("a client that says no more", () => {
+describe.concurrent("a client that says no more", () => {
   let scratch: Scratch;
   let site: Site;
   beforeAll(async () => {
@@ -40,7 +40,7 @@ describe("a client that says no more", () => {
       env: { IMPATIENCE: String(IMPATIENCE) },
       preload: join(import.meta.dirname, "impatient_servers.mjs"),
     });
-  }, 60_000);
+  });
   afterAll(() => scratch?.close());
 
   // Half of each time: timers of two processes differ by a little.

@@ -14,7 +14,7 @@ let site: Site;
 beforeAll(async () => {
   scratch = await Scratch.open("limits");
   site = await startSite(scratch);
-}, 60_000);
+});
 afterAll(() => scratch?.close());
 
 /** Status of the answer to bytes that are sent as they are. */
@@ -67,7 +67,6 @@ const listening = Object.entries(PORTS).filter(([name]) => name !== "a connectio
 
 it.each(listening)(
   "%s takes 4096 connections of one address, cuts what comes beyond, and answers others",
-  { timeout: 120_000 },
   async (_, { place, tls }) => {
     const { host, port } = place(site);
     const sockets: Socket[] = [];

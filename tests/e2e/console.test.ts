@@ -68,9 +68,7 @@ describeWithPrograms(
       await page.getByText("Nothing has gone wrong").waitFor();
     });
 
-    it("shows a swarm as it comes about, and its numbers are those of the metrics", {
-      timeout: 120_000,
-    }, async () => {
+    it("shows a swarm as it comes about, and its numbers are those of the metrics", async () => {
       const pulls = cluster.nodes.map((node, index) => {
         const into = `${scratch.dir}/pulled-${index}`;
         const options = { registry, repository, into, proxy: node.url };
@@ -218,9 +216,7 @@ describeWithPrograms(
       expect(complaints).toEqual([]);
     });
 
-    it("says when the supernode is gone, and comes back with it", {
-      timeout: 120_000,
-    }, async () => {
+    it("says when the supernode is gone, and comes back with it", async () => {
       await cluster.supernode.process.stop();
       await page.getByText("No connection to the supernode.").waitFor();
       expect(await page.locator("table.files tbody tr").count()).toBeGreaterThan(0);

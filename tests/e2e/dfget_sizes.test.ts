@@ -56,7 +56,7 @@ describe.each<CdnPattern>(["local", "source"])(
       return dfget;
     }
 
-    it.each(Object.entries(SIZES))("a file %s", { timeout: 120_000 }, async (name, size) => {
+    it.each(Object.entries(SIZES))("a file %s", async (name, size) => {
       const file = source.add(name.replaceAll(" ", "-"), size);
       await fetchOn(hosts[0], file);
       const second = await fetchOn(hosts[1], file);

@@ -96,9 +96,7 @@ describeWithPrograms(
       }
     };
 
-    it("pulls a private image by dfdaemon, cold and then from the other node: the registry sends it once", {
-      timeout: 120_000,
-    }, async () => {
+    it("pulls a private image by dfdaemon, cold and then from the other node: the registry sends it once", async () => {
       const egress = await registry.egress();
       for (const node of nodes) {
         await dfctlSetup(node);

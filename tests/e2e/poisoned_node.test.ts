@@ -71,7 +71,6 @@ describe("a poisoned node in a swarm", () => {
 
   it.each(Object.keys(POISONS) as Poison[])(
     "that %s is found out, and everybody gets the right bytes",
-    { timeout: 120_000 },
     (poison) => beside(poison),
   );
 
@@ -82,7 +81,6 @@ describe("a poisoned node in a swarm", () => {
     ["sends a byte a second", "what is right"],
   ])(
     "that %s, and had said to the supernode that it has all and told %s of it, is found out",
-    { timeout: 120_000 },
     (poison, tells) => beside(poison, tells),
   );
 

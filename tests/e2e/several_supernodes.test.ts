@@ -82,7 +82,7 @@ describeWithPrograms(
         ),
       );
 
-    it("fetch a layer once, whichever of them a node asks", { timeout: 120_000 }, async () => {
+    it("fetch a layer once, whichever of them a node asks", async () => {
       const supernodes = await startTwo("source");
       const nodes = await startNodes(supernodes, 4, "1G");
       const { image, repository } = await pushImage(30 * MB);
@@ -139,9 +139,7 @@ describeWithPrograms(
       },
     );
 
-    it("go on alone, and say so, while the state is gone; and share again when it is back", {
-      timeout: 120_000,
-    }, async () => {
+    it("go on alone, and say so, while the state is gone; and share again when it is back", async () => {
       // Its own: what fails here must not leave the other tests without one.
       const state = await Redis.start(scratch, { password: PASSWORD });
       const supernodes = await startTwo("source", state);
@@ -181,9 +179,7 @@ describeWithPrograms(
       await stop(supernodes, nodes);
     });
 
-    it("answer v1 clients by way of each other, also when the one that has the task is killed", {
-      timeout: 120_000,
-    }, async () => {
+    it("answer v1 clients by way of each other, also when the one that has the task is killed", async () => {
       const supernodes = await startTwo("source");
       const source = await Source.start(scratch);
       const file = source.add("by-v1", 40 * MB);

@@ -46,37 +46,33 @@ describeWithPrograms(
       // Its connections stand, but it says nothing more.
       ["freezes", "SIGSTOP", "local"],
       ["freezes", "SIGSTOP", "source"],
-    ])(
-      "that %s (%s) in mid-pull, CDN pattern %s",
-      { timeout: 180_000 },
-      async (_what, signal, cdnPattern) => {
-        const { supernode, nodes } = await startCluster(scratch, {
-          nodes: 2,
-          cdnPattern,
-          registry,
-          authority,
-          // Slow enough that there is a middle.
-          rateLimit: "10M",
+    ])("that %s (%s) in mid-pull, CDN pattern %s", async (_what, signal, cdnPattern) => {
+      const { supernode, nodes } = await startCluster(scratch, {
+        nodes: 2,
+        cdnPattern,
+        registry,
+        authority,
+        // Slow enough that there is a middle.
+        rateLimit: "10M",
+      });
+      const pulls = nodes.map((node, index) => {
+        const into = `${scratch.dir}/${signal}-${cdnPattern}-${index}`;
+        return { node, into, program: pull(into, node) };
+      });
+      for (const { node, program } of pulls) {
+        await program.until("some pieces are there", async () => {
+          return (await bytesOnDisk(node.home)) > 8 * MB;
         });
-        const pulls = nodes.map((node, index) => {
-          const into = `${scratch.dir}/${signal}-${cdnPattern}-${index}`;
-          return { node, into, program: pull(into, node) };
-        });
-        for (const { node, program } of pulls) {
-          await program.until("some pieces are there", async () => {
-            return (await bytesOnDisk(node.home)) > 8 * MB;
-          });
-        }
-        supernode.process.signal(signal);
-        for (const { program } of pulls) expect(program.running).toBe(true);
+      }
+      supernode.process.signal(signal);
+      for (const { program } of pulls) expect(program.running).toBe(true);
 
-        await Promise.all(pulls.map(({ program, into }) => expectImage(program, into, image)));
-        await supernode.process.stop("SIGKILL");
-        await Promise.all(nodes.map((node) => node.process.stop()));
-      },
-    );
+      await Promise.all(pulls.map(({ program, into }) => expectImage(program, into, image)));
+      await supernode.process.stop("SIGKILL");
+      await Promise.all(nodes.map((node) => node.process.stop()));
+    });
 
-    it("that was frozen before the pull began", { timeout: 120_000 }, async () => {
+    it("that was frozen before the pull began", async () => {
       const { supernode, nodes } = await startCluster(scratch, {
         nodes: 1,
         cdnPattern: "source",

@@ -43,9 +43,7 @@ describeWithPrograms(
       return client;
     };
 
-    it("ask each other by mutual TLS, in the trace of the pull, and nobody else gets an answer", {
-      timeout: 180_000,
-    }, async () => {
+    it("ask each other by mutual TLS, in the trace of the pull, and nobody else gets an answer", async () => {
       const registry = await Registry.start(scratch);
       const authority = await Authority.create(scratch, "nodes");
       const { keys } = new Members(scratch, await Authority.create(scratch, "programs"));
@@ -131,7 +129,7 @@ describeWithPrograms(
       await stop([...nodes, ...supernodes]);
     });
 
-    it("say so where two of them go by one address", { timeout: 60_000 }, async () => {
+    it("say so where two of them go by one address", async () => {
       const port = await freePort("0.0.0.0");
       // Two hosts, and by mistake the one is known by the other's address.
       const start = (address: string) =>

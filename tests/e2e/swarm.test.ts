@@ -75,9 +75,7 @@ describeWithPrograms("our own swarm", { programs: ["skopeo", "docker-registry"] 
     return expectImage(program, into, image);
   };
 
-  it("asks the supernode no more often for a large layer than for a small one", {
-    timeout: 120_000,
-  }, async () => {
+  it("asks the supernode no more often for a large layer than for a small one", async () => {
     const requests: number[] = [];
     for (const size of [8 * MB, 160 * MB]) {
       const repository = `library/size-${size}`;
@@ -98,7 +96,7 @@ describeWithPrograms("our own swarm", { programs: ["skopeo", "docker-registry"] 
     expect(requests[1]! - requests[0]!).toBeLessThan(160);
   });
 
-  it("fetches a layer once that lies in two repositories", { timeout: 120_000 }, async () => {
+  it("fetches a layer once that lies in two repositories", async () => {
     const image = await createImage(scratch, "shared", [40 * MB]);
     for (const repository of ["team-a/app", "team-b/app"]) await registry.push(image, repository);
     const { nodes } = await start(2);
@@ -108,9 +106,7 @@ describeWithPrograms("our own swarm", { programs: ["skopeo", "docker-registry"] 
     expect(await egress.of(layer!)).toBeLessThanOrEqual(aboutOnce(layer!.size));
   });
 
-  it("goes on after the supernode has been restarted, without fetching again", {
-    timeout: 120_000,
-  }, async () => {
+  it("goes on after the supernode has been restarted, without fetching again", async () => {
     const image = await createImage(scratch, "announced", [30 * MB]);
     await registry.push(image, "library/announced");
     const { supernode, nodes } = await start(3);
@@ -130,9 +126,7 @@ describeWithPrograms("our own swarm", { programs: ["skopeo", "docker-registry"] 
     expect(await afterwards.of(layer!)).toBeLessThanOrEqual(16);
   });
 
-  it("fetches little twice where the supernode is restarted in mid-pull", {
-    timeout: 120_000,
-  }, async () => {
+  it("fetches little twice where the supernode is restarted in mid-pull", async () => {
     const image = await createImage(scratch, "midway", [60 * MB]);
     await registry.push(image, "library/midway");
     // Slow enough that there is a middle.
@@ -151,7 +145,7 @@ describeWithPrograms("our own swarm", { programs: ["skopeo", "docker-registry"] 
     expect(handled("/peer/registry")).toBeGreaterThanOrEqual(3);
   });
 
-  it("hands its files to v1 clients too", { timeout: 120_000 }, async () => {
+  it("hands its files to v1 clients too", async () => {
     const image = await createImage(scratch, "mixed", [30 * MB]);
     await registry.push(image, "library/mixed");
     const { supernode, nodes } = await start(2);
@@ -163,9 +157,7 @@ describeWithPrograms("our own swarm", { programs: ["skopeo", "docker-registry"] 
     expect(await egress.of(layer!)).toBeLessThanOrEqual(aboutOnce(layer!.size));
   });
 
-  it("gives v1 clients what it has while it is still downloading", {
-    timeout: 120_000,
-  }, async () => {
+  it("gives v1 clients what it has while it is still downloading", async () => {
     const image = await createImage(scratch, "v1-later", [60 * MB]);
     await registry.push(image, "library/v1-later");
     const { supernode, nodes } = await start(2, "6M");
@@ -185,9 +177,7 @@ describeWithPrograms("our own swarm", { programs: ["skopeo", "docker-registry"] 
     expect(await egress.of(layer!)).toBeLessThanOrEqual(aboutOnce(layer!.size));
   });
 
-  it("begins where a v1 client is at it, and fetches from it what it has", {
-    timeout: 120_000,
-  }, async () => {
+  it("begins where a v1 client is at it, and fetches from it what it has", async () => {
     const image = await createImage(scratch, "v1-first", [60 * MB]);
     await registry.push(image, "library/v1-first");
     const { supernode, nodes } = await start(2);

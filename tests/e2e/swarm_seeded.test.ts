@@ -64,9 +64,7 @@ describeWithPrograms(
     const finish = (pulled: ReturnType<typeof begin>[], whole: Image) =>
       Promise.all(pulled.map(({ program, into }) => expectImage(program, into, whole)));
 
-    it("takes a layer from the registry once and from the supernode hardly more often", {
-      timeout: 120_000,
-    }, async () => {
+    it("takes a layer from the registry once and from the supernode hardly more often", async () => {
       const whole = await image("library/once", 60 * MB);
       const { supernode, nodes } = await start(4, "local");
       const egress = await registry.egress();
@@ -83,9 +81,7 @@ describeWithPrograms(
       expect(served / size).toBeLessThanOrEqual(2);
     });
 
-    it("makes one copy of a layer that lies in two repositories", {
-      timeout: 120_000,
-    }, async () => {
+    it("makes one copy of a layer that lies in two repositories", async () => {
       const whole = await image("team-a/twice", 30 * MB);
       await registry.push(whole, "team-b/twice");
       const { nodes } = await start(2, "local");
@@ -99,7 +95,7 @@ describeWithPrograms(
       expect(await egress.of(layer!)).toBeLessThanOrEqual(aboutOnce(layer!.size));
     });
 
-    it("shares a layer with v1 clients, whoever comes first", { timeout: 120_000 }, async () => {
+    it("shares a layer with v1 clients, whoever comes first", async () => {
       const whole = await image("library/shared", 60 * MB);
       const { supernode, nodes } = await start(3, "local", "8M");
       const egress = await registry.egress();
@@ -135,7 +131,7 @@ describeWithPrograms(
     });
 
     describe.each<CdnPattern>(["local", "source"])("with pattern %s", (cdnPattern) => {
-      it("takes what was preheated from the supernode alone", { timeout: 120_000 }, async () => {
+      it("takes what was preheated from the supernode alone", async () => {
         const repository = `library/heated-${cdnPattern}`;
         const whole = await image(repository, 30 * MB);
         const { supernode, nodes } = await start(3, cdnPattern);
@@ -153,9 +149,7 @@ describeWithPrograms(
       });
     });
 
-    it("goes to the source, each byte once, where the supernode can make no copy", {
-      timeout: 120_000,
-    }, async () => {
+    it("goes to the source, each byte once, where the supernode can make no copy", async () => {
       const whole = await image("library/no-copy", 40 * MB);
       const { supernode, nodes } = await start(3, "local");
       // Where the copies should lie there is no room for them.
@@ -170,7 +164,7 @@ describeWithPrograms(
       expect((await egress.of({ digest, size })) / size).toBeLessThanOrEqual(1.25);
     });
 
-    it("survives that the supernode is killed on the way", { timeout: 120_000 }, async () => {
+    it("survives that the supernode is killed on the way", async () => {
       const whole = await image("library/orphaned", 40 * MB);
       const { supernode, nodes } = await start(3, "local", "8M");
       const running = nodes.map((node) => begin(node, "library/orphaned"));

@@ -84,9 +84,7 @@ describeWithPrograms("traces", { programs: ["skopeo", "docker-registry"] }, () =
   };
   const logOf = ({ home }: Dfdaemon) => readFile(join(home, "logs", "dfdaemon.log"), "utf8");
 
-  it("follow a pull from dfdaemon over supernode and neighbour to the source", {
-    timeout: 180_000,
-  }, async () => {
+  it("follow a pull from dfdaemon over supernode and neighbour to the source", async () => {
     const collector = await Collector.start(scratch);
     const { nodes, supernode } = await start(collector.url, "12M");
     const named = (name: string, traceId: string) =>
@@ -220,9 +218,7 @@ describeWithPrograms("traces", { programs: ["skopeo", "docker-registry"] }, () =
     },
   );
 
-  it("cost no pull anything where their collector is not there, and the log says so once", {
-    timeout: 120_000,
-  }, async () => {
+  it("cost no pull anything where their collector is not there, and the log says so once", async () => {
     const address = freshAddress();
     const { nodes } = await start(`http://${address}:${await freePort(address)}`, "1G");
     const complaint = "does not take spans";

@@ -46,9 +46,7 @@ describeWithPrograms(
       });
     };
 
-    it("a version is imported and built from its tag; apt takes what is published", {
-      timeout: 180_000,
-    }, async () => {
+    it("a version is imported and built from its tag; apt takes what is published", async () => {
       const [once, each, repository, publish] = blocks as [string, string, string, string];
       const work = await scratch.directory("work");
       await scratch.directory("srv");
