@@ -1,4 +1,4 @@
-import { statfs } from "node:fs/promises";
+import { stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { isMissing } from "../../runtime/config_file.ts";
 import { showBytes } from "../amounts.ts";
@@ -7,6 +7,7 @@ import type { Check, Finding } from "./check.ts";
 const GB = 1e9;
 /** A few layers must fit; with less than the other, a large image does not. */
 const LEAST = { fail: 1 * GB, warn: 10 * GB };
+const ELSEWHERE = "put the cache elsewhere (--home in dfget_flags)";
 
 /** Whether layers have room on this node. */
 export const disk: Check = {
@@ -14,10 +15,19 @@ export const disk: Check = {
   patienceMs: 5000,
   async run({ peer }) {
     const place = await nearest(peer.dataDir);
+    const todo = `make room, or ${ELSEWHERE}`;
+    if (!(await stat(place)).isDirectory())
+      return [
+        {
+          name: "disk",
+          state: "fail",
+          says: `${place} is a file, not a directory`,
+          todo: ELSEWHERE,
+        },
+      ];
     const { bavail, bsize, files, ffree } = await statfs(place);
     const free = bavail * bsize;
     const says = `${showBytes(free)} free for ${peer.dataDir}`;
-    const todo = "make room, or put the cache elsewhere (--home in dfget_flags)";
     const findings: Finding[] = [
       free < LEAST.fail
         ? { name: "disk", state: "fail", says, todo }
@@ -28,9 +38,9 @@ export const disk: Check = {
     // Some file systems do not count their files.
     if (files > 0 && ffree < 1000)
       findings.push({
-        name: "disk",
+        name: "disk: files",
         state: "fail",
-        says: `${ffree} files may still be made`,
+        says: `${ffree} more can be made for ${peer.dataDir}`,
         todo,
       });
     return findings;
@@ -43,7 +53,8 @@ async function nearest(path: string): Promise<string> {
     await statfs(path);
     return path;
   } catch (error) {
-    if (!isMissing(error) || path === "/") throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if ((!isMissing(error) && code !== "ENOTDIR") || path === "/") throw error;
     return nearest(dirname(path));
   }
 }

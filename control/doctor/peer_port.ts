@@ -31,7 +31,7 @@ export const peerPort: Check = {
           return {
             ...{ name, state: "warn" },
             says: `${supernode.name} reaches it at ${address}, but other nodes are told ${peer.ip}`,
-            todo: "name the address by which others reach this node: --ip in dfget_flags, or localIP",
+            todo: `if these do not reach ${peer.ip} either, name an address of this host that they do: --ip in dfget_flags, or localIP`,
           };
         return {
           ...{ name, state: "fail", says: `${supernode.name} tried ${address}: ${reason}` },

@@ -5,7 +5,7 @@ import { type DfgetHost, dfgetHost, startDfget } from "../support/dfget.ts";
 import { filesBelow } from "../support/files_below.ts";
 import { MB } from "../support/image.ts";
 import { ourProgram } from "../support/our_programs.ts";
-import { type Finished, type RunningProgram, run } from "../support/process.ts";
+import { accepts, type Finished, RunningProgram, run } from "../support/process.ts";
 import { Scratch } from "../support/scratch.ts";
 import { Source, type SourceUrl } from "../support/source.ts";
 import { type CdnPattern, type Supernode, startSupernode } from "../support/supernode.ts";
@@ -228,6 +228,32 @@ describe("dfget as its users know it", () => {
       expect(await filesBelow(`${host.home}/data`)).toEqual([]);
     },
   );
+
+  it("its server alone says that it is well, and ends all the same when nobody wants a file", async () => {
+    const { address, home } = await dfgetHost(scratch);
+    const port = await freePort(address);
+    const where = ["--ip", address, "--port", String(port), "--home", home];
+    const server = RunningProgram.start(scratch, [
+      ...[...ourProgram("dfget"), "server", ...where, "--alivetime", "3s"],
+    ]);
+    await server.until("it listens", () => accepts(address, port));
+    let ended = false;
+    const finished = server.finished().finally(() => {
+      ended = true;
+    });
+    let answers = 0;
+    // Whoever watches it asks again and again.
+    while (!ended) {
+      for (const path of ["healthz", "readyz"]) {
+        const answer = await fetch(`http://${address}:${port}/${path}`).catch(() => undefined);
+        if (!answer) continue;
+        expect([answer.status, await answer.text()]).toEqual([200, "ok\n"]);
+        answers += 1;
+      }
+    }
+    expect(answers).toBeGreaterThan(1);
+    expect(await finished).toMatchObject({ code: 0 });
+  });
 
   it("shares one peer server between the downloads of a host", async () => {
     const host: DfgetHost = await dfgetHost(scratch);

@@ -190,7 +190,7 @@ describeWithPrograms(
         });
       });
 
-      it("nodes that share no supernode: DragonflyRegistryEgressHigh", async () => {
+      it("nodes that have no supernode each fetch for themselves: DragonflyRegistryEgressHigh", async () => {
         const firing = (await prometheus.alerts()).map(({ labels }) => labels.alertname);
         expect(firing).not.toContain("DragonflyRegistryEgressHigh");
         const image = await createImage(scratch, "unshared", [40 * MB]);
