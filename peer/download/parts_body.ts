@@ -4,6 +4,11 @@ import { BadLengthError } from "./fixed_body.ts";
 
 /** Parts that wait to be kept before no more is read. */
 const MOST_WAITING = 2;
+/** Bodies that are read at once, beyond which each has one part in memory: 50 layers at once hold 100 MB less. */
+const FEW = 16;
+
+/** Bodies that are being read, in all of this process. */
+let reading = 0;
 
 export interface PartsBodyOptions {
   /**
@@ -22,23 +27,25 @@ export class PartsBody {
   readonly #lengths: readonly number[];
   readonly #options: PartsBodyOptions;
   #part = 0;
-  #target: Buffer;
+  /** Absent until something comes: a server may take its time to answer. */
+  #target: Buffer | undefined;
   #filled = 0;
   #keeping: Promise<void> = Promise.resolve();
   #waiting = 0;
   /** Resolves when the last part but one is kept, or cannot be. */
-  #room: Promise<void> = Promise.resolve();
+  #lastButOne: Promise<void> = Promise.resolve();
+  #dropped = false;
 
   /** @param lengths of the parts, bytes */
   constructor(lengths: readonly number[], options: PartsBodyOptions) {
     this.#lengths = lengths;
     this.#options = options;
-    this.#target = blockBuffers.take(lengths[0] ?? 0);
+    reading += 1;
   }
 
   /** Where the next bytes belong: who reads them to there spares a copy. */
   get rest(): Uint8Array {
-    return this.#target.subarray(this.#filled);
+    return this.#place().subarray(this.#filled);
   }
 
   /**
@@ -49,14 +56,16 @@ export class PartsBody {
     let at = 0;
     while (at < chunk.byteLength) {
       if (this.#part === this.#lengths.length) throw new BadLengthError("more than should come");
-      const fits = Math.min(chunk.byteLength - at, this.#target.byteLength - this.#filled);
-      putBytes(chunk.subarray(at, at + fits), this.#target, this.#filled);
+      const target = this.#place();
+      const fits = Math.min(chunk.byteLength - at, target.byteLength - this.#filled);
+      putBytes(chunk.subarray(at, at + fits), target, this.#filled);
       at += fits;
       this.#filled += fits;
-      if (this.#filled === this.#target.byteLength) this.#next();
+      if (this.#filled === target.byteLength) this.#next(target);
     }
     this.#options.onProgress?.(this.#part, this.#filled);
-    return this.#waiting < MOST_WAITING ? undefined : this.#room;
+    if (reading > FEW) return this.#waiting > 0 ? this.#keeping.catch(() => {}) : undefined;
+    return this.#waiting < MOST_WAITING ? undefined : this.#lastButOne;
   }
 
   /**
@@ -70,16 +79,24 @@ export class PartsBody {
     if (missing > 0) throw new BadLengthError(`${missing} parts are missing`);
   }
 
-  /** The part that was coming in is of no use: its buffer is free for others. */
+  /** No more is read: a part that was coming in is of no use, and its buffer free for others. */
   drop(): void {
-    if (this.#part < this.#lengths.length) blockBuffers.give(this.#target);
+    if (this.#dropped) return;
+    this.#dropped = true;
+    reading -= 1;
+    if (this.#target) blockBuffers.give(this.#target);
+    this.#target = undefined;
   }
 
-  #next(): void {
+  #place(): Buffer {
+    this.#target ??= blockBuffers.take(this.#lengths[this.#part] ?? 0);
+    return this.#target;
+  }
+
+  #next(content: Buffer): void {
     const part = this.#part;
-    const content = this.#target;
     const before = this.#keeping;
-    this.#room = before.catch(() => {});
+    this.#lastButOne = before.catch(() => {});
     this.#waiting += 1;
     this.#keeping = before
       .then(() => this.#options.onPart(part, content))
@@ -90,6 +107,6 @@ export class PartsBody {
     this.#keeping.catch(() => {});
     this.#part += 1;
     this.#filled = 0;
-    this.#target = blockBuffers.take(this.#lengths[this.#part] ?? 0);
+    this.#target = undefined;
   }
 }

@@ -1,3 +1,4 @@
+import { fstatSync, type Stats } from "node:fs";
 import { constants, type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import {
@@ -6,6 +7,7 @@ import {
   pieceContent,
   pieceCount,
 } from "../../protocol/piece_range.ts";
+import { cachedReads } from "../../runtime/cached_reads.ts";
 import { readFully } from "../../runtime/files.ts";
 import { blockBuffers } from "./block_buffers.ts";
 import { type FileIndex, indexPath, writeIndex } from "./index_file.ts";
@@ -195,13 +197,16 @@ export class TaskFile {
    * @throws when the file ends before
    */
   async readInto(target: Uint8Array, offset: number): Promise<void> {
+    // Until a moment ago these bytes were written, or read: they are in memory.
+    const isCached = this.#isChecked(offset, target.byteLength, performance.now());
+    if (isCached && cachedReads.read(this.#handle, target, offset) === target.byteLength) return;
     const read = await readFully(this.#handle, target, offset);
     if (read < target.byteLength) throw new Error(`${this.path} ends at byte ${offset + read}`);
   }
 
   /** Notes how the file lies on disk, now that it has been found to be right. */
   async seal(): Promise<void> {
-    const { size, mtimeMs, ctimeMs } = await this.#handle.stat();
+    const { size, mtimeMs, ctimeMs } = this.#stat();
     this.#seal = { size, mtimeMs, ctimeMs };
   }
 
@@ -219,7 +224,7 @@ export class TaskFile {
   async isUntouched(): Promise<boolean> {
     const seal = this.#seal;
     if (!seal) return false;
-    const { size, mtimeMs, ctimeMs } = await this.#handle.stat();
+    const { size, mtimeMs, ctimeMs } = this.#stat();
     if (size !== seal.size || mtimeMs !== seal.mtimeMs) return false;
     if (ctimeMs === seal.ctimeMs) return true;
     // It may only have got another name or owner: the digests say.
@@ -255,6 +260,19 @@ export class TaskFile {
     const { offset, length } = pieceContent(piece, this.#layout);
     if (!this.holds(offset, length) || !(await this.isIntact(offset, length))) return undefined;
     return this.#checks.digestOf(piece);
+  }
+
+  /** Of an open file the system knows these without asking a disk. */
+  #stat(): Stats {
+    return fstatSync(this.#handle.fd);
+  }
+
+  /** Whether all pieces of a stretch were written, or hashed, less than {@link RECHECK_MS} ago. */
+  #isChecked(offset: number, length: number, nowMs: number): boolean {
+    const size = contentSize(this.#layout);
+    for (let piece = Math.floor(offset / size); piece * size < offset + length; piece++)
+      if (this.#checks.isDue(piece, nowMs)) return false;
+    return true;
   }
 
   async #isRight(piece: number, nowMs: number): Promise<boolean> {

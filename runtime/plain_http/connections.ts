@@ -2,6 +2,10 @@ import { Connection, type PlainRequest, type Way } from "./connection.ts";
 
 /** Connections to one server that are kept, at most. */
 const MOST_KEPT = 16;
+/** … and beyond those so many for a moment: fifty layers at once would have a handshake for each run of blocks. */
+const MOST_KEPT_BRIEFLY = 64;
+/** Milliseconds. */
+const BRIEFLY_MS = 1000;
 
 /** Connections to servers, used again as long as both sides keep them. */
 export class Connections {
@@ -58,11 +62,11 @@ export class Connections {
   #keep(key: string, connection: Connection): void {
     if (!connection.usable) return;
     const connections = (this.#kept.get(key) ?? []).filter(({ usable }) => usable);
-    if (connections.length >= MOST_KEPT) {
+    if (connections.length >= MOST_KEPT_BRIEFLY) {
       connection.close();
       return;
     }
-    connection.rest(this.#keptMs);
+    connection.rest(connections.length < MOST_KEPT ? this.#keptMs : BRIEFLY_MS);
     this.#kept.set(key, [...connections, connection]);
   }
 }
