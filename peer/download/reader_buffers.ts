@@ -11,9 +11,9 @@ const SMALL_BYTES = 128 * 1024;
  */
 const FEW_READERS = 32;
 
-/** What readers' chunks lie in; of the small ones at most 8 MiB lie idle. */
+/** What readers' chunks lie in; of the small ones at most 32 MiB lie idle: a fresh one costs more than what it carries. */
 export class ReaderBuffers {
-  readonly #small = new BufferPool(SMALL_BYTES, 64);
+  readonly #small = new BufferPool(SMALL_BYTES, 256);
   #readers = 0;
 
   /** Another reader; the answer, called once, says that it is done. */
