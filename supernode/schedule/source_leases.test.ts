@@ -135,6 +135,26 @@ describe("source leases", () => {
     expect(counts).toEqual([1, 8, 6, 3, 1, 1]);
   });
 
+  it("last four times as long where nobody else is at the source", () => {
+    const countsOf = (...holders: string[]) => {
+      const { leases: source } = leases(1000);
+      const first = holders.map((holder) => source.grant(holder, 0)!);
+      // Two blocks a second.
+      for (const { holder, id } of first) source.progress(holder, id, 1, 500);
+      return holders.map((holder) => source.grant(holder, 500)!.count);
+    };
+    expect(countsOf("a")).toEqual([4]);
+    expect(countsOf("a", "b")).toEqual([1, 1]);
+  });
+
+  it("leave nothing to those whom the registry's connections are too few for", () => {
+    const { leases: source, budget } = leases(100, 24, 2);
+    expect(source.grant("a", 0)!.count).toBe(8);
+    expect(budget.hasRoom(false)).toBe(true);
+    const { leases: other } = leases(100, 24);
+    expect(other.grant("a", 0)!.count).toBe(Math.ceil(100 / (2 * 24)));
+  });
+
   it("give what a dead holder has not done to another, and only that", () => {
     const { leases: source } = leases(1000);
     const lease = source.grant("a", 0)!;

@@ -38,6 +38,11 @@ export const DEFAULT_LEASE_LIMITS: LeaseLimits = {
 
 /** A lease is made to last so long, by its holder's rate, ms. */
 const LEASE_MS = 500;
+/**
+ * … where nobody else is at the source. A registry reads ahead for each request (distribution's: 4 MiB), so that short
+ * ones cost it several times what they bring.
+ */
+const LONE_LEASE_MS = 2000;
 /** A slow runner may finish the block that it is at, if it brings one within this time, ms. */
 const LAST_BLOCK_MS = 1800;
 /** Leases that are remembered when they were taken back. */
@@ -319,13 +324,18 @@ export class SourceLeases<Holder> {
     const { firstBlocks, runners, heldBackBlocks } = this.#limits;
     const mostBlocks = this.open.isHeldBack ? heldBackBlocks : this.#limits.mostBlocks;
     const rate = runner?.rate.value;
+    const leaseMs = this.#runners.size > 1 ? LEASE_MS : LONE_LEASE_MS;
     const byRate =
       rate === undefined
         ? Math.min(firstBlocks, mostBlocks)
-        : Math.min(mostBlocks, Math.floor((LEASE_MS * rate) / BLOCK_BYTES));
+        : Math.min(mostBlocks, Math.floor((leaseMs * rate) / BLOCK_BYTES));
     // When a node begins, as many others as may are likely to begin at the same time. Later we know: one
     // who is alone needs no one to be left anything, and each lease costs a request and a heartbeat.
-    const among = runner && runner.rate.blocks > 0 ? this.#runners.size : runners;
+    const others = Math.max(0, this.#budget.wanted - this.#budget.used);
+    const among =
+      runner && runner.rate.blocks > 0
+        ? this.#runners.size
+        : Math.min(runners, Math.max(1, this.#runners.size) + others);
     const share = Math.ceil(this.open.untouched / (2 * among));
     return Math.max(1, Math.min(byRate, share));
   }
