@@ -1,4 +1,5 @@
 import type { TLSSocket } from "node:tls";
+import { deno } from "./deno.ts";
 
 /** What `node:tls` keeps of a connection to itself. */
 interface Handle {
@@ -18,7 +19,7 @@ interface Handle {
  * @param socket whose handshake is done
  */
 export function holdBeneath(socket: TLSSocket): void {
-  if (!("Deno" in globalThis)) return;
+  if (!deno) return;
   const handle = (socket as unknown as { _handle?: Handle | null })._handle;
   const beneath = handle?._parent;
   if (!handle || !beneath?.readStart || !beneath.readStop) return;

@@ -1,4 +1,5 @@
 import type { Server } from "node:net";
+import { deno } from "./deno.ts";
 
 /** Milliseconds between two calls: so long does a client wait, at most, once there are descriptors again. */
 const CALL_MS = 3000;
@@ -16,7 +17,7 @@ const CALL_MS = 3000;
  * @param backlog as it listens by
  */
 export function keepAccepting(server: Server, backlog: number): void {
-  if (!("Deno" in globalThis)) return;
+  if (!deno) return;
   const listening = server as unknown as { _handle?: { listen?(backlog: number): number } | null };
   // Closed, it has no handle, while connections may still go on.
   const call = setInterval(() => listening._handle?.listen?.(backlog), CALL_MS).unref();

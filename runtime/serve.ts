@@ -3,6 +3,7 @@ import https from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { getRequestListener, RequestError } from "@hono/node-server";
+import { deno } from "./deno.ts";
 import { hangUp } from "./hang_up.ts";
 import { holdBeneath } from "./hold_beneath.ts";
 import { keepAccepting } from "./keep_accepting.ts";
@@ -84,7 +85,7 @@ export interface RunningServer {
  */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const app = getRequestListener(options.fetch as Parameters<typeof getRequestListener>[0], {
-    overrideGlobalObjects: !("Deno" in globalThis),
+    overrideGlobalObjects: !deno,
     errorHandler: (error) =>
       error instanceof RequestError
         ? new Response(`${error.message}\n`, { status: 400 })

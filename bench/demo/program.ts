@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { deno } from "../../runtime/deno.ts";
 import type { Answer, Question } from "../answer_parent.ts";
 
 /** A program did not start, or ended before its time; the message has the end of what it printed. */
@@ -25,12 +26,12 @@ const SOURCES = { supernode: "supernode/main.ts", dfdaemon: "proxy/main.ts" } as
 export function programCommand(name: keyof typeof SOURCES): string[] {
   const here = fileURLToPath(import.meta.url);
   const bundled = here.endsWith(".js");
-  const deno = "Deno" in globalThis ? ["run", "--allow-all", "--quiet"] : undefined;
-  if (bundled) return [process.execPath, ...(deno ?? []), join(dirname(here), `${name}.js`)];
+  const byDeno = deno ? ["run", "--allow-all", "--quiet"] : undefined;
+  if (bundled) return [process.execPath, ...(byDeno ?? []), join(dirname(here), `${name}.js`)];
   const root = join(dirname(here), "..", "..");
-  if (!deno) return [process.execPath, join(root, "dist", `${name}.js`)];
+  if (!byDeno) return [process.execPath, join(root, "dist", `${name}.js`)];
   const config = ["--config", join(root, "deno.json")];
-  return [process.execPath, ...deno, ...config, join(root, SOURCES[name])];
+  return [process.execPath, ...byDeno, ...config, join(root, SOURCES[name])];
 }
 
 /** All child processes of this one: they end together. */
