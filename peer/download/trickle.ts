@@ -1,12 +1,12 @@
 /** Milliseconds between two looks at how much has come. */
 export const LOOK_MS = 500;
-/** Looks in a row over which it is counted. */
-const LOOKS = 5;
+/** Looks in a row over which it is counted: a pull must not wait long for one who sends next to nothing. */
+const LOOKS = 3;
 /**
- * The part of the lowest rate below which an answer is a trickle. A line that loses every seventh packet still brings
- * some ten times as much.
+ * The part of the lowest rate below which an answer is a trickle. By v1's lowest rate that is less in all the looks
+ * than the least that an honest line brings at once, one packet: a line that loses most of them is not taken for one.
  */
-const PART = 1 / 64;
+const PART = 1 / 128;
 
 /**
  * Whether an answer goes on, but at a pace at which it is of no use. Nothing at all is no trickle: who is busy may

@@ -258,7 +258,8 @@ export class BlockSession implements Reporter {
     if (advice.seeding) this.#stall.end();
     for (const neighbour of advice.neighbours) this.meet(neighbour);
     for (const seal of advice.seals) this.#proofs.learn(seal);
-    this.#runner.grant(advice.leases);
+    // The same leases come by other numbers when it registers again: those that are worked on are not begun anew.
+    if (!this.#rejoining.isAsking) this.#runner.grant(advice.leases);
     this.#telling.ask(advice.tell);
     this.#requests.pump();
   }

@@ -38,6 +38,11 @@ export class Rejoining {
     this.#options = options;
   }
 
+  /** Whether a supernode has been asked to take this node in again: its answer says what is to be fetched. */
+  get isAsking(): boolean {
+    return this.#isTrying;
+  }
+
   /** There is a supernode to be found. */
   soon(): void {
     this.#dueMs = performance.now();

@@ -7,7 +7,7 @@ const seed = { kind: "seed" };
 
 function takeAll(open: OpenBlocks, size = 4) {
   const taken: [number, number, string][] = [];
-  for (let run = open.take(size, NOTHING); run; run = open.take(size, NOTHING)) {
+  for (let run = open.take(size, NOTHING, 0); run; run = open.take(size, NOTHING, 0)) {
     const { origin } = run;
     taken.push([run.first, run.count, origin.kind === "peer" ? origin.cid : origin.kind]);
   }
@@ -17,7 +17,7 @@ function takeAll(open: OpenBlocks, size = 4) {
 describe("open blocks", () => {
   it("are given out once, in the order of the file, what came back first", () => {
     const open = new OpenBlocks(10);
-    expect(open.take(4, NOTHING)).toEqual({ first: 0, count: 4, origin: source });
+    expect(open.take(4, NOTHING, 0)).toEqual({ first: 0, count: 4, origin: source });
     open.back({ first: 1, count: 2 });
     expect(takeAll(open)).toEqual([
       [1, 2, "source"],
@@ -29,7 +29,7 @@ describe("open blocks", () => {
 
   it("are counted, wherever they can be had", () => {
     const open = new OpenBlocks(10);
-    open.take(4, NOTHING);
+    open.take(4, NOTHING, 0);
     expect(open.count).toBe(6);
     open.back({ first: 1, count: 2 });
     open.pass(9);
@@ -46,7 +46,7 @@ describe("open blocks", () => {
   it("are given out as far as the supernode's copy has come", () => {
     const open = new OpenBlocks(10);
     open.supply("seed", 0);
-    expect([open.take(4, NOTHING), open.any, open.comesMore]).toEqual([undefined, false, true]);
+    expect([open.take(4, NOTHING, 0), open.any, open.comesMore]).toEqual([undefined, false, true]);
     open.supply("seed", 6);
     expect(takeAll(open)).toEqual([
       [0, 4, "seed"],
@@ -60,10 +60,10 @@ describe("open blocks", () => {
   it("that came back wait for a copy that begins anew, and come from the source where it fails", () => {
     const open = new OpenBlocks(10);
     open.supply("seed", 10);
-    open.take(4, NOTHING);
+    open.take(4, NOTHING, 0);
     open.back({ first: 0, count: 4 }, { kind: "seed" });
     open.supply("seed", 2);
-    expect(open.take(4, NOTHING)).toEqual({ first: 0, count: 2, origin: seed });
+    expect(open.take(4, NOTHING, 0)).toEqual({ first: 0, count: 2, origin: seed });
     expect([open.any, open.comesMore]).toEqual([false, true]);
     open.supply("source", 10);
     expect(takeAll(open)[0]).toEqual([2, 2, "source"]);
@@ -72,13 +72,13 @@ describe("open blocks", () => {
   it("are kept from one who cannot fetch from there", () => {
     const open = new OpenBlocks(10);
     open.supply("seed", 10);
-    expect(open.take(4, new Set(["seed"]))).toBeUndefined();
-    expect(open.take(4, new Set(["source"]))).toMatchObject({ first: 0 });
+    expect(open.take(4, new Set(["seed"]), 0)).toBeUndefined();
+    expect(open.take(4, new Set(["source"]), 0)).toMatchObject({ first: 0 });
   });
 
   it("are set aside until it is known where they are to be had", () => {
     const open = new OpenBlocks(16);
-    open.take(2, NOTHING);
+    open.take(2, NOTHING, 0);
     expect(open.setAside({ first: 0, count: 4 })).toBe(true);
     expect(open.setAside({ first: 8, count: 4 })).toBe(true);
     expect(open.setAside({ first: 0, count: 2 })).toBe(false);
@@ -101,7 +101,7 @@ describe("open blocks", () => {
     const open = new OpenBlocks(16);
     open.setAside({ first: 4, count: 8 });
     open.put({ first: 4, count: 8 }, "v1");
-    const run = open.take(2, NOTHING)!;
+    const run = open.take(2, NOTHING, 0)!;
     expect(run).toEqual({ first: 4, count: 8, origin: { kind: "peer", cid: "v1" } });
     open.setAside({ first: 6, count: 6 }, true);
     open.put({ first: 6, count: 6 });
@@ -113,7 +113,7 @@ describe("open blocks", () => {
     const here = new Set([5]);
     const takeOut = (first: number, count: number) =>
       open.takeOut({ first, count }, (block) => here.has(block));
-    open.take(8, NOTHING);
+    open.take(8, NOTHING, 0);
     open.back({ first: 2, count: 6 });
     expect(takeOut(1, 2)).toBe(false);
     expect(takeOut(3, 3)).toBe(true);

@@ -11,6 +11,8 @@ export interface OpenRun extends BlockRun {
 /** Blocks that came back, or can now be had; without an origin, where all others come from. */
 interface Returned extends BlockRun {
   peer?: BlockOrigin & { kind: "peer" };
+  /** Until then others are given out first, ms. */
+  lastUntilMs?: number;
 }
 
 /**
@@ -91,10 +93,23 @@ export class OpenBlocks {
    * @param size blocks at most; what comes from a v1 client is given out as it was put in
    * @param refused places that the taker does not fetch from
    */
-  take(size: number, refused: ReadonlySet<string>): OpenRun | undefined {
+  take(size: number, refused: ReadonlySet<string>, nowMs: number): OpenRun | undefined {
+    const isDue = ({ lastUntilMs = 0 }: Returned) => lastUntilMs <= nowMs;
+    return (
+      this.#takeReturned(size, refused, isDue) ??
+      this.#takeNext(size, refused) ??
+      this.#takeReturned(size, refused, () => true)
+    );
+  }
+
+  #takeReturned(
+    size: number,
+    refused: ReadonlySet<string>,
+    isDue: (run: Returned) => boolean,
+  ): OpenRun | undefined {
     const refuses = refused.has(this.#origin.kind);
     for (const [index, back] of this.#returned.entries()) {
-      if (refuses && !back.peer) continue;
+      if ((refuses && !back.peer) || !isDue(back)) continue;
       const reach = this.#reach(back);
       if (reach <= 0) continue;
       const count = back.peer ? back.count : Math.min(size, reach);
@@ -104,7 +119,11 @@ export class OpenBlocks {
       if (back.count === 0) this.#returned.splice(index, 1);
       return run;
     }
-    const first = refuses ? undefined : this.#next();
+    return undefined;
+  }
+
+  #takeNext(size: number, refused: ReadonlySet<string>): OpenRun | undefined {
+    const first = refused.has(this.#origin.kind) ? undefined : this.#next();
     if (first === undefined) return undefined;
     let end = first + 1;
     const limit = Math.min(first + size, this.#blocks, this.#ready);
@@ -128,16 +147,21 @@ export class OpenBlocks {
     }
     for (const back of this.#returned.splice(0)) {
       if (back.peer) this.#returned.push(back);
-      else this.#returned.push(...without(back, first, end));
+      else this.#returned.push(...without(back, first, end).map((run) => ({ ...back, ...run })));
     }
     for (let block = Math.max(first, this.#frontier); block < end; block++) this.#passed.add(block);
     return true;
   }
 
-  /** A run that was given out is open again. */
-  back({ first, count }: BlockRun, origin: BlockOrigin = this.#origin): void {
+  /**
+   * A run that was given out is open again.
+   *
+   * @param lastUntilMs until then others are given out first: whoever had it may come back to it
+   */
+  back({ first, count }: BlockRun, origin: BlockOrigin = this.#origin, lastUntilMs = 0): void {
     if (count <= 0) return;
-    this.#returned.push(origin.kind === "peer" ? { first, count, peer: origin } : { first, count });
+    const run = { first, count, lastUntilMs };
+    this.#returned.push(origin.kind === "peer" ? { ...run, peer: origin } : run);
   }
 
   /**
@@ -156,9 +180,9 @@ export class OpenBlocks {
     return any;
   }
 
-  /** A block is here already: it is not given out unless it comes back. */
+  /** A block is here already: it is not given out unless it comes back, or comes back once more. */
   pass(block: number): void {
-    if (block >= this.#frontier) this.#passed.add(block);
+    this.takeOut({ first: block, count: 1 }, () => true);
   }
 
   /**

@@ -46,7 +46,7 @@ describe("source leases", () => {
     expect(budget.used).toBe(2);
   });
 
-  it("are gone on with by one who was silent, where nobody else has got any of them", () => {
+  it("are gone on with by one who was silent, as far as nobody else has got them", () => {
     const { leases: source, budget } = leases(16, 2);
     const granted = [source.grant("a", 0)!, source.grant("a", 0)!].map(({ id, first, count }) => {
       return { id, first, count };
@@ -55,15 +55,52 @@ describe("source leases", () => {
     source.progress("a", one!.id, 1, 100);
     source.expire(2000, () => true);
     expect([source.of("a"), budget.used]).toEqual([[], 0]);
-    source.resume("b", one!.id, 2100);
+    source.resume("b", one!.id, 1, 2100);
     expect(source.of("b")).toEqual([]);
-    source.resume("a", one!.id, 2100);
+    source.resume("a", one!.id, 1, 2100);
     expect(source.of("a")).toMatchObject([{ ...one, done: 1 }]);
     expect(source.progress("a", one!.id, one!.count, 2200)).toBe(true);
-    const taken = source.grant("b", 2300)!;
-    expect(taken.first).toBe(other!.first);
-    source.resume("a", other!.id, 2400);
+    while (source.grant("b", 4000));
+    expect(source.of("b").flatMap(blocksOf)).toContain(other!.first);
+    source.resume("a", other!.id, 0, 4100);
     expect(source.of("a")).toEqual([]);
+  });
+
+  it("count what one who was silent has fetched meanwhile, also where another has been sent for some of it", () => {
+    const { leases: source } = leases(8, 4);
+    const { id, count } = source.grant("a", 0)!;
+    expect(count).toBe(1);
+    source.progress("a", id, 1, 100);
+    const { id: long } = source.grant("a", 150)!;
+    expect(source.of("a").map(blocksOf)).toEqual([[1, 2, 3, 4]]);
+    source.expire(2000, () => true);
+    // Nobody else has come, and then one that takes the rest of the file and the first of these.
+    for (const block of [5, 6, 7]) source.hold(block, "c", 2000);
+    expect(source.grant("b", 2100)).toMatchObject({ first: 1, count: 1 });
+    source.resume("a", long, 3, 2200);
+    expect(source.progress("a", long, 3, 2200)).toBe(true);
+    expect(source.of("a")).toMatchObject([{ id: long, first: 1, count: 4, done: 3 }]);
+    expect(source.grant("b", 2300)).toBeUndefined();
+    expect([2, 3].map((block) => source.fetched.of(block)?.by)).toEqual(["a", "a"]);
+    source.progress("a", long, 4, 2400);
+    expect(source.hasWork).toBe(false);
+  });
+
+  it("of one who was silent go to others after all the rest, for a moment", () => {
+    const { leases: source } = leases(1000);
+    expect(blocksOf(source.grant("a", 0)!)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    source.expire(2000, (holder) => holder === "a");
+    expect(source.grant("b", 2100)!.first).toBe(8);
+    expect(source.grant("c", 3499)!.first).toBeGreaterThan(8);
+    expect(source.grant("d", 3500)!.first).toBe(0);
+  });
+
+  it("are not given out again of what a newcomer holds", () => {
+    const { leases: source } = leases(16, 2);
+    const { first, count } = source.grant("a", 0)!;
+    source.release("a");
+    for (let block = first; block < first + count; block++) source.hold(block, "a again", 100);
+    expect(source.grant("b", 100)!.first).toBe(first + count);
   });
 
   it("pass over what somebody has already, until that is lost again", () => {
@@ -162,7 +199,7 @@ describe("source leases", () => {
     source.progress("a", lease.id, 3, 500);
     source.expire(1000, (holder) => holder === "a");
     expect(source.of("a")).toEqual([]);
-    const next = [source.grant("b", 1000)!, source.grant("b", 1000)!];
+    const next = [source.grant("b", 2500)!, source.grant("b", 2500)!];
     expect(next.map(blocksOf)).toEqual([
       [3, 4, 5, 6, 7],
       [8, 9, 10, 11, 12, 13, 14, 15],
@@ -197,7 +234,7 @@ describe("source leases", () => {
     source.progress("fast", fast.id, 4, 10_000);
     source.expire(10_000, nobodyDead);
     expect(source.of("slow").map(blocksOf)).toEqual([blocksOf(one), [two.first]]);
-    expect(source.open.take(1, new Set())).toMatchObject({ first: two.first + 1 });
+    expect(source.open.take(1, new Set(), 0)).toMatchObject({ first: two.first + 1 });
   });
 
   it("leave a holder all of its own for longer where all are late", () => {

@@ -45,6 +45,11 @@ const LEASE_MS = 500;
 const LONE_LEASE_MS = 2000;
 /** A slow runner may finish the block that it is at, if it brings one within this time, ms. */
 const LAST_BLOCK_MS = 1800;
+/**
+ * What was taken back from one who was silent is given out after all other blocks for so long, ms: it may only have been
+ * out of breath, and have fetched it meanwhile.
+ */
+const COMES_BACK_MS = 1500;
 /** Leases that are remembered when they were taken back. */
 const MOST_TAKEN_BACK = 64;
 /** So many times as many leases as usual a node may bring with it: some it has done already. */
@@ -138,7 +143,7 @@ export class SourceLeases<Holder> {
       if (this.#runners.size >= this.#limits.runners || !this.#budget.hasRoom(isFirst))
         return undefined;
     }
-    const run = this.open.take(this.#sizeFor(runner), refused);
+    const run = this.open.take(this.#sizeFor(runner), refused, nowMs);
     return run && this.#give(holder, run, nowMs);
   }
 
@@ -154,17 +159,26 @@ export class SourceLeases<Holder> {
   }
 
   /**
-   * A node speaks of a lease that was taken back from it while it was silent: it goes on with it where nobody else
-   * has got any of it. All nodes of a busy host are silent together, and what they have half is not to be fetched anew.
+   * A node speaks of a lease that was taken back from it while it was silent: it goes on with what nobody else has got
+   * of it. All nodes of a busy host are silent together, and what they have, or have half, is not to be fetched anew.
+   *
+   * @param done blocks of it that it has fetched in all: to be told by {@link progress} after this
    */
-  resume(holder: Holder, id: number, nowMs: number): void {
+  resume(holder: Holder, id: number, done: number, nowMs: number): void {
     const index = this.#takenBack.findIndex((lease) => lease.id === id && lease.holder === holder);
     const [lease] = index < 0 ? [] : this.#takenBack.splice(index, 1);
-    if (!lease || this.of(holder).length >= this.#limits.perRunner) return;
-    const { first, count, done } = lease;
-    const rest = { first: first + done, count: count - done };
-    if (this.open.takeOut(rest, (block) => this.#fetched.has(block)))
-      this.#give(holder, lease, nowMs, lease);
+    if (!lease) return;
+    const { first, count } = lease;
+    const isOver = done >= count;
+    if (!isOver && this.of(holder).length >= this.#limits.perRunner) return;
+    const isFetched = (block: number) => this.#fetched.has(block);
+    const takesOut = (block: number) => this.open.takeOut({ first: block, count: 1 }, isFetched);
+    let end = first + lease.done;
+    // What it has is there, also where another has been sent for it.
+    for (; end < first + Math.min(done, count); end++) takesOut(end);
+    while (end < first + count && takesOut(end)) end += 1;
+    if (end > first + lease.done)
+      this.#give(holder, { ...lease, count: end - first }, nowMs, lease);
   }
 
   /**
@@ -228,10 +242,7 @@ export class SourceLeases<Holder> {
 
   /** A node fetches from the source no more: what it has not done goes to others. */
   release(holder: Holder): void {
-    const runner = this.#runners.get(holder);
-    if (!runner) return;
-    for (const lease of runner.leases) this.#giveBack(lease);
-    this.#retire(holder);
+    this.#release(holder);
   }
 
   /**
@@ -251,7 +262,7 @@ export class SourceLeases<Holder> {
         for (const lease of runner.leases)
           if (lease.origin.kind !== "peer") this.#takenBack.push({ ...lease });
         this.#takenBack.splice(0, this.#takenBack.length - MOST_TAKEN_BACK);
-        this.release(holder);
+        this.#release(holder, nowMs + COMES_BACK_MS);
       } else if (runner.rate.isSlow(usual, slackMs)) {
         this.#shorten(runner);
         const sinceMs = nowMs - runner.rate.lastBlockMs;
@@ -286,14 +297,22 @@ export class SourceLeases<Holder> {
     return lease;
   }
 
+  /** @param lastUntilMs see {@link OpenBlocks.back} */
+  #release(holder: Holder, lastUntilMs?: number): void {
+    const runner = this.#runners.get(holder);
+    if (!runner) return;
+    for (const lease of runner.leases) this.#giveBack(lease, lastUntilMs);
+    this.#retire(holder);
+  }
+
   #retire(holder: Holder): void {
     this.#runners.delete(holder);
     this.#budget.give();
   }
 
-  #giveBack(lease: Lease<Holder>): void {
+  #giveBack(lease: Lease<Holder>, lastUntilMs?: number): void {
     const { first, done, count, origin } = lease;
-    this.open.back({ first: first + done, count: count - done }, origin);
+    this.open.back({ first: first + done, count: count - done }, origin, lastUntilMs);
     lease.count = done;
   }
 

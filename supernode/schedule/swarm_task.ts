@@ -169,7 +169,7 @@ export class SwarmTask {
     this.#liveness.heard(member, nowMs);
     member.held = report.held;
     const integrity = this.#integrity;
-    for (const lease of report.leases) this.#leases.resume(member, lease.id, nowMs);
+    for (const lease of report.leases) this.#leases.resume(member, lease.id, lease.done, nowMs);
     const failed = report.leases.filter((progress) => {
       integrity.fetched(member, progress, nowMs);
       return this.#noteProgress(member, progress, nowMs);
