@@ -3,10 +3,11 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { parseSamples, parseSelector, sumOf } from "../../monitoring/metric_samples.ts";
 import { HttpClient, readBody } from "../../runtime/http_client.ts";
 import { aboutOnce } from "../support/about_once.ts";
+import { freshAddress } from "../support/addresses.ts";
 import { Authority } from "../support/authority.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import { createImage, type Image, MB } from "../support/image.ts";
-import { runWell } from "../support/process.ts";
+import { accepts, runWell } from "../support/process.ts";
 import { describeWithPrograms } from "../support/programs.ts";
 import { Registry } from "../support/registry.ts";
 import { Scratch } from "../support/scratch.ts";
@@ -87,6 +88,14 @@ describeWithPrograms("the clients of one node", { programs: ["skopeo", "docker-r
       expect(bytes.equals(whole.subarray(start, end + 1)), range).toBe(true);
     }
     expect(await egress.of(image.layers[1]!)).toBe(0);
+  });
+
+  it("reach it at the address that it is to listen on, and at no other of the host's", async () => {
+    const { address, port } = cluster.nodes[0]!;
+    expect([await accepts(address, port), await accepts(freshAddress(), port)]).toEqual([
+      true,
+      false,
+    ]);
   });
 
   it("are seen in its metrics", async () => {
