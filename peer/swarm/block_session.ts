@@ -358,15 +358,16 @@ export class BlockSession implements Reporter {
   #tick(): void {
     if (this.#fetching.signal.aborted) return;
     const nowMs = performance.now();
-    if (this.#stall.look(nowMs)) this.#neighbours.dropSilent(nowMs);
     const alone = this.#unheard;
+    if (this.#stall.look(nowMs, alone)) this.#neighbours.dropSilent(nowMs);
     if (!alone && this.#stall.ms > OWED_MS) this.#leaveOwing(nowMs);
     this.#proofs.lookAfter(nowMs, alone);
-    const patienceMs = alone ? STALL_ALONE_MS : STALL_MS;
-    if (this.#stall.ms > patienceMs) {
-      const error = alone
-        ? `no supernode, and no block for ${patienceMs} ms`
-        : `no block for ${patienceMs} ms`;
+    // How long nothing came before the supernode was missed says nothing about how soon there is another.
+    const isLost = this.#stall.aloneMs > STALL_ALONE_MS;
+    if (isLost || this.#stall.ms > STALL_MS) {
+      const error = isLost
+        ? `no supernode, and no block for ${STALL_ALONE_MS} ms`
+        : `no block for ${STALL_MS} ms`;
       this.#settle({ finished: false, reason: BacksourceReason.downloadError, error });
     }
     this.#rejoining.tick(nowMs);

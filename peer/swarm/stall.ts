@@ -9,6 +9,7 @@ const MOST_LISTENED_MS = 200;
 export class Stall {
   #lookedMs: number;
   #stalledMs = 0;
+  #aloneMs = 0;
 
   constructor(nowMs: number) {
     this.#lookedMs = nowMs;
@@ -19,20 +20,29 @@ export class Stall {
     return this.#stalledMs;
   }
 
+  /** … how long of that since it has last heard a supernode, ms. */
+  get aloneMs(): number {
+    return this.#aloneMs;
+  }
+
   /** The download has come further. */
   end(): void {
     this.#stalledMs = 0;
+    this.#aloneMs = 0;
   }
 
   /**
    * To be called some ten times a second.
    *
+   * @param isAlone whether no supernode is heard
    * @returns whether this process could hear everybody since the last time
    */
-  look(nowMs: number): boolean {
+  look(nowMs: number, isAlone: boolean): boolean {
     const passedMs = nowMs - this.#lookedMs;
     this.#lookedMs = nowMs;
-    this.#stalledMs += Math.min(passedMs, MOST_LISTENED_MS);
+    const listenedMs = Math.min(passedMs, MOST_LISTENED_MS);
+    this.#stalledMs += listenedMs;
+    this.#aloneMs = isAlone ? this.#aloneMs + listenedMs : 0;
     return passedMs <= DEAF_MS;
   }
 }

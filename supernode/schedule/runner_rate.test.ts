@@ -7,7 +7,7 @@ function running(everyMs: number): RunnerRate {
   const rate = new RunnerRate(0);
   for (let nowMs = everyMs; nowMs <= 1000; nowMs += everyMs) {
     rate.block(nowMs);
-    rate.reported(0);
+    rate.reported(0, nowMs);
     rate.measure(nowMs);
   }
   return rate;
@@ -17,7 +17,7 @@ describe("a runner's rate", () => {
   it("counts whole blocks and the part of the next one, over a tenth of a second at least", () => {
     const rate = new RunnerRate(0);
     rate.block(50);
-    rate.reported(BLOCK_BYTES / 2);
+    rate.reported(BLOCK_BYTES / 2, 50);
     expect(rate.measure(50)).toBeUndefined();
     expect(rate.measure(100)).toBe((1.5 * BLOCK_BYTES) / 100);
   });
@@ -29,5 +29,17 @@ describe("a runner's rate", () => {
     expect(rates.map((rate) => rate.isSlow(usual))).toEqual([false, false, true]);
     expect(rates[2]!.isSlow(usual, 300)).toBe(false);
     expect(new RunnerRate(0).isSlow(usual)).toBe(false);
+  });
+
+  it("begins when it is first heard, where nothing has come by then", () => {
+    const rate = new RunnerRate(0);
+    const report = (nowMs: number) => {
+      rate.reported(0, nowMs);
+      rate.measure(nowMs);
+      return rate.isSlow(BLOCK_BYTES / 100);
+    };
+    expect([1500, 2000, 2200].map(report)).toEqual([false, false, false]);
+    expect(rate.lastBlockMs).toBe(1500);
+    expect(report(2400)).toBe(true);
   });
 });

@@ -13,8 +13,9 @@ export class RunnerRate {
   blocks = 0;
   /** When the last one came, or it began, ms. */
   lastBlockMs: number;
-  readonly #beganMs: number;
+  #beganMs: number;
   #bytes = 0;
+  #isHeard = false;
   #rate: number | undefined;
   /** From when on, and from how many bytes, the rate is measured next. */
   #since: { ms: number; bytes: number };
@@ -41,12 +42,18 @@ export class RunnerRate {
   }
 
   /**
-   * It has reported.
+   * It has reported. One that has nothing yet when it is first heard begins only now: on a busy host it may have
+   * learnt late what it is to fetch.
    *
    * @param partBytes what it has of the block that it is at
    */
-  reported(partBytes: number): void {
+  reported(partBytes: number, nowMs: number): void {
     this.#bytes = this.blocks * BLOCK_BYTES + partBytes;
+    if (!this.#isHeard && this.#bytes === 0) {
+      this.#beganMs = this.lastBlockMs = nowMs;
+      this.skip(nowMs);
+    }
+    this.#isHeard = true;
   }
 
   /** Measures what was {@link reported}; `undefined` where it is too soon for that. */

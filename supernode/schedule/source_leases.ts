@@ -43,8 +43,11 @@ const LEASE_MS = 500;
  * ones cost it several times what they bring.
  */
 const LONE_LEASE_MS = 2000;
-/** A slow runner may finish the block that it is at, if it brings one within this time, ms. */
-const LAST_BLOCK_MS = 1800;
+/**
+ * A slow runner may finish the block that it is at, if it brings one within this time, ms: a part of it would be fetched
+ * twice. Before the end of the file others have enough to fetch without it.
+ */
+const LAST_BLOCK_MS = { atTheEnd: 1800, before: 3600 };
 /**
  * What was taken back from one who was silent is given out after all other blocks for so long, ms: it may only have been
  * out of breath, and have fetched it meanwhile.
@@ -215,7 +218,7 @@ export class SourceLeases<Holder> {
       this.#fetched.fetched(lease.first + lease.done, holder, nowMs);
       runner.rate.block(nowMs);
     }
-    runner.rate.reported(lease.done < lease.count ? partBytes : 0);
+    runner.rate.reported(lease.done < lease.count ? partBytes : 0, nowMs);
     // A v1 client's uplink says nothing about this node.
     if (lease.origin.kind === "peer") runner.rate.skip(nowMs);
     else {
@@ -265,8 +268,9 @@ export class SourceLeases<Holder> {
         this.#release(holder, nowMs + COMES_BACK_MS);
       } else if (runner.rate.isSlow(usual, slackMs)) {
         this.#shorten(runner);
-        const sinceMs = nowMs - runner.rate.lastBlockMs;
-        if (sinceMs > LAST_BLOCK_MS + slackMs) this.release(holder);
+        const { atTheEnd, before } = LAST_BLOCK_MS;
+        const patienceMs = (this.open.untouched > 0 ? before : atTheEnd) + slackMs;
+        if (nowMs - runner.rate.lastBlockMs > patienceMs) this.release(holder);
       }
     }
   }
