@@ -17,6 +17,8 @@ import { Source } from "../support/source.ts";
 import { type CdnPattern, type Supernode, startSupernode } from "../support/supernode.ts";
 
 const PASSWORD = "planted-state-password";
+/** How often the registry may send a layer whose supernode, or whose supernodes' state, goes in the middle of it. */
+const MOST_COPIES = 1.1;
 
 describeWithPrograms(
   "several supernodes with a shared state",
@@ -100,20 +102,19 @@ describeWithPrograms(
       await stop(supernodes, nodes);
     });
 
-    // The last number: how often the registry may send it. 1.1 is the aim. On a machine that is busy with other tests
-    // nodes lose leases, for they are silent: a megabyte each is more of a small layer (docs/reliability.md).
-    it.each<[NodeJS.Signals, CdnPattern, number, number]>([
-      ["SIGKILL", "source", 40, 1.2],
-      ["SIGKILL", "source", 100, 1.1],
-      ["SIGKILL", "local", 20, 1.2],
-      ["SIGKILL", "local", 200, 1.2],
-      ["SIGSTOP", "local", 20, 1.2],
+    // One that is frozen is noticed by its silence alone, and what is on its way from it does not come.
+    it.each<[NodeJS.Signals, CdnPattern, number]>([
+      ["SIGKILL", "source", 40],
+      ["SIGKILL", "source", 100],
+      ["SIGKILL", "local", 20],
+      ["SIGKILL", "local", 200],
+      ["SIGSTOP", "local", 20],
     ])(
       "no pull fails, and little is fetched twice, where the one that has the layer gets %s, CDN pattern %s, %s MB",
       {
         timeout: 240_000,
       },
-      async (signal, pattern, megabytes, most) => {
+      async (signal, pattern, megabytes) => {
         const supernodes = await startTwo(pattern);
         const rateLimit = `${Math.min(20, Math.max(4, megabytes / 5))}M`;
         const nodes = await startNodes(supernodes, 4, rateLimit);
@@ -134,10 +135,9 @@ describeWithPrograms(
         console.log(
           `owner got ${signal}, pattern ${pattern}, ${megabytes} MB: ${copies.toFixed(3)} copies; its copy had ${copied}, nodes: ${held.join(", ")}`,
         );
-        expect(copies).toBeLessThanOrEqual(most);
+        expect(copies).toBeLessThanOrEqual(MOST_COPIES);
         expect(await clientsAt(other, layer!.digest)).toBe(4);
         expect(other.process.output).toContain("which had it, is gone");
-        if (signal === "SIGSTOP") await expectToGiveWay(owner, other, layer!.digest);
         await stop([owner, other], nodes);
       },
     );
@@ -165,8 +165,7 @@ describeWithPrograms(
         expect(await ask(supernode, "/metrics")).toMatch(/^dragonfly_supernode_state_shared 0$/m);
       }
       await expectAll(pulls, image);
-      // Once is the aim; 1.06, three blocks, was seen on a busy machine.
-      expect((await egress.of(layer!)) / layer!.size).toBeLessThanOrEqual(1.2);
+      expect((await egress.of(layer!)) / layer!.size).toBeLessThanOrEqual(MOST_COPIES);
       // What begins now is fetched by each of them.
       const begun = await pushImage(5 * MB);
       await expectAll(startPulls(nodes, begun.repository), begun.image);
@@ -251,13 +250,6 @@ describeWithPrograms(
         expect(text).not.toContain(PASSWORD);
       await stop([supernode], []);
     });
-
-    /** One that was frozen finds that another has its task by now. */
-    async function expectToGiveWay(owner: Supernode, other: Supernode, digest: string) {
-      owner.process.signal("SIGCONT");
-      await until("it lets its clients go", async () => (await clientsAt(owner, digest)) === 0);
-      expect(await clientsAt(other, digest)).toBe(4);
-    }
 
     async function ownerOf(supernodes: readonly Supernode[], part: string): Promise<Supernode> {
       for (const supernode of supernodes)
