@@ -43,16 +43,13 @@ const LEASE_MS = 500;
  * ones cost it several times what they bring.
  */
 const LONE_LEASE_MS = 2000;
-/**
- * A slow runner may finish the block that it is at, if it brings one within this time, ms: a part of it would be fetched
- * twice. Before the end of the file others have enough to fetch without it.
- */
-const LAST_BLOCK_MS = { atTheEnd: 1800, before: 3600 };
+/** A slow runner may finish the block that it is at, if it brings one within this time, ms. */
+const LAST_BLOCK_MS = 1800;
 /**
  * What was taken back from one who was silent is given out after all other blocks for so long, ms: it may only have been
- * out of breath, and have fetched it meanwhile.
+ * out of breath, and have fetched it meanwhile. Not longer: within two seconds it is to be somebody else's.
  */
-const COMES_BACK_MS = 1500;
+const COMES_BACK_MS = 250;
 /** Leases that are remembered when they were taken back. */
 const MOST_TAKEN_BACK = 64;
 /** So many times as many leases as usual a node may bring with it: some it has done already. */
@@ -268,9 +265,8 @@ export class SourceLeases<Holder> {
         this.#release(holder, nowMs + COMES_BACK_MS);
       } else if (runner.rate.isSlow(usual, slackMs)) {
         this.#shorten(runner);
-        const { atTheEnd, before } = LAST_BLOCK_MS;
-        const patienceMs = (this.open.untouched > 0 ? before : atTheEnd) + slackMs;
-        if (nowMs - runner.rate.lastBlockMs > patienceMs) this.release(holder);
+        const sinceMs = nowMs - runner.rate.lastBlockMs;
+        if (sinceMs > LAST_BLOCK_MS + slackMs) this.release(holder);
       }
     }
   }
