@@ -26,7 +26,7 @@ describeWithPrograms(
       registry = await Registry.start(scratch);
       authority = await Authority.create(scratch, "nodes");
       images = {
-        http: await createImage(scratch, "large", [5 * MB, 64 * MB, 200 * MB]),
+        http: await createImage(scratch, "large", [5 * MB, 64 * MB, 100 * MB]),
         https: await createImage(scratch, "small", [5 * MB, 30 * MB]),
       };
       for (const [scheme, image] of Object.entries(images))
