@@ -104,6 +104,6 @@ export function orderedStream(
         end();
       },
     },
-    { highWaterMark: 1 },
+    { highWaterMark: readerBuffers.ahead },
   );
 }

@@ -6,7 +6,7 @@ const LARGE_BYTES = 1024 * 1024;
 /** … where there are many of them. */
 const SMALL_BYTES = 128 * 1024;
 /**
- * Readers up to which each is handed large chunks. One holds three of them: one that waits, one that is
+ * Readers up to which each is handed large chunks, and has one ready: it holds three, one that waits, one that is
  * written, and that in its encrypted form.
  */
 const FEW_READERS = 32;
@@ -22,6 +22,11 @@ export class ReaderBuffers {
     return () => {
       this.#readers -= 1;
     };
+  }
+
+  /** Chunks that a reader should have ready before it asks. */
+  get ahead(): number {
+    return this.#readers > FEW_READERS ? 0 : 1;
   }
 
   /** A buffer for a reader's next chunk, of `most` bytes or fewer: memory must not grow with the readers. */

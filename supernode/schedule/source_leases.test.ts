@@ -184,14 +184,6 @@ describe("source leases", () => {
     expect(countsOf("a", "b")).toEqual([1, 1]);
   });
 
-  it("leave nothing to those whom the registry's connections are too few for", () => {
-    const { leases: source, budget } = leases(100, 24, 2);
-    expect(source.grant("a", 0)!.count).toBe(8);
-    expect(budget.hasRoom(false)).toBe(true);
-    const { leases: other } = leases(100, 24);
-    expect(other.grant("a", 0)!.count).toBe(Math.ceil(100 / (2 * 24)));
-  });
-
   it("give what a dead holder has not done to another, and only that", () => {
     const { leases: source } = leases(1000);
     const lease = source.grant("a", 0)!;

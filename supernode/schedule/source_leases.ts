@@ -350,11 +350,7 @@ export class SourceLeases<Holder> {
         : Math.min(mostBlocks, Math.floor((leaseMs * rate) / BLOCK_BYTES));
     // When a node begins, as many others as may are likely to begin at the same time. Later we know: one
     // who is alone needs no one to be left anything, and each lease costs a request and a heartbeat.
-    const others = Math.max(0, this.#budget.wanted - this.#budget.used);
-    const among =
-      runner && runner.rate.blocks > 0
-        ? this.#runners.size
-        : Math.min(runners, Math.max(1, this.#runners.size) + others);
+    const among = runner && runner.rate.blocks > 0 ? this.#runners.size : runners;
     const share = Math.ceil(this.open.untouched / (2 * among));
     return Math.max(1, Math.min(byRate, share));
   }
