@@ -1,4 +1,5 @@
 import Table from "cli-table3";
+import { say } from "./output.ts";
 
 /** A column: its title, and whether it holds numbers. */
 export type Column = string | { title: string; right: true };
@@ -33,6 +34,11 @@ export function renderTable(
       rows.map((row) => row.with(-1, cut(row.at(-1)!, width - before))),
     );
   return rows.map((row) => block(columns.map(titleOf), row, width)).join("\n\n");
+}
+
+/** Prints a table, as wide as this terminal's lines where it is one. */
+export function sayTable(columns: readonly Column[], rows: readonly string[][]): void {
+  say(renderTable(columns, rows, process.stdout.columns));
 }
 
 /** Leaves out the middle: a URL's beginning has the registry, its end the digest. */

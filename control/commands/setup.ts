@@ -25,6 +25,13 @@ export interface SetupFlags {
 
 type Planner = (node: NodeSetup, host: Host) => Promise<SetupPlan>;
 
+/** Podman and CRI-O read the same files; podman needs not be told. */
+const CONTAINERS = {
+  plan: planRegistriesConf,
+  record: "containers",
+  activate: [["systemctl", "try-reload-or-restart", "crio"]],
+};
+
 /** How each engine is set up, and under which name that is remembered. */
 const SETUPS: Readonly<Record<Engine, { plan: Planner; record: string; activate: string[][] }>> = {
   docker: {
@@ -40,17 +47,8 @@ const SETUPS: Readonly<Record<Engine, { plan: Planner; record: string; activate:
     record: "containerd",
     activate: [["systemctl", "restart", "containerd"]],
   },
-  crio: {
-    plan: planRegistriesConf,
-    record: "containers",
-    activate: [["systemctl", "try-reload-or-restart", "crio"]],
-  },
-  // CRI-O reads the same file, where it is.
-  podman: {
-    plan: planRegistriesConf,
-    record: "containers",
-    activate: [["systemctl", "try-reload-or-restart", "crio"]],
-  },
+  crio: CONTAINERS,
+  podman: CONTAINERS,
 };
 
 /** `dfctl setup ENGINE`: has a container engine pull through this node's dfdaemon; `--undo` takes it back. */
@@ -60,7 +58,7 @@ export async function setup(name: string, flags: SetupFlags): Promise<void> {
   const host = new HostFiles(flags.root);
   const { plan, record, activate } = SETUPS[engine];
   const recorder = new Recorder(host, record);
-  // Of the two that read the same files podman has nothing to be told, and CRI-O may not be here.
+  // CRI-O may not be here.
   const isHeard = engine !== "podman" || (await isInstalled(host, "crio"));
   if (flags.undo) {
     const changes = await recorder.toUndo(flags.force === true);

@@ -1,15 +1,15 @@
 import type { StatusView } from "../../protocol/control/messages.ts";
 import { showBytes, showTime } from "../amounts.ts";
 import { findSupernodes, type TargetFlags } from "../find_supernodes.ts";
-import { askAll, type OutputFlags, say, sayJson } from "../output.ts";
-import { renderTable } from "../table.ts";
+import { askAll, type OutputFlags, sayJson } from "../output.ts";
+import { sayTable } from "../table.ts";
 
 /** `dfctl status`: how the supernodes are, and what they are at. */
 export async function showStatus(flags: TargetFlags & OutputFlags): Promise<void> {
   const answers = await askAll(await findSupernodes(flags), (supernode) => supernode.status());
   const shown = answers.map(({ supernode, value }) => ({ supernode: supernode.name, ...value }));
   if (flags.json) sayJson(shown);
-  else say(renderTable(["supernode", ...COLUMNS], shown.map(rowOf), process.stdout.columns));
+  else sayTable(["supernode", ...COLUMNS], shown.map(rowOf));
 }
 
 const right = (title: string) => ({ title, right: true }) as const;

@@ -2,7 +2,7 @@ import type { TaskSummary } from "../../protocol/control/messages.ts";
 import { showBytes, showTime } from "../amounts.ts";
 import { findSupernodes, type TargetFlags } from "../find_supernodes.ts";
 import { askAll, type OutputFlags, say, sayJson } from "../output.ts";
-import { renderTable } from "../table.ts";
+import { sayTable } from "../table.ts";
 
 /** Digits of an id that are shown, and are enough to name it. */
 const SHORT_ID = 12;
@@ -22,32 +22,29 @@ export async function showTasks(
   if (tasks.length === 0) return say(flags.filter ? "no such task" : "no task is known");
   const several = new Set(tasks.map(({ supernode }) => supernode)).size > 1;
   const nowMs = Date.now();
-  say(
-    renderTable(
-      [
-        "task",
-        ...(several ? ["supernode"] : []),
-        { title: "size", right: true },
-        "copy",
-        { title: "fetching", right: true },
-        { title: "have it", right: true },
-        { title: "failed", right: true },
-        { title: "used", right: true },
-        "url",
-      ],
-      tasks.map((task) => [
-        task.id.slice(0, SHORT_ID),
-        ...(several ? [task.supernode] : []),
-        showBytes(task.length),
-        copyOf(task),
-        String(task.clients.waiting + task.clients.running),
-        String(task.clients.success),
-        String(task.clients.failed),
-        `${showTime(nowMs - task.lastAccessMs)} ago`,
-        task.url,
-      ]),
-      process.stdout.columns,
-    ),
+  sayTable(
+    [
+      "task",
+      ...(several ? ["supernode"] : []),
+      { title: "size", right: true },
+      "copy",
+      { title: "fetching", right: true },
+      { title: "have it", right: true },
+      { title: "failed", right: true },
+      { title: "used", right: true },
+      "url",
+    ],
+    tasks.map((task) => [
+      task.id.slice(0, SHORT_ID),
+      ...(several ? [task.supernode] : []),
+      showBytes(task.length),
+      copyOf(task),
+      String(task.clients.waiting + task.clients.running),
+      String(task.clients.success),
+      String(task.clients.failed),
+      `${showTime(nowMs - task.lastAccessMs)} ago`,
+      task.url,
+    ]),
   );
 }
 

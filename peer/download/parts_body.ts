@@ -34,7 +34,6 @@ export class PartsBody {
   #waiting = 0;
   /** Resolves when the last part but one is kept, or cannot be. */
   #lastButOne: Promise<void> = Promise.resolve();
-  #dropped = false;
 
   /** @param lengths of the parts, bytes */
   constructor(lengths: readonly number[], options: PartsBodyOptions) {
@@ -79,10 +78,8 @@ export class PartsBody {
     if (missing > 0) throw new BadLengthError(`${missing} parts are missing`);
   }
 
-  /** No more is read: a part that was coming in is of no use, and its buffer free for others. */
+  /** To be called once, when no more is read: a part that was coming in is of no use, its buffer free for others. */
   drop(): void {
-    if (this.#dropped) return;
-    this.#dropped = true;
     reading -= 1;
     if (this.#target) blockBuffers.give(this.#target);
     this.#target = undefined;

@@ -170,13 +170,20 @@ export class TaskFile {
 
   /** Whether all bytes of a stretch of the file are here for other peers; what lies beyond the end does not count. */
   holds(offset: number, length: number): boolean {
-    const size = contentSize(this.#layout);
-    const end =
-      this.#layout.length < 0 ? offset + length : Math.min(offset + length, this.#layout.length);
-    for (let piece = Math.floor(offset / size); piece * size < end; piece++) {
+    let any = false;
+    for (const piece of this.#piecesIn(offset, length)) {
       if (!this.#held.has(piece) || this.#withheld.has(piece)) return false;
+      any = true;
     }
-    return end > offset || this.#held.has(Math.floor(offset / size));
+    return any || this.#held.has(Math.floor(offset / contentSize(this.#layout)));
+  }
+
+  /** The pieces that a stretch of the file has bytes of; what lies beyond the end does not count. */
+  *#piecesIn(offset: number, length: number): Generator<number> {
+    const size = contentSize(this.#layout);
+    const known = this.#layout.length;
+    const end = known < 0 ? offset + length : Math.min(offset + length, known);
+    for (let piece = Math.floor(offset / size); piece * size < end; piece++) yield piece;
   }
 
   /** Keeps a piece from other peers that others say is another than ours. */
@@ -241,9 +248,7 @@ export class TaskFile {
    */
   async isIntact(offset: number, length: number, nowMs = performance.now()): Promise<boolean> {
     if (this.#layout.length < 0) return true;
-    const size = contentSize(this.#layout);
-    const end = Math.min(offset + length, this.#layout.length);
-    for (let piece = Math.floor(offset / size); piece * size < end; piece++) {
+    for (const piece of this.#piecesIn(offset, length)) {
       if (!this.#checks.isDue(piece, nowMs)) continue;
       let hashing = this.#hashing.get(piece);
       if (!hashing) {
@@ -269,8 +274,7 @@ export class TaskFile {
 
   /** Whether all pieces of a stretch were written, or hashed, less than {@link RECHECK_MS} ago. */
   #isChecked(offset: number, length: number, nowMs: number): boolean {
-    const size = contentSize(this.#layout);
-    for (let piece = Math.floor(offset / size); piece * size < offset + length; piece++)
+    for (const piece of this.#piecesIn(offset, length))
       if (this.#checks.isDue(piece, nowMs)) return false;
     return true;
   }

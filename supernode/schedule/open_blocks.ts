@@ -94,22 +94,18 @@ export class OpenBlocks {
    * @param refused places that the taker does not fetch from
    */
   take(size: number, refused: ReadonlySet<string>, nowMs: number): OpenRun | undefined {
-    const isDue = ({ lastUntilMs = 0 }: Returned) => lastUntilMs <= nowMs;
     return (
-      this.#takeReturned(size, refused, isDue) ??
+      this.#takeReturned(size, refused, nowMs) ??
       this.#takeNext(size, refused) ??
-      this.#takeReturned(size, refused, () => true)
+      this.#takeReturned(size, refused, Number.POSITIVE_INFINITY)
     );
   }
 
-  #takeReturned(
-    size: number,
-    refused: ReadonlySet<string>,
-    isDue: (run: Returned) => boolean,
-  ): OpenRun | undefined {
+  /** @param dueMs those that others go before until later are left */
+  #takeReturned(size: number, refused: ReadonlySet<string>, dueMs: number): OpenRun | undefined {
     const refuses = refused.has(this.#origin.kind);
     for (const [index, back] of this.#returned.entries()) {
-      if ((refuses && !back.peer) || !isDue(back)) continue;
+      if ((refuses && !back.peer) || (back.lastUntilMs ?? 0) > dueMs) continue;
       const reach = this.#reach(back);
       if (reach <= 0) continue;
       const count = back.peer ? back.count : Math.min(size, reach);

@@ -240,9 +240,16 @@ export class SourceLeases<Holder> {
     this.progress(holder, id, done, nowMs);
   }
 
-  /** A node fetches from the source no more: what it has not done goes to others. */
-  release(holder: Holder): void {
-    this.#release(holder);
+  /**
+   * A node fetches from the source no more: what it has not done goes to others.
+   *
+   * @param lastUntilMs see {@link OpenBlocks.back}
+   */
+  release(holder: Holder, lastUntilMs?: number): void {
+    const runner = this.#runners.get(holder);
+    if (!runner) return;
+    for (const lease of runner.leases) this.#giveBack(lease, lastUntilMs);
+    this.#retire(holder);
   }
 
   /**
@@ -262,7 +269,7 @@ export class SourceLeases<Holder> {
         for (const lease of runner.leases)
           if (lease.origin.kind !== "peer") this.#takenBack.push({ ...lease });
         this.#takenBack.splice(0, this.#takenBack.length - MOST_TAKEN_BACK);
-        this.#release(holder, nowMs + COMES_BACK_MS);
+        this.release(holder, nowMs + COMES_BACK_MS);
       } else if (runner.rate.isSlow(usual, slackMs)) {
         this.#shorten(runner);
         const sinceMs = nowMs - runner.rate.lastBlockMs;
@@ -295,14 +302,6 @@ export class SourceLeases<Holder> {
     if (runner.leases.length === 0) runner.rate.skip(nowMs);
     runner.leases.push(lease);
     return lease;
-  }
-
-  /** @param lastUntilMs see {@link OpenBlocks.back} */
-  #release(holder: Holder, lastUntilMs?: number): void {
-    const runner = this.#runners.get(holder);
-    if (!runner) return;
-    for (const lease of runner.leases) this.#giveBack(lease, lastUntilMs);
-    this.#retire(holder);
   }
 
   #retire(holder: Holder): void {

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
+import type { Finding } from "../../control/doctor/check.ts";
 import { createAuthority, mintLeaf } from "../../runtime/certificates.ts";
 import { Authority } from "../support/authority.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
@@ -16,12 +17,6 @@ import { ACCOUNT, REGISTRY_NAME, Registry } from "../support/registry.ts";
 import { Scratch } from "../support/scratch.ts";
 import { TokenServer } from "../support/token_server.ts";
 
-interface Finding {
-  name: string;
-  state: "ok" | "warn" | "fail";
-  says: string;
-  todo?: string;
-}
 type Config = Record<string, unknown>;
 
 const DAY_MS = 24 * 60 * 60 * 1000;

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
+import type { Finding } from "../../control/doctor/check.ts";
 import { Authority } from "../support/authority.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import type { Dfdaemon } from "../support/dfdaemon.ts";
@@ -13,13 +14,6 @@ import { RunningProgram, run, runWell, until } from "../support/process.ts";
 import { describeWithPrograms } from "../support/programs.ts";
 import { Registry } from "../support/registry.ts";
 import { Scratch } from "../support/scratch.ts";
-
-interface Finding {
-  name: string;
-  state: "ok" | "warn" | "fail";
-  says: string;
-  todo?: string;
-}
 
 /** What `dfctl doctor` says of a node; `before` is what it is started by. */
 async function doctor(scratch: Scratch, config: string, before: string[] = [], ...args: string[]) {
