@@ -15,6 +15,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { failuresIn } from "./failures.mjs";
 import { CORE, partOf } from "./parts.mjs";
 
 const HERE = import.meta.dirname;
@@ -61,7 +62,7 @@ if (values.list) {
 
 /** What has been run and left out, a line each. */
 const lines = [];
-const total = { passed: 0, failed: 0, skipped: 0 };
+const total = { passed: 0, failed: 0, skipped: 0, failures: [] };
 const folder = await mkdtemp(join(tmpdir(), "dragonfly-runtimes-"));
 must("npm", ["ci", "--no-audit", "--no-fund", "--prefix", HERE]);
 must(process.execPath, ["bench/build.mjs"]);
@@ -84,7 +85,7 @@ if (core) {
   }
 }
 await rm(folder, { recursive: true });
-console.log(`\n${lines.join("\n")}`);
+console.log(`\n${[...lines, ...total.failures.map((failure) => `failed: ${failure}`)].join("\n")}`);
 if (values.report) writeFileSync(values.report, JSON.stringify(total));
 process.exit(total.failed > 0 ? 1 : 0);
 
@@ -115,10 +116,11 @@ function test(name, what, files) {
     ...RUNTIMES[name].env,
     DRAGONFLY_TEST_REPORT: report,
   });
-  const { passed, failed, skipped } = countsOf(report);
+  const { passed, failed, skipped, failures } = countsOf(report);
   total.passed += passed;
   total.failed += failed;
   total.skipped += skipped;
+  total.failures.push(...failures.map((failure) => `${version}: ${failure}`));
   lines.push(`${version}: ${what}: ${passed} passed, ${failed} failed, ${skipped} skipped`);
 }
 
@@ -131,6 +133,7 @@ function chaos(name, { first, count }) {
     run(process.execPath, ["tests/chaos/main.mjs", ...flags], RUNTIMES[name].env) === 0;
   total[isFine ? "passed" : "failed"] += 1;
   const seeds = `seeds ${first} to ${first + count - 1} of chaos`;
+  if (!isFine) total.failures.push(`${versionOf(name)}: ${seeds}`);
   lines.push(`${versionOf(name)}: ${seeds}: ${isFine ? "without fault" : "failed"}`);
 }
 
@@ -142,17 +145,16 @@ function versionOf(name) {
 /** A report that is not there counts as a failure. */
 function countsOf(report) {
   try {
-    const { numPassedTests, numFailedTests, numPendingTests, testResults } = JSON.parse(
-      readFileSync(report, "utf8"),
-    );
-    const broken = testResults.some(({ status }) => status === "failed");
+    const said = JSON.parse(readFileSync(report, "utf8"));
+    const failures = failuresIn(said);
     return {
-      passed: numPassedTests,
-      failed: Math.max(numFailedTests, broken ? 1 : 0),
-      skipped: numPendingTests,
+      passed: said.numPassedTests,
+      failed: failures.length,
+      skipped: said.numPendingTests,
+      failures,
     };
   } catch {
-    return { passed: 0, failed: 1, skipped: 0 };
+    return { passed: 0, failed: 1, skipped: 0, failures: ["no report was written"] };
   }
 }
 
