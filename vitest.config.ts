@@ -13,6 +13,8 @@ const alone = [
 ];
 /** Milliseconds: only bounds what hangs, on a machine that has ten times as much to do as it has processors for. */
 const PATIENCE_MS = 180_000;
+/** How often a test that failed is tried again. */
+const retry = Number(process.env.DRAGONFLY_TEST_RETRIES ?? 0);
 const others = ["node_modules/**", "dist/**"];
 
 /** Those that take the longest, the longest first: begun last, one would run on when all others are done. */
@@ -52,6 +54,7 @@ export default defineConfig({
           name: "side by side",
           include: ["**/*.test.ts"],
           exclude: [...others, ...alone],
+          retry,
           testTimeout: PATIENCE_MS,
           hookTimeout: PATIENCE_MS,
           sequence: { groupOrder: 0 },

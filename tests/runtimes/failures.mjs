@@ -23,6 +23,23 @@ export function failuresIn(report) {
   });
 }
 
+/**
+ * What passed at its second try only, as {@link failuresIn} tells failures: a test of a busy machine's figures, or one that is
+ * not steady. Said after a run, for it is to be looked at.
+ *
+ * @param {Parameters<typeof failuresIn>[0]} report
+ * @returns {string[]} a text for each test
+ */
+export function secondTriesIn(report) {
+  return (report?.testResults ?? []).flatMap(({ name, assertionResults }) =>
+    assertionResults
+      .filter(({ status, failureMessages }) => status === "passed" && failureMessages?.length > 0)
+      .map((test) =>
+        said(`${relative(ROOT, name)}: ${test.fullName}`, test.failureMessages.join("\n")),
+      ),
+  );
+}
+
 function said(what, message) {
   const lines = (message ?? "").split("\n").filter((line) => line.trim() !== "");
   return [what, ...lines.slice(0, LINES).map((line) => `    ${line.trim()}`)].join("\n");
