@@ -9,7 +9,7 @@ import { explainTlsError } from "./links/mutual_tls.ts";
 import { HttpReader } from "./plain_http/http_reader.ts";
 import { PlainHttp } from "./plain_http/plain_http.ts";
 import { redactUrl } from "./redact_url.ts";
-import { headersAlong, redirectOf } from "./redirect.ts";
+import { followRedirects, redirectOf } from "./redirect.ts";
 import {
   ForbiddenError,
   forbidden,
@@ -130,25 +130,20 @@ export class HttpClient {
    *
    * @throws {HttpError} when there is no answer, {ForbiddenError} when the guard refuses
    */
-  async request(url: string, init: HttpRequestInit = {}): Promise<HttpResponse> {
-    let target = new URL(url);
-    let headers: Record<string, string | string[]> = { ...init.headers };
-    let left = init.maxRedirects ?? 0;
-    for (;;) {
+  request(url: string, init: HttpRequestInit = {}): Promise<HttpResponse> {
+    return followRedirects(url, init, async (target, headers, mayFollow) => {
       const response = await this.#send(target, headers, init);
-      let next: URL | undefined;
+      if (!mayFollow) return response;
       try {
-        if (left > 0) next = redirectOf(target, response.status, response.headers.location);
+        const next = redirectOf(target, response.status, response.headers.location);
+        if (!next) return response;
+        response.body.resume();
+        return next;
       } catch (error) {
         response.body.destroy();
         throw error;
       }
-      if (!next) return response;
-      left -= 1;
-      response.body.resume();
-      headers = headersAlong(headers, target, next);
-      target = next;
-    }
+    });
   }
 
   /** Sends a request and reads its answer as text, at most `limit` bytes of it. */

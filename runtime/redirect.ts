@@ -23,8 +23,35 @@ export function redirectOf(
   return next;
 }
 
+/** What a client asks with, and how far it lets itself be sent on. */
+export interface Following<Value> {
+  headers?: Readonly<Record<string, Value>>;
+  /** Redirects to follow at most. Default: 0. */
+  maxRedirects?: number;
+}
+
+/**
+ * Asks a URL, and where it sends us to, until there is an answer. Credentials stay with their origin.
+ *
+ * @param ask gives the answer of one URL; or, where we may follow, where it sends us to ({@link redirectOf})
+ */
+export async function followRedirects<Value, Answer>(
+  url: string,
+  following: Following<Value>,
+  ask: (target: URL, headers: Record<string, Value>, mayFollow: boolean) => Promise<Answer | URL>,
+): Promise<Answer> {
+  let target = new URL(url);
+  let headers = { ...following.headers };
+  for (let left = following.maxRedirects ?? 0; ; left--) {
+    const answer = await ask(target, headers, left > 0);
+    if (!(answer instanceof URL)) return answer;
+    headers = headersAlong(headers, target, answer);
+    target = answer;
+  }
+}
+
 /** What of a request's headers goes along to where it was sent. */
-export function headersAlong<Value>(
+function headersAlong<Value>(
   headers: Readonly<Record<string, Value>>,
   from: URL,
   to: URL,

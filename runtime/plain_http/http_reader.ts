@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { CROWDED_MS, isCrowded } from "../crowded.ts";
 import { HttpError } from "../http_error.ts";
 import { redactUrl } from "../redact_url.ts";
-import { headersAlong, redirectOf } from "../redirect.ts";
+import { followRedirects, redirectOf } from "../redirect.ts";
 import {
   ForbiddenError,
   forbidden,
@@ -119,21 +119,15 @@ export class HttpReader {
     return head!;
   }
 
-  async #follow(
+  #follow(
     method: "GET" | "HEAD",
     url: string,
     question: HttpQuestion,
     sink: HttpSink,
   ): Promise<void> {
-    let target = new URL(url);
-    let headers = { ...question.headers };
-    for (let left = question.maxRedirects ?? 0; ; left--) {
-      const asked = { ...question, headers };
-      const next = await this.#ask(method, target, asked, sink, left > 0);
-      if (!next) return;
-      headers = headersAlong(headers, target, next);
-      target = next;
-    }
+    return followRedirects(url, question, (target, headers, mayFollow) =>
+      this.#ask(method, target, { ...question, headers }, sink, mayFollow),
+    );
   }
 
   /** @returns where the answer sends us to, if it is to be followed */
