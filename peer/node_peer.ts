@@ -22,8 +22,10 @@ import {
   type PeerStatus,
   WrongDigestError,
 } from "./contract.ts";
+import { BodyCount } from "./download/body_count.ts";
 import { heldBytes, matchesDigest, openCachedFile } from "./download/cached_file.ts";
 import { Download } from "./download/download.ts";
+import { ReaderBuffers } from "./download/reader_buffers.ts";
 import { SharedDownload } from "./download/shared_download.ts";
 import type { HostLimit } from "./serve/local_control.ts";
 import { type PeerServer, startPeerServer } from "./serve/peer_server.ts";
@@ -52,6 +54,8 @@ export class NodePeer implements Peer {
   readonly #upload: RateLimiter;
   readonly #hostLimit: HostLimit;
   readonly #localLimiters = new WeakMap<SharedDownload, RateLimiter>();
+  readonly #bodies = new BodyCount();
+  readonly #buffers = new ReaderBuffers();
   #localLimit: number;
   /** Downloads under way, by cache key. */
   readonly #running = new Map<string, SharedDownload>();
@@ -191,7 +195,7 @@ export class NodePeer implements Peer {
         (await matchesDigest(cached.file, digest!.hex));
       const { name } = cached;
       if (isRight && cached.announced)
-        return openCachedFile(cached, cached.file, this.#options.onBytes, () =>
+        return openCachedFile(cached, cached.file, this.#buffers, this.#options.onBytes, () =>
           this.#server.dropDamaged(name),
         );
       if (!isRight) {
@@ -229,6 +233,7 @@ export class NodePeer implements Peer {
       },
       {
         http: this.#http,
+        bodies: this.#bodies,
         supernodes: this.#supernodes,
         swarms: this.#swarms,
         span: request.span,
@@ -241,7 +246,7 @@ export class NodePeer implements Peer {
       resumed?.file,
     );
     if (resumed) this.#options.onBytes?.("cache", heldBytes(resumed.file!));
-    const shared = new SharedDownload(download);
+    const shared = new SharedDownload(download, this.#buffers);
     this.#running.set(key, shared);
     this.#localLimiters.set(shared, limiter);
     this.#follow(shared, key, name, resumed);

@@ -7,6 +7,7 @@ import { ConfigError } from "../runtime/config_error.ts";
 import { HttpClient } from "../runtime/http_client.ts";
 import { readDfgetSettings } from "./dfget/settings.ts";
 import { orderedStream } from "./download/ordered_stream.ts";
+import { ReaderBuffers } from "./download/reader_buffers.ts";
 import { RunningDigest } from "./download/running_digest.ts";
 import { Catalog } from "./store/catalog.ts";
 import { expired } from "./store/expiry.ts";
@@ -253,7 +254,7 @@ describe("orderedStream", () => {
   it("gives the first piece before the others are there, and holds the last back until it is verified", async () => {
     const file = await growing("held-back", 25, true);
     let ended = false;
-    const reader = orderedStream(file, undefined, () => {
+    const reader = orderedStream(file, undefined, new ReaderBuffers(), () => {
       ended = true;
     }).getReader();
     await file.write(2, "KLMNO");
@@ -276,7 +277,7 @@ describe("orderedStream", () => {
 
   it("fails where the file turns out wrong, without its end", async () => {
     const file = await growing("wrong", 15, true);
-    const reader = orderedStream(file, undefined, () => {}).getReader();
+    const reader = orderedStream(file, undefined, new ReaderBuffers(), () => {}).getReader();
     await file.write(0, "0123456789");
     await file.write(1, "abcde");
     expect(await read(reader)).toBe("0123456789");
@@ -286,7 +287,12 @@ describe("orderedStream", () => {
 
   it("gives a range as soon as its pieces are there", async () => {
     const file = await growing("range", 25, true);
-    const reader = orderedStream(file, { start: 8, end: 12 }, () => {}).getReader();
+    const reader = orderedStream(
+      file,
+      { start: 8, end: 12 },
+      new ReaderBuffers(),
+      () => {},
+    ).getReader();
     await file.write(0, "0123456789");
     await file.write(1, "abcdefghij");
     expect(await read(reader)).toBe("89");
@@ -296,7 +302,7 @@ describe("orderedStream", () => {
 
   it("waits for the length where nobody knows it", async () => {
     const file = await growing("unknown", -1, false);
-    const reader = orderedStream(file, undefined, () => {}).getReader();
+    const reader = orderedStream(file, undefined, new ReaderBuffers(), () => {}).getReader();
     await file.write(0, "0123456789");
     await file.write(1, "abc");
     expect(await read(reader)).toBe("0123456789");
@@ -309,7 +315,7 @@ describe("orderedStream", () => {
   it("lets go once when its reader leaves", async () => {
     const file = await growing("left", 25, false);
     let ends = 0;
-    const stream = orderedStream(file, undefined, () => {
+    const stream = orderedStream(file, undefined, new ReaderBuffers(), () => {
       ends++;
     });
     await stream.cancel();

@@ -15,9 +15,11 @@ import { getLogger } from "../../runtime/logger.ts";
 import { RateLimiter } from "../../runtime/rate_limit/rate_limiter.ts";
 import { secretWord } from "../../runtime/secret_word.ts";
 import { DownloadError, NeedAuthError } from "../contract.ts";
+import { BodyCount } from "../download/body_count.ts";
 import { Download, type DownloadPlan, type DownloadTools } from "../download/download.ts";
 import { MIN_RATE } from "../download/fetch_piece.ts";
 import { orderedStream } from "../download/ordered_stream.ts";
+import { ReaderBuffers } from "../download/reader_buffers.ts";
 import { DATA_SUFFIX } from "../store/catalog.ts";
 import { indexPath } from "../store/index_file.ts";
 import { reportSummary } from "../supernode/report_summary.ts";
@@ -119,6 +121,7 @@ export class DfgetJob {
     };
     const tools = {
       http,
+      bodies: new BodyCount(),
       supernodes,
       minRate: settings.minRate,
       // As in v1, who says how long it may take has said enough.
@@ -199,7 +202,7 @@ export class DfgetJob {
 
   async #toStdout(download: Download): Promise<void> {
     download.handedOut = true;
-    const stream = orderedStream(download, undefined, () => {});
+    const stream = orderedStream(download, undefined, new ReaderBuffers(), () => {});
     // Not by its descriptor: where a pipe is read slowly Node (26) gives a second stream up after some tries.
     await pipeline(Readable.from(stream), process.stdout, { end: false });
     await new Promise<void>((resolve, reject) => {

@@ -3,7 +3,7 @@ import type { OpenFile, PeerOptions } from "../contract.ts";
 import type { CatalogEntry } from "../store/catalog.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import { orderedStream } from "./ordered_stream.ts";
-import { readerBuffers } from "./reader_buffers.ts";
+import type { ReaderBuffers } from "./reader_buffers.ts";
 import { RunningDigest } from "./running_digest.ts";
 
 /**
@@ -14,6 +14,7 @@ import { RunningDigest } from "./running_digest.ts";
 export function openCachedFile(
   entry: CatalogEntry,
   file: TaskFile,
+  buffers: ReaderBuffers,
   onBytes: PeerOptions["onBytes"],
   onDamaged: () => void,
 ): OpenFile {
@@ -34,12 +35,12 @@ export function openCachedFile(
         changed: () => Promise.resolve(),
         onDamaged,
       };
-      return orderedStream(complete, range, () => {
+      return orderedStream(complete, range, buffers, () => {
         entry.users -= 1;
         entry.touchedMs = Date.now();
       });
     },
-    giveBack: (chunk) => readerBuffers.give(chunk),
+    giveBack: (chunk) => buffers.give(chunk),
     done: Promise.resolve({
       length,
       reason: 0,

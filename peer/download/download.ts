@@ -19,6 +19,7 @@ import { TaskFile } from "../store/task_file.ts";
 import type { SupernodeList } from "../supernode/supernode_list.ts";
 import type { SwarmSessions } from "../swarm/swarm_sessions.ts";
 import { fetchAllFromSource } from "./back_to_source.ts";
+import type { BodyCount } from "./body_count.ts";
 import { MIN_RATE } from "./fetch_piece.ts";
 import type { Source } from "./fetch_source.ts";
 import { joinSwarm } from "./join_swarm.ts";
@@ -63,6 +64,8 @@ export interface DownloadTools {
   http: HttpClient;
   supernodes: SupernodeList;
   limiters: readonly RateLimit[];
+  /** What this node reads from outside at once. */
+  bodies: BodyCount;
   /** This node's place in our own swarm; absent: v1's ways only. */
   swarms?: SwarmSessions | undefined;
   zone?: string | undefined;
@@ -251,6 +254,7 @@ export class Download {
       http: this.#tools.http,
       supernodes: this.#tools.supernodes,
       limiters: this.#tools.limiters,
+      bodies: this.#tools.bodies,
       swarms: this.#tools.swarms,
       zone: this.#tools.zone,
       minRate: this.#tools.minRate ?? MIN_RATE,

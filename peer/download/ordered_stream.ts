@@ -1,7 +1,7 @@
 import { type ByteRange, contentSize, pieceCount } from "../../protocol/piece_range.ts";
 import { WrongDigestError } from "../contract.ts";
 import type { TaskFile } from "../store/task_file.ts";
-import { readerBuffers } from "./reader_buffers.ts";
+import type { ReaderBuffers } from "./reader_buffers.ts";
 
 /** A file that may still be growing, as a reader sees it. */
 export interface Growing {
@@ -25,15 +25,19 @@ export interface Growing {
  *
  * The last piece is held back until the file has been verified: a file that turns out wrong is never
  * handed out whole.
+ *
+ * @param buffers of all the node's readers, to be given each chunk back that has been read
+ * @param onEnd called once, when all has been read, the reader has left or the file failed
  */
 export function orderedStream(
   growing: Growing,
   range: ByteRange | undefined,
+  buffers: ReaderBuffers,
   onEnd: () => void,
 ): ReadableStream<Uint8Array> {
   let at = range?.start ?? 0;
   let ended = false;
-  const leave = readerBuffers.enter();
+  const leave = buffers.enter();
   const first = at;
   let lostSeen = growing.lost.length;
   /** @throws where this reader has been handed a piece that turned out wrong */
@@ -84,7 +88,7 @@ export function orderedStream(
             controller.close();
             return;
           }
-          const chunk = readerBuffers.take(until - at);
+          const chunk = buffers.take(until - at);
           await file.readInto(chunk, at);
           if (growing.state === "complete" && !(await file.isIntact(at, chunk.byteLength))) {
             growing.onDamaged?.();
@@ -104,6 +108,6 @@ export function orderedStream(
         end();
       },
     },
-    { highWaterMark: readerBuffers.ahead },
+    { highWaterMark: buffers.ahead },
   );
 }

@@ -1,16 +1,14 @@
 import { putBytes } from "../../runtime/put_bytes.ts";
 import { blockBuffers } from "../store/block_buffers.ts";
+import type { BodyCount } from "./body_count.ts";
 import { BadLengthError } from "./fixed_body.ts";
 
 /** Parts that wait to be kept before no more is read. */
 const MOST_WAITING = 2;
-/** Bodies that are read at once, beyond which each has one part in memory: 50 layers at once hold 100 MB less. */
-const FEW = 16;
-
-/** Bodies that are being read, in all of this process. */
-let reading = 0;
 
 export interface PartsBodyOptions {
+  /** Those that are read at the same time. */
+  bodies: BodyCount;
   /**
    * Keeps a part, one of {@link blockBuffers} where it is of that size; parts are handed on one after the other.
    */
@@ -39,7 +37,7 @@ export class PartsBody {
   constructor(lengths: readonly number[], options: PartsBodyOptions) {
     this.#lengths = lengths;
     this.#options = options;
-    reading += 1;
+    options.bodies.enter();
   }
 
   /** Where the next bytes belong: who reads them to there spares a copy. */
@@ -63,7 +61,8 @@ export class PartsBody {
       if (this.#filled === target.byteLength) this.#next(target);
     }
     this.#options.onProgress?.(this.#part, this.#filled);
-    if (reading > FEW) return this.#waiting > 0 ? this.#keeping.catch(() => {}) : undefined;
+    if (this.#options.bodies.isMany)
+      return this.#waiting > 0 ? this.#keeping.catch(() => {}) : undefined;
     return this.#waiting < MOST_WAITING ? undefined : this.#lastButOne;
   }
 
@@ -80,7 +79,7 @@ export class PartsBody {
 
   /** To be called once, when no more is read: a part that was coming in is of no use, its buffer free for others. */
   drop(): void {
-    reading -= 1;
+    this.#options.bodies.leave();
     if (this.#target) blockBuffers.give(this.#target);
     this.#target = undefined;
   }

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
 import { HttpClient } from "../../runtime/http_client.ts";
 import type { RateLimit } from "../../runtime/rate_limit/rate_limiter.ts";
+import { BodyCount } from "./body_count.ts";
 import { BadLengthError } from "./fixed_body.ts";
 import { readInParts } from "./read_in_parts.ts";
 
@@ -43,6 +44,7 @@ async function read(
   await readInParts(
     (reader, signal) => http.reader.read(url, { signal }, { ...reader, onHead: () => {} }),
     {
+      bodies: new BodyCount(),
       lengths: LENGTHS,
       limiters,
       signal,

@@ -20,7 +20,7 @@ export async function readInParts(
   ask: (reader: BodyReader, signal: AbortSignal) => Promise<void>,
   options: ReadInPartsOptions,
 ): Promise<void> {
-  const { lengths, limiters, signal, onProgress } = options;
+  const { bodies, lengths, limiters, signal, onProgress } = options;
   const stop = new AbortController();
   const onPart = async (index: number, content: Uint8Array) => {
     try {
@@ -30,7 +30,7 @@ export async function readInParts(
       throw error;
     }
   };
-  const parts = new PartsBody(lengths, { onPart, onProgress });
+  const parts = new PartsBody(lengths, { bodies, onPart, onProgress });
   const bite = biteOf(limiters);
   const reader: BodyReader = {
     target: () => parts.rest.subarray(0, bite),

@@ -11,7 +11,7 @@ const SMALL_BYTES = 128 * 1024;
  */
 const FEW_READERS = 32;
 
-/** What readers' chunks lie in; of the small ones at most 32 MiB lie idle: a fresh one costs more than what it carries. */
+/** What the chunks of a node's readers lie in; of the small ones at most 32 MiB lie idle: a fresh one costs more than what it carries. */
 export class ReaderBuffers {
   readonly #small = new BufferPool(SMALL_BYTES, 256);
   #readers = 0;
@@ -41,5 +41,3 @@ export class ReaderBuffers {
     blockBuffers.give(chunk);
   }
 }
-
-export const readerBuffers = new ReaderBuffers();

@@ -2,7 +2,7 @@ import type { ByteRange } from "../../protocol/piece_range.ts";
 import type { OpenFile } from "../contract.ts";
 import type { Download } from "./download.ts";
 import { orderedStream } from "./ordered_stream.ts";
-import { readerBuffers } from "./reader_buffers.ts";
+import type { ReaderBuffers } from "./reader_buffers.ts";
 
 /** Milliseconds for which a download goes on after its last reader has left: engines try again soon. */
 const LINGER_MS = 5000;
@@ -12,11 +12,14 @@ const FIRST_READER_MS = 30_000;
 /** A download with any number of readers, given up some time after the last of them has left. */
 export class SharedDownload {
   readonly download: Download;
+  readonly #buffers: ReaderBuffers;
   #readers = 0;
   #lonely: NodeJS.Timeout | undefined;
 
-  constructor(download: Download) {
+  /** @param buffers of all the node's readers */
+  constructor(download: Download, buffers: ReaderBuffers) {
     this.download = download;
+    this.#buffers = buffers;
     this.#expectReader(FIRST_READER_MS);
   }
 
@@ -31,12 +34,12 @@ export class SharedDownload {
         this.#readers += 1;
         clearTimeout(this.#lonely);
         download.handedOut = true;
-        return orderedStream(download, range, () => {
+        return orderedStream(download, range, this.#buffers, () => {
           this.#readers -= 1;
           if (this.#readers === 0) this.#expectReader(LINGER_MS);
         });
       },
-      giveBack: (chunk) => readerBuffers.give(chunk),
+      giveBack: (chunk) => this.#buffers.give(chunk),
       done: download.done,
     };
   }

@@ -8,6 +8,7 @@ import type { TaskFile } from "../store/task_file.ts";
 import type { SupernodeClient } from "../supernode/supernode_client.ts";
 import type { SupernodeList } from "../supernode/supernode_list.ts";
 import type { SwarmSessions } from "../swarm/swarm_sessions.ts";
+import type { BodyCount } from "./body_count.ts";
 import type { Source } from "./fetch_source.ts";
 
 /** Who this client is in the swarm. */
@@ -43,6 +44,8 @@ export interface SwarmOptions {
   http: HttpClient;
   supernodes: SupernodeList;
   limiters: readonly RateLimit[];
+  /** What this node reads from outside at once. */
+  bodies: BodyCount;
   /** Bytes a second below which a peer is given up. */
   minRate: number;
   /** Pieces in the works at once. */

@@ -155,6 +155,7 @@ export class BlockSession implements Reporter {
       pieceSize: pieces.pieceSize,
       http: options.http,
       limiters: options.limiters,
+      bodies: options.bodies,
       signal: this.#fetching.signal,
       holds: (block) => file.has(block),
       isSealed: (block) => this.digests.knows(block),

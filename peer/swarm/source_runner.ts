@@ -9,6 +9,7 @@ import { getLogger } from "../../runtime/logger.ts";
 import type { BodyReader } from "../../runtime/plain_http/connection.ts";
 import { type Span, startSpan } from "../../runtime/tracing/tracing.ts";
 import type { Origin } from "../contract.ts";
+import type { BodyCount } from "../download/body_count.ts";
 import { type FetchSourceOptions, readSourceRange, type Source } from "../download/fetch_source.ts";
 import { readBareRange } from "../download/read_bare_range.ts";
 import { readInParts } from "../download/read_in_parts.ts";
@@ -21,6 +22,8 @@ export interface SourceRunnerOptions extends FetchSourceOptions {
   /** Bytes of a piece as v1 clients have them. */
   pieceSize: number;
   signal: AbortSignal;
+  /** What else this node reads from outside. */
+  bodies: BodyCount;
   /** Whether a block is here already. */
   holds(block: number): boolean;
   /** Whether a supernode has sealed what a block hashes to. */
@@ -306,6 +309,7 @@ export class SourceRunner {
       });
     };
     await readInParts(ask, {
+      bodies: this.#options.bodies,
       lengths: Array.from({ length: count }, (_, index) => blockLength(first + index, fileLength)),
       limiters: this.#options.limiters,
       signal,

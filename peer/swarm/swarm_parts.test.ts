@@ -12,6 +12,7 @@ import { HttpClient } from "../../runtime/http_client.ts";
 import { parseRangeHeader } from "../../runtime/http_range.ts";
 import { serve } from "../../runtime/serve.ts";
 import { NO_SPAN } from "../../runtime/tracing/tracing.ts";
+import { BodyCount } from "../download/body_count.ts";
 import { peerServerApp } from "../serve/app.ts";
 import { Uplink } from "../serve/uplink.ts";
 import { Catalog } from "../store/catalog.ts";
@@ -70,6 +71,7 @@ describe("SourceRunner", () => {
       pieceSize: 4 * BLOCK_BYTES,
       http,
       signal: stop.signal,
+      bodies: new BodyCount(),
       holds: (block) => got.has(block),
       isSealed: (block) => sealed.has(block),
       span: NO_SPAN,
