@@ -1,8 +1,10 @@
-import http, { type IncomingMessage } from "node:http";
+import http, { type ClientRequest, type IncomingMessage } from "node:http";
 import https from "node:https";
-import type { SecureContext, TLSSocket } from "node:tls";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { SecureContext } from "node:tls";
+import { Agents } from "./agents.ts";
+import { answerTo } from "./answer_to.ts";
 import { CROWDED_MS, isCrowded } from "./crowded.ts";
-import { holdBeneath } from "./hold_beneath.ts";
 import { HttpError } from "./http_error.ts";
 import type { Links, Proof } from "./links/links.ts";
 import { explainTlsError } from "./links/mutual_tls.ts";
@@ -85,13 +87,10 @@ export class HttpClient {
   readonly plain: PlainHttp;
   /** For what comes from sources by the gigabyte, and for what is asked of them before. */
   readonly reader: HttpReader;
-  readonly #http: http.Agent;
-  readonly #https: https.Agent;
+  readonly #agents: Agents;
   readonly #options: Required<Omit<HttpClientOptions, "guard" | "links">>;
   readonly #guard: RequestGuard | undefined;
   readonly #proof: Proof | undefined;
-  /** For our own programs, by TLS. */
-  #own: https.Agent;
   readonly #forgetRenewal: (() => void) | undefined;
 
   constructor(options: HttpClientOptions = {}) {
@@ -103,24 +102,14 @@ export class HttpClient {
     };
     this.#guard = options.guard;
     this.#proof = options.links?.proof;
+    this.#agents = new Agents(this.#options.maxSockets);
     this.plain = new PlainHttp(this.#options.hostAliases, this.#proof);
-    const onCrowded = () => this.#closeIdle();
+    const onCrowded = () => this.#agents.closeIdle();
     this.reader = new HttpReader({ ...this.#options, guard: options.guard, onCrowded });
-    const agentOptions = {
-      keepAlive: true,
-      maxSockets: this.#options.maxSockets,
-      maxFreeSockets: 16,
-    };
-    this.#http = new http.Agent(agentOptions);
-    this.#https = new https.Agent(agentOptions);
-    this.#own = this.#https;
     if (this.#proof?.kind === "tls") {
-      this.#own = new https.Agent(agentOptions);
       this.#forgetRenewal = this.#proof.onRenewed(() => {
-        // What is under way goes on; what comes shows the new certificate.
         this.plain.close();
-        closeIdle(this.#own);
-        this.#own = new https.Agent(agentOptions);
+        this.#agents.renewOwn();
       });
     }
   }
@@ -166,37 +155,63 @@ export class HttpClient {
     this.#forgetRenewal?.();
     this.plain.close();
     this.reader.close();
-    this.#own.destroy();
-    this.#http.destroy();
-    this.#https.destroy();
+    this.#agents.destroy();
   }
 
-  #closeIdle(): void {
-    for (const agent of [this.#http, this.#https, this.#own]) closeIdle(agent);
-  }
-
+  /** Sends a request, and again where a connection was closed or could not be opened and nothing is lost by that. */
   async #send(
     target: URL,
     headers: Record<string, string | string[]>,
     init: HttpRequestInit,
-    sinceMs = performance.now(),
-    isRepeated = false,
   ): Promise<HttpResponse> {
-    const mutualTls = init.own && this.#proof?.kind === "tls" ? this.#proof : undefined;
+    const { method = "GET", body: content, signal } = init;
+    const connectMs = init.connectTimeoutMs ?? this.#options.connectTimeoutMs;
+    let { fresh = false } = init;
+    let sinceMs = performance.now();
+    let isRepeated = false;
+    for (;;) {
+      const request = this.#begin(target, headers, { ...init, fresh });
+      try {
+        return await this.#answer(request, target, init);
+      } catch (error) {
+        if (error instanceof ForbiddenError) throw forbidden(target, error.message);
+        if (error instanceof HttpError || signal?.aborted) throw error;
+        const mayRepeat = SAFE_METHODS.has(method) && !content;
+        // A kept connection may have been closed long ago, and the next one, too. A new one that is reset
+        // is one that a server took and lost, as when it is started again: once.
+        if (wasReset(error) && mayRepeat && (request.reusedSocket || !isRepeated)) {
+          if (!request.reusedSocket) fresh = isRepeated = true;
+          sinceMs = performance.now();
+          continue;
+        }
+        const isLate = performance.now() - sinceMs >= connectMs;
+        if (!isCrowded(error) || isStream(content) || isLate) {
+          throw new HttpError(`${method} ${redactUrl(target.href)}: ${reasonOf(error as Error)}`, {
+            cause: error,
+          });
+        }
+      }
+      // Nothing has been sent. Connections that only wait to be used again are given up for it.
+      this.#agents.closeIdle();
+      await sleep(CROWDED_MS);
+    }
+  }
+
+  /** A request whose head is as it will be sent, before its body. */
+  #begin(
+    target: URL,
+    headers: Record<string, string | string[]>,
+    init: HttpRequestInit,
+  ): ClientRequest {
+    const mutualTls = this.#mutualTls(init);
     const secret = init.own && this.#proof?.kind === "secret" ? this.#proof : undefined;
     const secure = mutualTls !== undefined || target.protocol === "https:";
-    const connectMs = init.connectTimeoutMs ?? this.#options.connectTimeoutMs;
-    const idleMs = init.idleTimeoutMs ?? this.#options.idleTimeoutMs;
     const guard = this.#guard;
     const { name, host } = serverOf(target, this.#options.hostAliases, guard);
-    const method = init.method ?? "GET";
+    const { method = "GET", body: content } = init;
     const path = target.pathname + target.search;
-    const { body: content } = init;
-    const signed =
-      typeof content === "string" || content instanceof Uint8Array ? content : undefined;
-    const agent = mutualTls ? this.#own : secure ? this.#https : this.#http;
     const options: https.RequestOptions & { secureContext?: SecureContext } = {
-      agent: init.fresh ? false : agent,
+      agent: init.fresh ? false : this.#agents.of(mutualTls ? "own" : secure ? "https" : "http"),
       host,
       ...(guard ? { lookup: guardedLookup(guard) } : {}),
       port: target.port || (target.protocol === "https:" ? 443 : 80),
@@ -207,11 +222,11 @@ export class HttpClient {
         // A server told to close may do so before it has read the body, and take its answer along.
         ...(init.fresh ? { connection: "keep-alive" } : {}),
         ...headers,
-        ...secret?.sign({ method, target: path }, signed),
+        ...secret?.sign({ method, target: path }, isStream(content) ? undefined : content),
       },
       signal: init.signal,
       ...(init.localAddress === undefined ? {} : { localAddress: init.localAddress }),
-      timeout: idleMs,
+      timeout: init.idleTimeoutMs ?? this.#options.idleTimeoutMs,
       // Object storages sign URLs that do not fit into the usual 16 KiB.
       maxHeaderSize: MAX_HEADER_BYTES,
     };
@@ -220,124 +235,55 @@ export class HttpClient {
     }
     if (mutualTls) Object.assign(options, mutualTls.clientOptions(name));
     else if (secure) Object.assign(options, tlsOptions(name, init.tls));
-    return new Promise((resolve, reject) => {
-      const request = (secure ? https : http).request(options);
-      let answer: IncomingMessage | undefined;
-      const fail = (reason: string) => {
-        const error = new HttpError(`${options.method} ${redactUrl(target.href)}: ${reason}`);
-        // Whoever reads the answer hears it from there.
-        (answer ?? request).destroy(error);
-      };
-      let connectTimer: NodeJS.Timeout | undefined;
-      request.on("socket", (socket) => {
-        if (!socket.connecting) return;
-        if (secure) socket.once("secureConnect", () => holdBeneath(socket as TLSSocket));
-        let connecting = true;
-        connectTimer = setTimeout(() => {
-          afterReading(() => {
-            if (connecting) fail(`no connection within ${connectMs} ms`);
-          });
-        }, connectMs);
-        // Our own programs' handshakes may wait for a busy processor: whether the host is there is known before.
-        socket.once(secure && !mutualTls ? "secureConnect" : "connect", () => {
-          connecting = false;
-          clearTimeout(connectTimer);
-        });
-      });
-      request.on("timeout", () => {
-        const { socket } = request;
-        const received = socket?.bytesRead;
-        afterReading(() => {
-          // Nothing is received while the reader has not taken what is here.
-          const waits = answer !== undefined && answer.readableLength > 0;
-          if (waits || socket?.bytesRead !== received) socket?.setTimeout(idleMs);
-          else fail(`nothing received for ${idleMs} ms`);
-        });
-      });
-      request.on("error", (error) => {
-        clearTimeout(connectTimer);
-        if (error instanceof ForbiddenError) reject(forbidden(target, error.message));
-        else if (error instanceof HttpError || init.signal?.aborted) reject(error);
-        else if (
-          wasReset(error) &&
-          !answer &&
-          SAFE_METHODS.has(options.method!) &&
-          !init.body &&
-          // A kept connection may have been closed long ago, and the next one, too. A new one that is reset
-          // is one that a server took and lost, as when it is started again: once.
-          (request.reusedSocket || !isRepeated)
-        ) {
-          const isNew = !request.reusedSocket;
-          const again = isNew ? { ...init, fresh: true } : init;
-          resolve(this.#send(target, headers, again, undefined, isRepeated || isNew));
-        } else if (
-          isCrowded(error) &&
-          !isStream(init.body) &&
-          performance.now() - sinceMs < connectMs
-        ) {
-          // Nothing has been sent. Connections that only wait to be used again are given up for it.
-          this.#closeIdle();
-          setTimeout(
-            () => resolve(this.#send(target, headers, init, sinceMs, isRepeated)),
-            CROWDED_MS,
-          );
-        } else
-          reject(
-            new HttpError(`${options.method} ${redactUrl(target.href)}: ${reasonOf(error)}`, {
-              cause: error,
-            }),
-          );
-      });
-      request.on("response", (body) => {
-        clearTimeout(connectTimer);
-        // A runtime that resolves names in its own way is still found out before its answer is used.
-        const wrong = guard?.refuseAddress(body.socket.remoteAddress ?? "");
-        if (wrong) {
-          reject(forbidden(target, wrong));
-          request.destroy();
-          return;
-        }
-        answer = body;
-        resolve({
-          status: body.statusCode ?? 0,
-          statusText: body.statusMessage ?? "",
-          headers: body.headers,
-          rawHeaders: body.rawHeaders,
-          body,
-          url: target.href,
-        });
-      });
-      const { body } = init;
-      if (body === undefined) request.end();
-      else if (typeof body === "string" || body instanceof Uint8Array) request.end(body);
-      else {
-        body.on("error", (error) => request.destroy(error));
-        body.pipe(request);
-      }
+    return (secure ? https : http).request(options);
+  }
+
+  /** Sends a request's body, and waits for its answer. */
+  async #answer(request: ClientRequest, target: URL, init: HttpRequestInit): Promise<HttpResponse> {
+    const { method = "GET", body: content } = init;
+    const isOwn = this.#mutualTls(init) !== undefined;
+    const answer = answerTo(request, {
+      secure: isOwn || target.protocol === "https:",
+      // Our own programs' handshakes may wait for a busy processor: whether the host is there is known before.
+      untilSecure: !isOwn && target.protocol === "https:",
+      connectMs: init.connectTimeoutMs ?? this.#options.connectTimeoutMs,
+      idleMs: init.idleTimeoutMs ?? this.#options.idleTimeoutMs,
+      tooLong: (reason) => new HttpError(`${method} ${redactUrl(target.href)}: ${reason}`),
+      // A runtime that resolves names in its own way is still found out before its answer is used.
+      refuse: (address) => {
+        const wrong = this.#guard?.refuseAddress(address);
+        return wrong ? new ForbiddenError(wrong) : undefined;
+      },
     });
+    if (isStream(content)) {
+      content.on("error", (error) => request.destroy(error));
+      content.pipe(request);
+    } else request.end(content);
+    const body = await answer;
+    return {
+      status: body.statusCode ?? 0,
+      statusText: body.statusMessage ?? "",
+      headers: body.headers,
+      rawHeaders: body.rawHeaders,
+      body,
+      url: target.href,
+    };
+  }
+
+  /** How a request of our own program is encrypted; absent where it is not one, or these do not ask. */
+  #mutualTls({ own }: HttpRequestInit): Extract<Proof, { kind: "tls" }> | undefined {
+    return own && this.#proof?.kind === "tls" ? this.#proof : undefined;
   }
 }
 
-/**
- * Calls back when all that has come in by now has been read. A timer that is due comes before that: in a
- * busy process what it waited for may lie there unread.
- */
-function afterReading(callback: () => void): void {
-  setImmediate(callback);
-}
-
 /** Whether the other side has closed a connection. */
-function wasReset(error: NodeJS.ErrnoException): boolean {
-  return error.code === "ECONNRESET" || error.code === "EPIPE";
+function wasReset(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ECONNRESET" || code === "EPIPE";
 }
 
-function isStream(body: HttpRequestInit["body"]): boolean {
+function isStream(body: HttpRequestInit["body"]): body is NodeJS.ReadableStream {
   return body !== undefined && typeof body !== "string" && !(body instanceof Uint8Array);
-}
-
-function closeIdle(agent: http.Agent): void {
-  const idle = Object.values(agent.freeSockets).flatMap((sockets) => sockets ?? []);
-  for (const socket of idle) socket.destroy();
 }
 
 /** A host with several addresses fails with one error for each of them, and no text of its own. */
