@@ -38,7 +38,10 @@ export class SwarmDesk {
   readonly #swarms: Swarms;
   readonly #words: AdviceInWords;
   readonly #v1Clients = new V1Clients();
-  readonly #watch = new SilenceWatch((deafMs) => this.expire(deafMs));
+  readonly #watch = new SilenceWatch({
+    look: (deafMs) => this.expire(deafMs),
+    isAtWork: () => [...this.#swarms].some(({ downloading }) => downloading > 0),
+  });
 
   constructor(options: SwarmDeskOptions) {
     this.#options = options;
