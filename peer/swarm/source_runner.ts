@@ -1,64 +1,22 @@
-import { BLOCK_BYTES, type BlockRun, blockLength, runRange } from "../../protocol/swarm/blocks.ts";
+import { BLOCK_BYTES, type BlockRun } from "../../protocol/swarm/blocks.ts";
 import {
   type LeaseGrant,
-  type LeaseOrigin,
   type LeaseProgress,
   MAX_FETCHING,
 } from "../../protocol/swarm/messages.ts";
 import { getLogger } from "../../runtime/logger.ts";
-import type { BodyReader } from "../../runtime/plain_http/connection.ts";
-import { type Span, startSpan } from "../../runtime/tracing/tracing.ts";
-import type { Origin } from "../contract.ts";
-import type { BodyCount } from "../download/body_count.ts";
-import { type FetchSourceOptions, readSourceRange, type Source } from "../download/fetch_source.ts";
-import { readBareRange } from "../download/read_bare_range.ts";
-import { readInParts } from "../download/read_in_parts.ts";
-import { readThenGoOn } from "../download/read_then_go_on.ts";
+import { type FetchLeaseOptions, fetchLease } from "./fetch_lease.ts";
+import { type HeldLease, isOfSource, type LeaseRequest, nameOf } from "./held_lease.ts";
 
-export interface SourceRunnerOptions extends FetchSourceOptions {
-  source: Source;
-  /** Bytes. */
-  fileLength: number;
-  /** Bytes of a piece as v1 clients have them. */
-  pieceSize: number;
-  signal: AbortSignal;
-  /** What else this node reads from outside. */
-  bodies: BodyCount;
+export interface SourceRunnerOptions extends FetchLeaseOptions {
   /** Whether a block is here already. */
   holds(block: number): boolean;
   /** Whether a supernode has sealed what a block hashes to. */
   isSealed(block: number): boolean;
-  /** The download, in a trace. */
-  span: Span;
   /** A block will come from the source, or will not after all: neighbours need not, or must, be asked. */
   onReserve(block: number, reserved: boolean): void;
-  /** Keeps a block; resolves with its sha256. */
-  onBlock(block: number, content: Uint8Array, origin: Origin): Promise<Uint8Array>;
   /** A lease is done, or has failed: the supernode should hear of it at once. */
   onNews(): void;
-}
-
-interface Held {
-  /** Another supernode may call it by another number. */
-  id: number;
-  /** Absent: the source. */
-  from: LeaseOrigin | undefined;
-  run: BlockRun;
-  done: number;
-  /** Bytes of the next block that are here. */
-  partBytes: number;
-  failed: boolean;
-  /** sha256 in base64 of each block that is done. */
-  readonly digests: string[];
-  /** Absent while nothing has been asked of its source, and when that is over. */
-  request: LeaseRequest | undefined;
-}
-
-interface LeaseRequest {
-  readonly abort: AbortController;
-  /** Leaves the copy that is read, for the source. */
-  readonly leave: AbortController;
-  lastBlockComes: boolean;
 }
 
 /** Leases that a runner works on or has before it: the next one is there when one is done. */
@@ -74,9 +32,9 @@ const log = getLogger("dfclient");
  */
 export class SourceRunner {
   readonly #options: SourceRunnerOptions;
-  readonly #leases = new Map<number, Held>();
+  readonly #leases = new Map<number, HeldLease>();
   /** Those that are done, as far as blocks of them may be unsealed: a supernode that is gone may not have heard. */
-  #done: Held[] = [];
+  #done: HeldLease[] = [];
   /** Requests under way; those of leases that were taken back may end a moment later. */
   readonly #running = new Set<LeaseRequest>();
   /** The source does not do what we need of it: ask for no more leases. */
@@ -106,7 +64,7 @@ export class SourceRunner {
 
   /** Another supernode says which leases this node holds: of the same blocks it is the same one. */
   grantAfresh(granted: readonly LeaseGrant[]): void {
-    const kept = new Map<number, Held>();
+    const kept = new Map<number, HeldLease>();
     for (const lease of [...this.#leases.values(), ...this.#done]) {
       const { first, count } = lease.run;
       const same = granted.find((one) => !one.from && one.first === first && one.count === count);
@@ -172,7 +130,7 @@ export class SourceRunner {
   }
 
   /** The leases that are done, of which some block is not sealed yet. */
-  #unsealed(): Held[] {
+  #unsealed(): HeldLease[] {
     const { isSealed } = this.#options;
     return this.#done.filter(({ run: { first, count } }) => {
       for (let block = first; block < first + count; block++) if (!isSealed(block)) return true;
@@ -189,7 +147,7 @@ export class SourceRunner {
    * Leaves the copy of a supernode that is gone once no more of it comes, for a frozen one's never ends. What lies in
    * the system's buffers is read before that, and not fetched twice.
    */
-  #leaveWhenSilent(lease: Held, request: LeaseRequest): void {
+  #leaveWhenSilent(lease: HeldLease, request: LeaseRequest): void {
     const reached = () => lease.done * BLOCK_BYTES + lease.partBytes;
     let before = reached();
     const timer = setInterval(() => {
@@ -202,13 +160,13 @@ export class SourceRunner {
   }
 
   /** The rest of a lease goes to somebody else. */
-  #shorten(lease: Held, count: number): void {
+  #shorten(lease: HeldLease, count: number): void {
     const { first, count: before } = lease.run;
     lease.run = { first, count: Math.max(count, lease.done) };
     this.#unreserve(first + lease.run.count, first + before);
   }
 
-  #drop(lease: Held): void {
+  #drop(lease: HeldLease): void {
     this.#leases.delete(lease.id);
     lease.request?.abort.abort();
     this.#unreserve(lease.run.first + lease.done, lease.run.first + lease.run.count);
@@ -230,7 +188,7 @@ export class SourceRunner {
     const request = { abort, leave: new AbortController(), lastBlockComes: false };
     lease.request = request;
     this.#running.add(request);
-    this.#traced(lease, request)
+    fetchLease(lease, request, this.#options, () => this.#work())
       .catch((error: Error) => {
         if (abort.signal.aborted || this.#options.signal.aborted) return;
         if (lease.done >= lease.run.count) return;
@@ -253,99 +211,4 @@ export class SourceRunner {
         this.#work();
       });
   }
-
-  /** One span a lease: blocks are too many. */
-  async #traced(lease: Held, { abort, leave }: LeaseRequest): Promise<void> {
-    const signal = AbortSignal.any([abort.signal, this.#options.signal]);
-    const { from, run } = lease;
-    const span = startSpan(`blocks from ${placeOf(from)}`, {
-      kind: "client",
-      parent: this.#options.span,
-      attributes: {
-        "server.address": from ? `${from.ip}:${from.port}` : new URL(this.#options.source.url).host,
-        "dragonfly.block.first": run.first,
-        "dragonfly.block.count": run.count,
-      },
-    });
-    let failure: unknown;
-    try {
-      await this.#fetch(lease, { signal, leave: leave.signal, span });
-    } catch (error) {
-      // What was taken back is cut off on purpose.
-      if (!signal.aborted && lease.done < lease.run.count) failure = error;
-      throw error;
-    } finally {
-      span.set({ "dragonfly.blocks": lease.done });
-      span.end(failure);
-    }
-  }
-
-  async #fetch(
-    lease: Held,
-    { signal, leave, span }: { signal: AbortSignal; leave: AbortSignal; span: Span },
-  ): Promise<void> {
-    const { source, fileLength, onBlock } = this.#options;
-    const { from } = lease;
-    const { first, count } = lease.run;
-    const range = runRange(lease.run, fileLength);
-    let origin = originOf(from);
-    const ask = (reader: BodyReader, signal: AbortSignal) => {
-      const options = { ...this.#options, signal, span };
-      if (!from) return readSourceRange(source, range, reader, options);
-      if (!from.elseSource) return readBareRange(from, range, reader, options);
-      const whileThere = { ...options, signal: AbortSignal.any([signal, leave]) };
-      return readThenGoOn(range, reader, {
-        signal,
-        open: (reader) => readBareRange(from, range, reader, whileThere),
-        goOn: (rest, reader, reason) => {
-          log.info("{origin} did not give bytes {start} to {end}, the source is to: {reason}", {
-            origin: nameOf(from),
-            ...rest,
-            reason: reason.message,
-          });
-          origin = originOf(undefined);
-          return readSourceRange(source, rest, reader, options);
-        },
-      });
-    };
-    await readInParts(ask, {
-      bodies: this.#options.bodies,
-      lengths: Array.from({ length: count }, (_, index) => blockLength(first + index, fileLength)),
-      limiters: this.#options.limiters,
-      signal,
-      onPart: async (index, content) => {
-        const digest = await onBlock(first + index, content, origin);
-        lease.digests.push(Buffer.from(digest).toString("base64"));
-        lease.done = index + 1;
-        // What was taken back meanwhile is not read to its end.
-        if (lease.done >= lease.run.count && lease.done < count) lease.request?.abort.abort();
-      },
-      onProgress: (part, filled) => {
-        lease.partBytes = filled;
-        const { request } = lease;
-        if (!request || request.lastBlockComes || part < lease.run.count - 1) return;
-        request.lastBlockComes = true;
-        this.#work();
-      },
-    });
-  }
-}
-
-/** Whether a lease is one of the source, or becomes one when the copy that it leads to is gone. */
-function isOfSource({ from }: Pick<Held, "from">): boolean {
-  return !from || from.elseSource === true;
-}
-
-function originOf(from: LeaseOrigin | undefined): Origin {
-  if (!from) return "registry";
-  return from.kind === "seed" ? "supernode" : "peer";
-}
-
-function nameOf(from: LeaseOrigin | undefined): string {
-  return from ? `${placeOf(from)} ${from.ip}:${from.port}` : placeOf(from);
-}
-
-function placeOf(from: LeaseOrigin | undefined): string {
-  if (!from) return "the source";
-  return from.kind === "seed" ? "the supernode" : "peer";
 }
