@@ -1,10 +1,9 @@
-import { type Digest, formatDigest } from "../../protocol/digest.ts";
+import { formatDigest } from "../../protocol/digest.ts";
+import type { PieceLayout } from "../../protocol/piece_range.ts";
 import { pieceSize } from "../../protocol/piece_size.ts";
 import { BacksourceReason } from "../../protocol/v1/report.ts";
-import { freeBytes, isDiskFull } from "../../runtime/files.ts";
-import type { HttpClient } from "../../runtime/http_client.ts";
+import { isDiskFull } from "../../runtime/files.ts";
 import { getLogger } from "../../runtime/logger.ts";
-import type { RateLimit } from "../../runtime/rate_limit/rate_limiter.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
 import { inSpan, type Span, startSpan } from "../../runtime/tracing/tracing.ts";
 import {
@@ -15,78 +14,18 @@ import {
   type Origin,
   WrongDigestError,
 } from "../contract.ts";
-import { TaskFile } from "../store/task_file.ts";
-import type { SupernodeList } from "../supernode/supernode_list.ts";
-import type { SwarmSessions } from "../swarm/swarm_sessions.ts";
+import type { TaskFile } from "../store/task_file.ts";
 import { fetchAllFromSource } from "./back_to_source.ts";
-import type { BodyCount } from "./body_count.ts";
+import { createFile } from "./create_file.ts";
+import type { DownloadPlan, DownloadTools } from "./download_plan.ts";
 import { MIN_RATE } from "./fetch_piece.ts";
-import type { Source } from "./fetch_source.ts";
 import { joinSwarm } from "./join_swarm.ts";
 import { atLowestRate, TooSlowError } from "./lowest_rate.ts";
-import { RunningDigest } from "./running_digest.ts";
-import {
-  CLIENT_QUEUE,
-  type Membership,
-  type SwarmIdentity,
-  type SwarmOutcome,
-} from "./swarm_types.ts";
-
-/** What a download is to bring, and how. */
-export interface DownloadPlan {
-  source: Source;
-  /** `source.url` without its filtered parameters. */
-  taskUrl: string;
-  taskId: string;
-  /** Cache key. */
-  key: string;
-  identity: SwarmIdentity;
-  /** Where the file lies. */
-  path: string;
-  /** Name on the peer server. */
-  name: string;
-  /** Bytes, where the caller knows. */
-  length?: number | undefined;
-  digest?: Digest | undefined;
-  /** md5 in hex that the file must have. */
-  md5?: string | undefined;
-  /**
-   * Whether to go to the source where p2p fails: `joined` only for a download that the swarm has taken
-   * in, because the caller has a plainer way to the source than through our file.
-   */
-  backToSource: "always" | "joined" | "never";
-  /** Do not ask a supernode at all. */
-  sourceOnly?: boolean;
-}
-
-/** What a download works with. */
-export interface DownloadTools {
-  http: HttpClient;
-  supernodes: SupernodeList;
-  limiters: readonly RateLimit[];
-  /** What this node reads from outside at once. */
-  bodies: BodyCount;
-  /** This node's place in our own swarm; absent: v1's ways only. */
-  swarms?: SwarmSessions | undefined;
-  zone?: string | undefined;
-  /** Bytes a second below which a peer is given up. Default: 64 KiB. */
-  minRate?: number | undefined;
-  /**
-   * Bytes a second that the whole file must come at, by p2p and then from the source; absent: any. Not
-   * for a file whose reader sets the pace.
-   */
-  lowestRate?: number | undefined;
-  /** Pieces in the works at once. Default: 6. */
-  maxInFlight?: number | undefined;
-  onBytes?: ((origin: Origin, bytes: number) => void) | undefined;
-  /** What the download is for, in a trace. */
-  span?: Span | undefined;
-}
+import { CLIENT_QUEUE, type Membership, type SwarmOutcome } from "./swarm_types.ts";
+import { WholeFileCheck } from "./whole_file_check.ts";
 
 /** Added to the reason where the user forbids the source that it calls for, as v1 does. */
 const SOURCE_FORBIDDEN = 1000;
-/** Free disk space that a download leaves, bytes. */
-const SPARE_BYTES = 16 * 1024 * 1024;
 
 const log = getLogger("dfclient");
 
@@ -118,7 +57,7 @@ export class Download {
   #openedWith!: (file: TaskFile) => void;
   #neverOpened!: (error: Error) => void;
   #file: TaskFile | undefined;
-  #digest: RunningDigest | undefined;
+  readonly #check: WholeFileCheck;
   #whyNoSwarm = "no supernode is configured";
   #changed = nextEvent();
 
@@ -126,6 +65,7 @@ export class Download {
   constructor(plan: DownloadPlan, tools: DownloadTools, resumed?: TaskFile) {
     this.plan = plan;
     this.#tools = tools;
+    this.#check = new WholeFileCheck(plan);
     this.#span = startSpan("download", {
       parent: tools.span,
       attributes: {
@@ -150,7 +90,7 @@ export class Download {
   }
 
   get verifies(): boolean {
-    return this.plan.digest !== undefined || this.plan.md5 !== undefined;
+    return this.#check.isPossible;
   }
 
   /** Gives up; what is here stays. */
@@ -316,39 +256,11 @@ export class Download {
     );
   }
 
-  async #create(
-    layout: { pieceSize: number; framed: boolean; length: number },
-    taskId: string,
-  ): Promise<void> {
-    const { plan } = this;
-    this.#digest = undefined;
-    this.#file = await TaskFile.create(plan.path, {
-      version: 1,
-      key: plan.key,
-      taskId,
-      cid: plan.identity.cid,
-      supernode: "",
-      name: plan.name,
-      length: layout.length,
-      pieceSize: layout.pieceSize,
-      framed: layout.framed,
-      pieces: [],
-      verified: false,
-      touchedMs: Date.now(),
-    });
-    if (layout.length > 0) {
-      const free = await freeBytes(plan.path).catch(() => Number.POSITIVE_INFINITY);
-      if (free < layout.length + SPARE_BYTES) {
-        await this.#file.remove();
-        this.#file = undefined;
-        throw Object.assign(
-          new DownloadError(
-            `no space left for ${layout.length} bytes: ${free} are free at ${plan.path}, ${SPARE_BYTES} of them to be left`,
-          ),
-          { code: "ENOSPC" },
-        );
-      }
-    }
+  async #create(layout: PieceLayout, taskId: string): Promise<void> {
+    this.#check.restart();
+    // One of another layout is gone, and where this one cannot be made there is none.
+    this.#file = undefined;
+    this.#file = await createFile(this.plan, layout, taskId);
     this.#openedWith(this.#file);
   }
 
@@ -361,7 +273,7 @@ export class Download {
     const file = this.#file!;
     if (file.has(piece)) return;
     await file.writePiece(piece, content, digest);
-    this.#runningDigest(file)?.offer(piece, content);
+    this.#check.offer(file, piece, content);
     this.#count(content.byteLength, origin);
   }
 
@@ -369,7 +281,7 @@ export class Download {
     const file = this.#file!;
     if (file.has(piece)) return;
     file.confirmPiece(piece);
-    this.#runningDigest(file)?.offer(piece);
+    this.#check.offer(file, piece);
     this.#count(bytes, origin);
   }
 
@@ -383,51 +295,29 @@ export class Download {
   #lose(piece: number): void {
     this.#file!.dropPiece(piece);
     this.lost.push(piece);
-    // What has been hashed cannot be taken back: all is read again in the end.
-    if ((this.#digest?.next ?? 0) > piece) this.#digest = undefined;
+    this.#check.lose(piece);
     this.#notify();
-  }
-
-  #runningDigest(file: TaskFile): RunningDigest | undefined {
-    if (!this.verifies) return undefined;
-    this.#digest ??= new RunningDigest(file, [
-      ...(this.plan.digest ? [this.plan.digest.algorithm] : []),
-      ...(this.plan.md5 ? ["md5"] : []),
-    ]);
-    return this.#digest;
   }
 
   /** Compares the file with what it should be; wrong bytes from peers are fetched once more from the source. */
   async #verify(): Promise<void> {
-    const wrong = await this.#mismatch();
-    if (!wrong) return;
     const file = this.#file!;
+    const wrong = await this.#check.mismatch(file);
+    if (!wrong) return;
     for (const piece of [...file.held]) file.dropPiece(piece);
     const hopeless =
       this.handedOut || this.reason !== BacksourceReason.none || this.plan.backToSource === "never";
     if (hopeless) throw new WrongDigestError(wrong);
     log.warn("{name}: {wrong}; fetching it again from the source", { name: this.plan.name, wrong });
     this.reason = BacksourceReason.md5Mismatch;
-    this.#digest = undefined;
+    this.#check.restart();
     this.onBackToSource();
     await this.#bySource();
-    const still = await this.#mismatch();
+    const still = await this.#check.mismatch(file);
     if (still) {
       for (const piece of [...file.held]) file.dropPiece(piece);
       throw new WrongDigestError(still);
     }
-  }
-
-  async #mismatch(): Promise<string | undefined> {
-    const digests = await this.#runningDigest(this.#file!)?.digests();
-    const { digest, md5 } = this.plan;
-    const sha256 = digests?.get("sha256");
-    if (digest && sha256 !== digest.hex) {
-      return `the bytes are sha256:${sha256}, not ${formatDigest(digest)}`;
-    }
-    const real = digests?.get("md5");
-    if (md5 && real !== md5.toLowerCase()) return `the bytes have md5 ${real}, not ${md5}`;
-    return undefined;
   }
 
   #notify(): void {

@@ -1,0 +1,64 @@
+import { type Digest, formatDigest } from "../../protocol/digest.ts";
+import type { TaskFile } from "../store/task_file.ts";
+import { RunningDigest } from "./running_digest.ts";
+
+/** What a file must hash to; nothing where nobody knows. */
+export interface ExpectedDigests {
+  digest?: Digest | undefined;
+  /** In hex. */
+  md5?: string | undefined;
+}
+
+/** Whether a file is what it should be: hashed while its pieces come in, and compared when all are here. */
+export class WholeFileCheck {
+  readonly #expected: ExpectedDigests;
+  #running: RunningDigest | undefined;
+
+  constructor(expected: ExpectedDigests) {
+    this.#expected = expected;
+  }
+
+  /** Whether anybody knows what the file must hash to. */
+  get isPossible(): boolean {
+    return this.#expected.digest !== undefined || this.#expected.md5 !== undefined;
+  }
+
+  /** A piece of the file has been written; without its content it is read back when its turn comes. */
+  offer(file: TaskFile, piece: number, content?: Uint8Array): void {
+    this.#of(file)?.offer(piece, content);
+  }
+
+  /** A piece that was written is taken back. */
+  lose(piece: number): void {
+    // What has been hashed cannot be taken back: all is read again in the end.
+    if ((this.#running?.next ?? 0) > piece) this.restart();
+  }
+
+  /** It is another file, or its pieces come once more. */
+  restart(): void {
+    this.#running = undefined;
+  }
+
+  /** How a file whose pieces are all here is not what it should be; `undefined` where it is, or nobody knows. */
+  async mismatch(file: TaskFile): Promise<string | undefined> {
+    const digests = await this.#of(file)?.digests();
+    const { digest, md5 } = this.#expected;
+    const sha256 = digests?.get("sha256");
+    if (digest && sha256 !== digest.hex) {
+      return `the bytes are sha256:${sha256}, not ${formatDigest(digest)}`;
+    }
+    const real = digests?.get("md5");
+    if (md5 && real !== md5.toLowerCase()) return `the bytes have md5 ${real}, not ${md5}`;
+    return undefined;
+  }
+
+  #of(file: TaskFile): RunningDigest | undefined {
+    if (!this.isPossible) return undefined;
+    const { digest, md5 } = this.#expected;
+    this.#running ??= new RunningDigest(file, [
+      ...(digest ? [digest.algorithm] : []),
+      ...(md5 ? ["md5"] : []),
+    ]);
+    return this.#running;
+  }
+}
