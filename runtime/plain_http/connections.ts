@@ -26,6 +26,8 @@ export class Connections {
    * @throws {PlainHttpError} {@link BadResponseError} as `Connection.send` does
    */
   async send(way: Way, request: PlainRequest): Promise<void> {
+    // A connection that is opened for nobody would be nobody's to close.
+    request.signal?.throwIfAborted();
     const kept = this.#take(way.key);
     const tries = [...(kept ? [kept] : []), undefined, undefined];
     for (const [index, one] of tries.entries()) {

@@ -16,6 +16,7 @@ import { type TlsTrust, tlsOptions } from "../tls_trust.ts";
 import { type BodyReader, PlainHttpError, type PlainRequest, type Way } from "./connection.ts";
 import { Connections } from "./connections.ts";
 import { BadResponseError, type ResponseHead } from "./response_parser.ts";
+import { Turns } from "./turns.ts";
 
 /** The head of an answer, and which URL it is of after redirects. */
 export interface HttpHead extends ResponseHead {
@@ -65,13 +66,14 @@ class TooLong extends Error {}
  * gigabyte. By `node:https` the same bytes cost half as much processor time again on Node, and nearly twice as much
  * on Deno: a buffer and a dozen calls for each 16 KiB that TLS hands on.
  *
- * How many connections there are is up to those who ask: the supernode leases no more runs of blocks than a registry
- * is to have connections.
+ * How many connections there are for bodies is up to those who ask: the supernode leases no more runs of blocks than a
+ * registry is to have connections. Heads are asked for a few at a time ({@link Turns}).
  */
 export class HttpReader {
   readonly #options: HttpReaderOptions;
   readonly #connections = new Connections(KEPT_MS);
   readonly #sessions = new TlsSessions();
+  readonly #turns = new Turns();
 
   constructor(options: HttpReaderOptions) {
     this.#options = options;
@@ -115,7 +117,12 @@ export class HttpReader {
       head = came;
       if (method === "GET") passOver(came);
     };
-    await this.#follow(method, url, question, { onHead, onBody: () => undefined });
+    const done = await this.#turns.take(new URL(url).origin, question.signal);
+    try {
+      await this.#follow(method, url, question, { onHead, onBody: () => undefined });
+    } finally {
+      done();
+    }
     return head!;
   }
 
