@@ -305,3 +305,14 @@ describe.each(bothWays)("a guard, %s,", (_name, ask) => {
     expect(asked).toBe(1);
   });
 });
+
+it("asks a server for many heads by connections that are used again", async () => {
+  const { url, server } = await listen((_, response) =>
+    response.setHeader("content-length", 7).end(),
+  );
+  let connections = 0;
+  server.on("connection", () => void connections++);
+  const heads = await Promise.all(Array.from({ length: 300 }, () => client.reader.head(url, {})));
+  expect(heads.every(({ status, length }) => status === 200 && length === 7)).toBe(true);
+  expect(connections).toBeLessThan(150);
+});

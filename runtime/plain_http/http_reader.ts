@@ -13,10 +13,10 @@ import {
 } from "../request_guard.ts";
 import { TlsSessions } from "../tls_sessions.ts";
 import { type TlsTrust, tlsOptions } from "../tls_trust.ts";
+import { Turnstile } from "../turnstile.ts";
 import { type BodyReader, PlainHttpError, type PlainRequest, type Way } from "./connection.ts";
 import { Connections } from "./connections.ts";
 import { BadResponseError, type ResponseHead } from "./response_parser.ts";
-import { Turns } from "./turns.ts";
 
 /** The head of an answer, and which URL it is of after redirects. */
 export interface HttpHead extends ResponseHead {
@@ -55,6 +55,13 @@ export interface HttpReaderOptions {
 
 /** Milliseconds for which a connection is kept: between the layers of an image, say. */
 const KEPT_MS = 30_000;
+/**
+ * Heads that a server is asked for at a time: more than an image has layers. Two hundred at once would have a connection
+ * each, with a handshake and its memory, and not be answered sooner.
+ */
+const MOST_HEADS = 32;
+/** Milliseconds after which one is asked for all the same: the others may wait for a slow answer. */
+const TURN_MS = 1000;
 /** The longest body that is read though nobody wants it, bytes, for the sake of its connection. */
 const MOST_PASSED_OVER = 64 * 1024;
 
@@ -67,13 +74,14 @@ class TooLong extends Error {}
  * on Deno: a buffer and a dozen calls for each 16 KiB that TLS hands on.
  *
  * How many connections there are for bodies is up to those who ask: the supernode leases no more runs of blocks than a
- * registry is to have connections. Heads are asked for a few at a time ({@link Turns}).
+ * registry is to have connections.
  */
 export class HttpReader {
   readonly #options: HttpReaderOptions;
   readonly #connections = new Connections(KEPT_MS);
   readonly #sessions = new TlsSessions();
-  readonly #turns = new Turns();
+  /** One for each server that is being asked for heads. */
+  readonly #turnstiles = new Map<string, Turnstile>();
 
   constructor(options: HttpReaderOptions) {
     this.#options = options;
@@ -117,11 +125,15 @@ export class HttpReader {
       head = came;
       if (method === "GET") passOver(came);
     };
-    const done = await this.#turns.take(new URL(url).origin, question.signal);
+    const { origin } = new URL(url);
+    const turnstile = this.#turnstiles.get(origin) ?? new Turnstile(MOST_HEADS, TURN_MS);
+    this.#turnstiles.set(origin, turnstile);
     try {
-      await this.#follow(method, url, question, { onHead, onBody: () => undefined });
+      await turnstile.pass(question.signal, () =>
+        this.#follow(method, url, question, { onHead, onBody: () => undefined }),
+      );
     } finally {
-      done();
+      if (turnstile.load.running === 0) this.#turnstiles.delete(origin);
     }
     return head!;
   }

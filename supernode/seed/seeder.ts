@@ -7,6 +7,7 @@ import { getLogger } from "../../runtime/logger.ts";
 import type { RateLimiter } from "../../runtime/rate_limit/rate_limiter.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
 import { inSpan, type Span } from "../../runtime/tracing/tracing.ts";
+import { Turnstile } from "../../runtime/turnstile.ts";
 import type { SupernodeObserver } from "../observer.ts";
 import type { TaskSchedule } from "../schedule/v1_scheduler.ts";
 import { type Task, taskLayout } from "../tasks/task.ts";
@@ -15,7 +16,6 @@ import { PieceCutter } from "./cut_pieces.ts";
 import { fetchOnce, SourceError, WrongContentError } from "./fetch_once.ts";
 import type { ReadAhead } from "./read_ahead.ts";
 import { isIntact, isUsable, trustedPieces } from "./revalidate.ts";
-import { Turnstile } from "./turnstile.ts";
 
 export interface SeederOptions {
   cache: SeedCache;

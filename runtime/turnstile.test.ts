@@ -72,3 +72,14 @@ it("lets in another number from now on, and waits until too many have left", asy
   await settle();
   expect([...inside]).toEqual([3]);
 });
+
+it("lets in who has waited for long enough, and then as many fewer", async () => {
+  const turnstile = new Turnstile(1, 30);
+  let end = () => {};
+  const first = turnstile.pass(undefined, () => new Promise<void>((resolve) => (end = resolve)));
+  expect(await turnstile.pass(undefined, async () => "second")).toBe("second");
+  expect(turnstile.load).toEqual({ running: 1, waiting: 0 });
+  end();
+  await first;
+  expect(turnstile.load).toEqual({ running: 0, waiting: 0 });
+});

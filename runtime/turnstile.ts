@@ -1,13 +1,16 @@
 /** Lets a number of jobs run at once; the others wait their turn. */
 export class Turnstile {
   #capacity: number;
-  /** Negative while more are inside than the capacity, since it shrank, allows. */
+  /** Negative while more are inside than the capacity allows: it shrank, or somebody had waited for too long. */
   #free: number;
+  readonly #longestWaitMs: number;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(capacity: number) {
+  /** @param longestWaitMs milliseconds after which one that waits goes in all the same. Default: it waits on */
+  constructor(capacity: number, longestWaitMs = Number.POSITIVE_INFINITY) {
     this.#capacity = capacity;
     this.#free = capacity;
+    this.#longestWaitMs = longestWaitMs;
   }
 
   /** How many run, and how many wait. */
@@ -27,7 +30,10 @@ export class Turnstile {
    *
    * @throws the signal's reason when it aborts before that
    */
-  async pass<Result>(signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {
+  async pass<Result>(
+    signal: AbortSignal | undefined,
+    work: () => Promise<Result>,
+  ): Promise<Result> {
     await this.#enter(signal);
     try {
       return await work();
@@ -37,23 +43,32 @@ export class Turnstile {
     }
   }
 
-  async #enter(signal: AbortSignal): Promise<void> {
-    while (this.#free <= 0) {
-      signal.throwIfAborted();
+  async #enter(signal: AbortSignal | undefined): Promise<void> {
+    let waitsOn = true;
+    while (this.#free <= 0 && waitsOn) {
+      signal?.throwIfAborted();
       await new Promise<void>((resolve) => {
         const go = () => {
-          signal.removeEventListener("abort", leave);
+          signal?.removeEventListener("abort", leave);
+          clearTimeout(timer);
           resolve();
         };
         const leave = () => {
           this.#waiting.splice(this.#waiting.indexOf(go), 1);
-          resolve();
+          go();
         };
+        const late = () => {
+          waitsOn = false;
+          leave();
+        };
+        const timer = Number.isFinite(this.#longestWaitMs)
+          ? setTimeout(late, this.#longestWaitMs)
+          : undefined;
         this.#waiting.push(go);
-        signal.addEventListener("abort", leave, { once: true });
+        signal?.addEventListener("abort", leave, { once: true });
       });
     }
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
     this.#free -= 1;
   }
 }
