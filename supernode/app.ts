@@ -16,6 +16,7 @@ import { PathPass } from "./seed/path_pass.ts";
 import { ReadAhead } from "./seed/read_ahead.ts";
 import { Seeder } from "./seed/seeder.ts";
 import { sourceGuard } from "./seed/source_guard.ts";
+import { type GivingWay, giveWay } from "./shared/give_way.ts";
 import type { Ledger } from "./shared/ledger.ts";
 import { OtherSupernodes } from "./shared/other_supernodes.ts";
 import type { OwnerClient } from "./shared/owner_client.ts";
@@ -128,7 +129,9 @@ export function createSupernode(options: SupernodeOptions): Supernode {
   });
   const limiter = new RateLimiter(sourceRate(config));
   // One that is alone finds what its copy has on its disk when it is started again.
-  const readAhead = shared ? new ReadAhead() : undefined;
+  const readAhead: ReadAhead | undefined = shared
+    ? new ReadAhead(() => ownership?.isSure ?? true)
+    : undefined;
   const seeder = new Seeder({
     cache,
     http,
@@ -149,7 +152,8 @@ export function createSupernode(options: SupernodeOptions): Supernode {
     advertiseIp: config.advertiseIp,
     downloadPort: () => downloadPort,
   });
-  const ownership = shared && ownershipOf(shared, store, swarms);
+  const ownership: Ownership | undefined =
+    shared && readAhead && ownershipOf(shared, { store, swarms, readAhead, now });
   store.onRemoval({
     clientRemoved: ({ taskId, cid }) => {
       swarms.leave(taskId, cid);
@@ -249,15 +253,15 @@ export function createSupernode(options: SupernodeOptions): Supernode {
 /** Which of the tasks in a store are ours, of those that other supernodes have, too. */
 function ownershipOf(
   { ledger, owners, self }: NonNullable<SupernodeOptions["shared"]>,
-  store: TaskStore,
-  swarms: SwarmDesk,
+  parts: GivingWay,
 ): Ownership {
   return new Ownership({
     ledger,
     self,
-    keys: () => [...store.tasks()].map(keyOfTask),
-    lost: (key) => {
-      for (const task of store.tasks()) if (keyOfTask(task) === key) swarms.letGo(task.id);
+    keys: () => [...parts.store.tasks()].map(keyOfTask),
+    lost: (key, owner) => {
+      for (const task of [...parts.store.tasks()])
+        if (keyOfTask(task) === key) giveWay(parts, task, owner);
     },
     answers: (owner) => owners.answers(owner),
     now: () => performance.now(),

@@ -121,3 +121,16 @@ it("is a small part of a file, but no less than half a megabyte", () => {
   expect(readAheadBytes({ length: 1000 * MIB })).toBe(40 * MIB);
   expect(readAheadBytes({ length: 4 * MIB })).toBe(MIB / 2);
 });
+
+it("lets no copy be read on while nobody knows whose the file is", async () => {
+  let isOurs = false;
+  const ahead = new ReadAhead(() => isOurs);
+  const waits = watch(ahead.pass("t", 0, never, nobody));
+  const given = new AbortController();
+  const stopped = ahead.pass("t", 0, given.signal, nobody);
+  given.abort(new Error("another has it"));
+  await expect(stopped).rejects.toThrow();
+  expect(waits).toEqual({});
+  isOurs = true;
+  await expect.poll(() => waits.upTo).toBe(Number.POSITIVE_INFINITY);
+});

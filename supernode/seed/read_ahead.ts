@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 
 /** How far a copy may be read, and what of it has left already. */
@@ -37,6 +38,8 @@ export interface GrowingCopy {
 const AHEAD_PART = 0.04;
 /** … but at least so many bytes: each request to the source is for half of that. */
 const LEAST_AHEAD = 512 * 1024;
+/** Milliseconds between looks whether a file is ours to copy again. */
+const LOOK_MS = 100;
 
 /** How many bytes more of a file a copy may have than all nodes together. */
 export function readAheadBytes({ length }: { length: number }): number {
@@ -53,6 +56,12 @@ export class ReadAhead {
   readonly #growing = new Map<string, Growing>();
   /** Wanted whole, whatever the nodes do. */
   readonly #free = new Set<string>();
+  readonly #isOurs: () => boolean;
+
+  /** @param isOurs whether the files are ours to copy, as far as is known now; no copy is read on where not */
+  constructor(isOurs: () => boolean = () => true) {
+    this.#isOurs = isOurs;
+  }
 
   /**
    * The copy of a task may be so far ahead of the nodes.
@@ -91,6 +100,11 @@ export class ReadAhead {
     this.release(taskId);
   }
 
+  /** Whether the copy of a task was wanted for its own sake. */
+  isFree(taskId: string): boolean {
+    return this.#free.has(taskId);
+  }
+
   /** A task is gone. */
   forget(taskId: string): void {
     this.#free.delete(taskId);
@@ -112,6 +126,10 @@ export class ReadAhead {
   ): Promise<number> {
     for (;;) {
       signal.throwIfAborted();
+      if (!this.#isOurs()) {
+        await sleep(LOOK_MS, undefined, { signal });
+        continue;
+      }
       const pace = this.#paces.get(taskId);
       if (!pace || this.#free.has(taskId) || isUrgent()) return Number.POSITIVE_INFINITY;
       const upTo = Math.floor(readableUpTo(pace));

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { MemoryLedger } from "../testing/memory_ledger.ts";
-import { RENEW_MS, TASK_MS } from "./ledger.ts";
+import { ALIVE_MS, RENEW_MS, TASK_MS } from "./ledger.ts";
 import { Ownership } from "./ownership.ts";
 
 const A = "10.64.0.1:8002";
@@ -89,6 +89,31 @@ it("claims what it has again before that runs out", async () => {
   await start(A, ["t"]);
   await vi.advanceTimersByTimeAsync(TASK_MS / 2);
   expect(ledger.owners.get("t")).toBe(A);
+});
+
+it("is not sure of what it has once it was silent for long, until it has asked who has it now", async () => {
+  const [a, b] = [await start(A, ["t"]), await start(B)];
+  await a.ownership.ownerOf("t");
+  expect(a.ownership.isSure).toBe(true);
+  // Frozen: its timers do not run, the clock does.
+  ledger.alive.delete(A);
+  expect(await b.ownership.ownerOf("t")).toBeUndefined();
+  const wake = vi.spyOn(performance, "now").mockReturnValue(performance.now() + 2 * ALIVE_MS);
+  expect(a.ownership.isSure).toBe(false);
+  expect(a.lost).toEqual([]);
+  await vi.advanceTimersByTimeAsync(RENEW_MS);
+  expect(a.lost).toEqual(["t"]);
+  expect(a.ownership.isSure).toBe(true);
+  wake.mockRestore();
+});
+
+it("is sure of what it has where it is the ledger that is silent", async () => {
+  const a = await start(A, ["t"]);
+  ledger.broken = true;
+  for (let tried = 0; tried < 12; tried++) {
+    await vi.advanceTimersByTimeAsync(RENEW_MS);
+    expect(a.ownership.isSure).toBe(true);
+  }
 });
 
 it("leaves what it has to others when it is drained, and comes back", async () => {

@@ -8,8 +8,8 @@ export interface OwnershipOptions {
   self: () => string;
   /** The tasks that are known here. */
   keys(): Iterable<string>;
-  /** A task of ours turns out to be another supernode's, which can be reached. */
-  lost(key: string): void;
+  /** A task that is known here is another supernode's, which can be reached; said each time that all are claimed. */
+  lost(key: string, owner: string): void;
   /** Whether another supernode answers us. */
   answers(owner: string): Promise<boolean>;
   /** A clock that never goes back, ms. */
@@ -28,6 +28,8 @@ export interface Sharing {
 
 /** Milliseconds between claims of all that is ours: well before they run out. */
 const CLAIM_ALL_MS = TASK_MS / 3;
+/** Renewals that failed, one after the other, after which the ledger counts as gone and not us as late. */
+const ENOUGH_FAILURES = 3;
 /** Claims sent together. */
 const CLAIMS_AT_ONCE = 500;
 /** One that goes by our address has not been heard of for so long: it is gone, ms. */
@@ -60,16 +62,28 @@ export class Ownership {
   #namesakeMs = Number.NEGATIVE_INFINITY;
   #renewedMs: number;
   #claimedMs: number;
+  /** When all that is ours was ours for certain. */
+  #sureMs: number;
+  #failures = 0;
 
   constructor(options: OwnershipOptions) {
     this.#options = options;
-    this.#renewedMs = this.#claimedMs = options.now();
+    this.#renewedMs = this.#claimedMs = this.#sureMs = options.now();
   }
 
   get sharing(): Sharing {
     const sharing = { state: this.#state, reason: this.#reason };
     const isDouble = this.#options.now() - this.#namesakeMs < NAMESAKE_MS;
     return isDouble ? { ...sharing, namesake: this.#options.self() } : sharing;
+  }
+
+  /**
+   * Whether what is ours is so still, as far as anybody can know. After we were frozen for a while others may have
+   * taken it: until that has been asked nothing should be begun that costs much when it is done twice.
+   */
+  get isSure(): boolean {
+    const silentMs = this.#options.now() - this.#sureMs;
+    return silentMs <= ALIVE_MS || this.#failures >= ENOUGH_FAILURES;
   }
 
   /** Says that we are there, from now on; resolves when that has been tried for the first time. */
@@ -164,8 +178,11 @@ export class Ownership {
         const lapsed = wasAlone || before === "" || nowMs - this.#renewedMs > ALIVE_MS;
         this.#renewedMs = nowMs;
         if (lapsed || nowMs - this.#claimedMs > CLAIM_ALL_MS) await this.#claimAll(nowMs);
+        this.#sureMs = now();
+        this.#failures = 0;
       }
     } catch (error) {
+      this.#failures += 1;
       this.#goAlone(error as Error);
     }
     if (this.#stopped) return;
@@ -187,7 +204,8 @@ export class Ownership {
         if (owner === self) continue;
         if (!reached.has(owner)) reached.set(owner, answers(owner));
         // A node that is let go of must find the other one, or come back here.
-        if (await reached.get(owner)) lost(some[index]!);
+        if (!(await reached.get(owner))) continue;
+        lost(some[index]!, owner);
       }
     }
   }

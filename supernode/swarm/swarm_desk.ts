@@ -161,12 +161,19 @@ export class SwarmDesk {
     this.#swarms.remove(taskId, cid);
   }
 
-  /** Another supernode has a task: its members are to go there. */
-  letGo(taskId: string): void {
-    for (const { members } of [...this.#swarms]) {
-      for (const { client } of [...members.values()])
-        if (client.taskId === taskId) this.leave(taskId, client.cid);
+  /**
+   * Another supernode has a task: its members are to go there.
+   *
+   * @returns how many there were
+   */
+  letGo(taskId: string): number {
+    const members = [...this.#swarms].flatMap((swarm) => [...swarm.members.values()]);
+    const ofTask = members.filter(({ client }) => client.taskId === taskId);
+    for (const { client } of ofTask) {
+      this.leave(taskId, client.cid);
+      this.#options.store.removeClient(taskId, client.cid);
     }
+    return ofTask.length;
   }
 
   /** Begins to look after those who fall silent. */
