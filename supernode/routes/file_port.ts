@@ -47,7 +47,7 @@ export function filePortRoutes({ cache, passes, observer, readAhead }: FilePortO
     try {
       if (c.req.header("cdnsource")?.toLowerCase() === "source") {
         // Before the index is read: it may be complete a moment later.
-        const growing = readAhead?.follow(taskId);
+        const growing = readAhead?.copies.follow(taskId);
         const copy = await cache.read(taskId);
         // It is being dropped, say for want of room: nobody knows any more whether its pieces are framed.
         if (!copy) return c.notFound();

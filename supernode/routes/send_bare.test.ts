@@ -61,10 +61,10 @@ it("gives our nodes bytes of the file, across the frames of its pieces", async (
 it("gives what is still to come of a copy that is held back as it comes, and says what has left", async () => {
   const ahead = new ReadAhead();
   readAhead = ahead;
-  ahead.grown(ID, 1000);
-  const copy = ahead.follow(ID)!;
+  ahead.copies.grown(ID, 1000);
+  const copy = ahead.copies.follow(ID)!;
   const left = vi.spyOn(copy, "handedOut");
-  vi.spyOn(ahead, "follow").mockReturnValue(copy);
+  vi.spyOn(ahead.copies, "follow").mockReturnValue(copy);
   const answer = await ask({ range: `bytes=0-${PIECE}`, cdnSource: "source" });
   expect(answer.status).toBe(206);
   const reader = answer.body!.getReader();
@@ -72,9 +72,9 @@ it("gives what is still to come of a copy that is held back as it comes, and say
   expect(first.value?.byteLength).toBe(1000);
   const next = reader.read();
   await vi.waitFor(() => expect(left).toHaveBeenLastCalledWith({ start: 0, end: 1000 }));
-  ahead.grown(ID, 1100);
+  ahead.copies.grown(ID, 1100);
   expect((await next).value?.byteLength).toBe(100);
-  ahead.ended(ID);
+  ahead.copies.ended(ID);
   const rest: Uint8Array[] = [];
   for (let part = await reader.read(); part.value; part = await reader.read())
     rest.push(part.value);
@@ -85,10 +85,10 @@ it("gives what is still to come of a copy that is held back as it comes, and say
 
 it("breaks off, for another to take it up, where the copy fails", async () => {
   readAhead = new ReadAhead();
-  readAhead.grown(ID, 1000);
+  readAhead.copies.grown(ID, 1000);
   const answer = await ask({ range: `bytes=0-${PIECE}`, cdnSource: "source" });
   const body = answer.arrayBuffer();
-  readAhead.ended(ID, new Error("the disk is full"));
+  readAhead.copies.ended(ID, new Error("the disk is full"));
   await expect(body).rejects.toThrow("the disk is full");
 });
 

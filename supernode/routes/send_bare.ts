@@ -5,7 +5,7 @@ import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { parsePieceMd5 } from "../../protocol/v1/pull_piece.ts";
 import { parseRangeHeader } from "../../runtime/http_range.ts";
 import type { SavedCopy } from "../seed/cache.ts";
-import type { GrowingCopy } from "../seed/read_ahead.ts";
+import type { GrowingCopy } from "../seed/growing_copies.ts";
 import { readCopy } from "./read_copy.ts";
 
 /** Bytes of a copy that is being made that are read at once: they are to leave as they come. */

@@ -21,8 +21,8 @@ it("holds a copy back until as much of it has left as is worth a request", async
   const pass = (offset: number) => ahead.pass("t", offset, never, nobody);
   expect(await pass(1e9)).toBe(Number.POSITIVE_INFINITY);
   ahead.pace("t", 0, 100, nobody);
-  ahead.grown("t", 0);
-  const copy = ahead.follow("t")!;
+  ahead.copies.grown("t", 0);
+  const copy = ahead.copies.follow("t")!;
   expect(await pass(0)).toBe(100);
   expect(await pass(50)).toBe(100);
   const waits = watch(pass(100));
@@ -44,8 +44,8 @@ it("counts what has left until a node says that it has the block, and then that 
   const ahead = new ReadAhead();
   const upTo = (offset: number) => ahead.pass("t", offset, never, nobody);
   ahead.pace("t", 0, MIB, nobody);
-  ahead.grown("t", 0);
-  const copy = ahead.follow("t")!;
+  ahead.copies.grown("t", 0);
+  const copy = ahead.copies.follow("t")!;
   copy.handedOut({ start: 0, end: BLOCK_BYTES + 1000 });
   expect(await upTo(0)).toBe(MIB + BLOCK_BYTES + 1000);
   // Nobody has the block for certain, or twice.
@@ -84,19 +84,19 @@ it("ends with the download", async () => {
 
 it("has those wait who ask for what is still to come", async () => {
   const ahead = new ReadAhead();
-  expect(ahead.copied("t")).toBeUndefined();
-  expect(ahead.follow("t")).toBeUndefined();
-  ahead.grown("t", 10);
-  const copy = ahead.follow("t")!;
+  expect(ahead.copies.bytes("t")).toBeUndefined();
+  expect(ahead.copies.follow("t")).toBeUndefined();
+  ahead.copies.grown("t", 10);
+  const copy = ahead.copies.follow("t")!;
   const there = (byte: number, signal = never) => copy.there(byte, signal);
-  expect(ahead.copied("t")).toBe(10);
+  expect(ahead.copies.bytes("t")).toBe(10);
   expect(await there(9)).toBe(10);
   const waits = watch(there(10));
   // A source that begins again sends what is here.
-  ahead.grown("t", 5);
+  ahead.copies.grown("t", 5);
   await settle();
   expect(waits).toEqual({});
-  ahead.grown("t", 11);
+  ahead.copies.grown("t", 11);
   await settle();
   expect(waits.upTo).toBe(11);
   const last = watch(there(11));
@@ -104,14 +104,14 @@ it("has those wait who ask for what is still to come", async () => {
   const leaves = there(11, gone.signal);
   gone.abort(new Error("hung up"));
   await expect(leaves).rejects.toThrow("hung up");
-  ahead.ended("t");
+  ahead.copies.ended("t");
   await settle();
   expect(last.upTo).toBe(Number.POSITIVE_INFINITY);
-  expect(ahead.follow("t")).toBeUndefined();
-  ahead.grown("t", 1);
-  const broken = ahead.follow("t")!;
+  expect(ahead.copies.follow("t")).toBeUndefined();
+  ahead.copies.grown("t", 1);
+  const broken = ahead.copies.follow("t")!;
   const fails = broken.there(1, never);
-  ahead.ended("t", new Error("the disk is full"));
+  ahead.copies.ended("t", new Error("the disk is full"));
   await expect(fails).rejects.toThrow("the disk is full");
   // What lies there may be of an earlier copy.
   await expect(broken.there(0, never)).rejects.toThrow("the disk is full");

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import { Condition } from "./condition.ts";
+import { GrowingCopies } from "./growing_copies.ts";
 
 /** How far a copy may be read, and what of it has left already. */
 interface Pace {
@@ -9,29 +11,7 @@ interface Pace {
   step: number;
   /** Bytes handed out of each block of which no node has said yet that it has it. */
   readonly handedOut: Map<number, number>;
-  readonly waiting: Set<() => void>;
-}
-
-/** A copy that is being made. */
-interface Growing {
-  /** Bytes on disk, from the first on; `Infinity`: all of it. */
-  bytes: number;
-  /** Why it grows no more. */
-  failure?: Error;
-  readonly waiting: Set<() => void>;
-}
-
-/** A copy that is being made, for those who ask for more of it than there is. */
-export interface GrowingCopy {
-  /**
-   * Resolves when a byte of the file is on disk.
-   *
-   * @returns how many bytes are, from the first on; `Infinity`: all of it
-   * @throws why the copy has failed, or the signal's reason
-   */
-  there(byte: number, signal: AbortSignal): Promise<number>;
-  /** Bytes of the file have left for a node, up to but not including `end`: they are no longer on this host alone. */
-  handedOut(range: { start: number; end: number }): void;
+  readonly changed: Condition;
 }
 
 /** The part of a file that a copy may have more of than all nodes together. */
@@ -52,8 +32,11 @@ export function readAheadBytes({ length }: { length: number }): number {
  * ahead, its bytes leave as they come: nodes wait for blocks that are still to come.
  */
 export class ReadAhead {
+  /** How far the copies have come. */
+  readonly copies = new GrowingCopies((taskId, { start, end }) =>
+    this.#handedOut(taskId, start, end),
+  );
   readonly #paces = new Map<string, Pace>();
-  readonly #growing = new Map<string, Growing>();
   /** Wanted whole, whatever the nodes do. */
   readonly #free = new Set<string>();
   readonly #isOurs: () => boolean;
@@ -78,20 +61,20 @@ export class ReadAhead {
   ): void {
     let pace = this.#paces.get(taskId);
     if (!pace) {
-      pace = { byWord: 0, step: 0, handedOut: new Map(), waiting: new Set() };
+      pace = { byWord: 0, step: 0, handedOut: new Map(), changed: new Condition() };
       this.#paces.set(taskId, pace);
     }
     for (const block of pace.handedOut.keys()) if (isHeld(block)) pace.handedOut.delete(block);
     pace.byWord = heldBytes + aheadBytes;
     pace.step = aheadBytes / 2;
-    wakeAll(pace);
+    pace.changed.notifyAll();
   }
 
   /** The copy of a task may be read to its end. */
   release(taskId: string): void {
     const pace = this.#paces.get(taskId);
     this.#paces.delete(taskId);
-    if (pace) wakeAll(pace);
+    pace?.changed.notifyAll();
   }
 
   /** The copy of a task is wanted for its own sake (preheating): it is held back no more. */
@@ -134,52 +117,8 @@ export class ReadAhead {
       if (!pace || this.#free.has(taskId) || isUrgent()) return Number.POSITIVE_INFINITY;
       const upTo = Math.floor(readableUpTo(pace));
       if (upTo - offset >= pace.step) return upTo;
-      await woken(pace.waiting, signal);
+      await pace.changed.wait(signal);
     }
-  }
-
-  /** The copy of a task is being made, and so many bytes of it are on disk, from the first on. */
-  grown(taskId: string, bytes: number): void {
-    const growing = this.#growing.get(taskId);
-    if (!growing) {
-      this.#growing.set(taskId, { bytes, waiting: new Set() });
-      return;
-    }
-    // One that begins again is as long as it was: the same bytes come once more.
-    growing.bytes = Math.max(growing.bytes, bytes);
-    wakeAll(growing);
-  }
-
-  /** The copy of a task grows no more: all of it is there, or it has failed. */
-  ended(taskId: string, error?: Error): void {
-    const growing = this.#growing.get(taskId);
-    if (!growing) return;
-    this.#growing.delete(taskId);
-    if (error) growing.failure = error;
-    else growing.bytes = Number.POSITIVE_INFINITY;
-    wakeAll(growing);
-  }
-
-  /** Bytes on disk of a copy that is being made; `undefined` of any other. */
-  copied(taskId: string): number | undefined {
-    return this.#growing.get(taskId)?.bytes;
-  }
-
-  /** A copy that is being made; `undefined` of any other. */
-  follow(taskId: string): GrowingCopy | undefined {
-    const growing = this.#growing.get(taskId);
-    if (!growing) return undefined;
-    return {
-      async there(byte, signal) {
-        for (;;) {
-          signal.throwIfAborted();
-          if (growing.failure) throw growing.failure;
-          if (growing.bytes > byte) return growing.bytes;
-          await woken(growing.waiting, signal);
-        }
-      },
-      handedOut: ({ start, end }) => this.#handedOut(taskId, start, end),
-    };
   }
 
   #handedOut(taskId: string, start: number, end: number): void {
@@ -193,7 +132,7 @@ export class ReadAhead {
       pace.handedOut.set(block, Math.max(before, next - block * BLOCK_BYTES));
       at = next;
     }
-    wakeAll(pace);
+    pace.changed.notifyAll();
   }
 }
 
@@ -201,21 +140,4 @@ function readableUpTo({ byWord, handedOut }: Pace): number {
   let bytes = byWord;
   for (const sent of handedOut.values()) bytes += sent;
   return bytes;
-}
-
-function wakeAll({ waiting }: { waiting: ReadonlySet<() => void> }): void {
-  for (const wake of waiting) wake();
-}
-
-/** Resolves when it is woken, or the signal aborts. */
-function woken(waiting: Set<() => void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const wake = () => {
-      signal.removeEventListener("abort", wake);
-      waiting.delete(wake);
-      resolve();
-    };
-    waiting.add(wake);
-    signal.addEventListener("abort", wake, { once: true });
-  });
 }

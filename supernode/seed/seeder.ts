@@ -266,7 +266,7 @@ export class Seeder {
     const head = { ...task.validators, framed: layout.framed, pieceSize: task.pieceSize };
     const kept = [...task.pieceMd5s];
     const writer = await cache.write(task.id, { ...head, length: task.length }, kept);
-    readAhead?.grown(task.id, cutter.offset);
+    readAhead?.copies.grown(task.id, cutter.offset);
     try {
       await fetchOnce({
         http,
@@ -291,7 +291,7 @@ export class Seeder {
           readAhead &&
           (async (part) => {
             await writer.part(part);
-            readAhead.grown(task.id, part.end);
+            readAhead.copies.grown(task.id, part.end);
           }),
         onBytes: (bytes) => observer.sourceBytes(bytes),
       });
@@ -301,9 +301,9 @@ export class Seeder {
         throw new WrongContentError(`sha256 is ${cutter.sha256()}, not ${digest.hex}`);
       await this.#complete(task, cutter, writer);
       this.#finish(task, schedule, cutter.offset, cutter.md5());
-      readAhead?.ended(task.id);
+      readAhead?.copies.ended(task.id);
     } catch (error) {
-      readAhead?.ended(task.id, error as Error);
+      readAhead?.copies.ended(task.id, error as Error);
       throw error;
     } finally {
       await writer.close();

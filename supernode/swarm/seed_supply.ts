@@ -81,7 +81,7 @@ export class SeedSupply {
     // Its own clients may all be gone.
     task.lastAccessMs = nowMs;
     const seeded = this.#seededBlocks(task, blocks);
-    if (this.#readAhead?.copied(task.id) === undefined) {
+    if (this.#readAhead?.copies.bytes(task.id) === undefined) {
       this.#swarm.open.supply("seed", seeded, this.#readAhead !== undefined);
       return;
     }
@@ -110,7 +110,7 @@ export class SeedSupply {
     const isHeld = (block: number) => this.#swarm.isFetched(block);
     const seeded = this.#seededBlocks(task, blocks);
     // A block that somebody held before holds nobody back, though it is only half-way here.
-    const part = (this.#readAhead.copied(task.id) ?? 0) - seeded * BLOCK_BYTES;
+    const part = (this.#readAhead.copies.bytes(task.id) ?? 0) - seeded * BLOCK_BYTES;
     const held =
       this.#swarm.fetchedBelow(seeded) * BLOCK_BYTES + (isHeld(seeded) ? Math.max(0, part) : 0);
     this.#readAhead.pace(task.id, held, readAheadBytes(task), isHeld);
@@ -124,7 +124,7 @@ export class SeedSupply {
   /** How many blocks, from the first on, our copy of a file holds. */
   #seededBlocks(task: Task, blocks: number): number {
     if (task.cdnStatus === "SUCCESS") return blocks;
-    const bytes = this.#readAhead?.copied(task.id) ?? copiedBytes(task);
+    const bytes = this.#readAhead?.copies.bytes(task.id) ?? copiedBytes(task);
     return bytes >= task.length ? blocks : Math.floor(bytes / BLOCK_BYTES);
   }
 }

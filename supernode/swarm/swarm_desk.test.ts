@@ -351,12 +351,12 @@ describe("around the supernode's copy", () => {
     const nodes = Array.from({ length: 8 }, (_, index) => client(one, index + 1));
     for (const node of nodes) desk.join(node, one, JOIN);
     one.cdnStatus = "RUNNING";
-    readAhead.grown(one.id, BLOCK_BYTES + 1000);
+    readAhead.copies.grown(one.id, BLOCK_BYTES + 1000);
     const leases = nodes.flatMap((node) => report(node, { wantsLeases: 2 }).leases);
     for (const { from } of leases) expect(from).toMatchObject({ ...seed, elseSource: true });
     // A block that is there, two that it may be ahead, and two more.
     expect(Math.max(...leases.map(({ first, count }) => first + count))).toBe(5);
-    readAhead.ended(one.id);
+    readAhead.copies.ended(one.id);
   });
 
   it("names it as the node sees the supernode", () => {
