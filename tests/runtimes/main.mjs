@@ -24,10 +24,6 @@ const ROOT = resolve(HERE, "../..");
 const CORE_SEEDS = { oldest: 0, deno: 2 };
 /** Seconds without which the core is not begun on a runtime: it takes a minute where nothing else runs. */
 const CORE_SECONDS = 120;
-/** Schedules at a time: for half of it one waits. */
-const LANES = 5;
-/** Machines that run tests are busy: limits of time are so many times longer. */
-const PATIENCE = 6;
 /** Seconds a file is taken to need where no report says. */
 const USUAL_SECONDS = 60;
 const node = (name) => join(HERE, "node_modules", name, "bin/node");
@@ -130,8 +126,7 @@ function test(name, what, files) {
 /** All the chaos is one test, as it is in `npm test`. */
 function chaos(name, { first, count }) {
   if (count === 0) return;
-  const options = { first, seeds: count, lanes: LANES, patience: PATIENCE };
-  const flags = Object.entries(options).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
+  const flags = ["--busy", "--first", String(first), "--seeds", String(count)];
   const isFine =
     run(process.execPath, ["tests/chaos/main.mjs", ...flags], RUNTIMES[name].env) === 0;
   total[isFine ? "passed" : "failed"] += 1;
