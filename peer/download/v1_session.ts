@@ -6,7 +6,7 @@ import { type FinishedData, type PieceTask, parsePieceMd5 } from "../../protocol
 import { BacksourceReason, PieceErrorType } from "../../protocol/v1/report.ts";
 import { isWriteFailure } from "../../runtime/files.ts";
 import { getLogger } from "../../runtime/logger.ts";
-import { type Span, startSpan } from "../../runtime/tracing/tracing.ts";
+import { inSpan, NO_SPAN, type Span } from "../../runtime/tracing/tracing.ts";
 import { contentBuffers } from "../store/content_buffers.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import {
@@ -50,13 +50,12 @@ export class V1Session {
   #progressMs = Date.now();
   #registrations = 1;
   /** All pieces: who gave them is said by the spans of those who did. */
-  readonly #span: Span;
+  #span: Span = NO_SPAN;
 
   constructor(options: SwarmOptions, file: TaskFile, member: Membership) {
     this.#options = options;
     this.#file = file;
     this.#member = member;
-    this.#span = startSpan("pieces by v1's schedule", { kind: "client", parent: options.span });
     options.signal.addEventListener("abort", () => this.#fetches.abort(options.signal.reason), {
       once: true,
       signal: this.#fetches.signal,
@@ -65,12 +64,11 @@ export class V1Session {
 
   async run(): Promise<SwarmOutcome> {
     try {
-      const outcome = await this.#loop();
-      this.#span.end();
-      return outcome;
-    } catch (error) {
-      this.#span.end(error);
-      throw error;
+      const about = { kind: "client", parent: this.#options.span } as const;
+      return await inSpan("pieces by v1's schedule", about, (span) => {
+        this.#span = span;
+        return this.#loop();
+      });
     } finally {
       this.#fetches.abort();
       await Promise.allSettled(this.#inFlight.values());
