@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { AddressRanges, plainAddress } from "./address_ranges.ts";
+import { AddressRanges, ipv4Behind, plainAddress } from "./address_ranges.ts";
 
 const ranges = new AddressRanges(["10.64.0.0/12", "192.168.1.7", "fd00::/8", "::1"]);
 
@@ -33,8 +33,24 @@ it.each([
   ["169.254.169.254", "169.254.169.254"],
   ["::ffff:169.254.169.254", "169.254.169.254"],
   ["0:0:0:0:0:ffff:a9fe:a9fe", "169.254.169.254"],
-  ["64:ff9b::a9fe:a9fe", "169.254.169.254"],
   ["fe80::1%eth0", "fe80::1"],
+  // Whoever has such an address is not this host.
+  ["64:ff9b::7f00:1", "64:ff9b::7f00:1"],
+  ["2002:7f00:1::1", "2002:7f00:1::1"],
+  ["::7f00:1", "::7f00:1"],
 ])("%s is plainly %s", (address, plain) => {
   expect(plainAddress(address)).toBe(plain);
+});
+
+it.each([
+  ["64:ff9b::a9fe:a9fe", "169.254.169.254"],
+  ["2002:a9fe:a9fe::1", "169.254.169.254"],
+  ["2002:a9fe::", "169.254.0.0"],
+  ["::ffff:0:a9fe:a9fe", "169.254.169.254"],
+  ["::169.254.169.254", "169.254.169.254"],
+  ["fd00::a9fe:a9fe", undefined],
+  ["::1", undefined],
+  ["169.254.169.254", undefined],
+])("behind %s is %s", (address, ipv4) => {
+  expect(ipv4Behind(address)).toBe(ipv4);
 });

@@ -1,4 +1,4 @@
-import { AddressRanges } from "../../runtime/address_ranges.ts";
+import { AddressRanges, ipv4Behind } from "../../runtime/address_ranges.ts";
 import type { RequestGuard } from "../../runtime/request_guard.ts";
 
 /**
@@ -46,7 +46,7 @@ export function sourceGuard(patterns: readonly string[]): RequestGuard {
       return `${url.host} is not among this supernode's allowedSources`;
     },
     refuseAddress: (address) =>
-      LINK_LOCAL.has(address)
+      LINK_LOCAL.has(address) || LINK_LOCAL.has(ipv4Behind(address) ?? "")
         ? `${address} is a link-local address, from which this supernode fetches nothing`
         : undefined,
   };
