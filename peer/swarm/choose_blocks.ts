@@ -3,8 +3,9 @@ import type { Load } from "../../protocol/swarm/have_stream.ts";
 import { Flights } from "./flights.ts";
 import { LongestPause } from "./longest_pause.ts";
 import { NeighbourTable, Use } from "./neighbour_table.ts";
+import { OverdueBlocks } from "./overdue_blocks.ts";
 import { rareBlock } from "./rare_block.ts";
-import { fasterHolder, LONGEST_QUEUE_MS, shortestQueue } from "./shortest_queue.ts";
+import { LONGEST_QUEUE_MS, shortestQueue } from "./shortest_queue.ts";
 import { TransferWindow } from "./transfer_window.ts";
 import { WantedBlocks } from "./wanted_blocks.ts";
 
@@ -21,17 +22,6 @@ export interface ChooseOptions {
 const SAMPLE = 48;
 /** The part of the window that may be at slow neighbours. */
 const SLOW_PART = 0.25;
-/** A block that takes so many times as long as was expected, and as is usual, is overdue. */
-const OVERDUE_FACTOR = 3;
-/** … but not before this, ms. */
-const OVERDUE_LEAST_MS = 200;
-/** A block that has to wait for so long is asked for elsewhere too, ms. */
-const LONG_WAIT_MS = 400;
-/** A second request must promise the block in this part of the time that the first still needs. */
-const GAIN = 0.5;
-/** How much of a new measurement goes into what is usual. */
-const SMOOTHING = 1 / 16;
-
 const NOBODY = -1;
 
 /**
@@ -57,14 +47,14 @@ export class BlockChooser {
   readonly #neighbours: NeighbourTable;
   readonly #flights: Flights;
   readonly #wanted: WantedBlocks;
-  /** How long requests have taken of late, ms. */
-  #usualMs = 0;
+  readonly #overdue: OverdueBlocks;
 
   constructor({ blocks, slots, random }: ChooseOptions) {
     this.#random = random;
     this.#neighbours = new NeighbourTable(blocks, slots);
     this.#flights = new Flights(blocks);
     this.#wanted = new WantedBlocks(blocks);
+    this.#overdue = new OverdueBlocks(this.#flights, this.#neighbours);
   }
 
   /** Blocks not held. */
@@ -166,11 +156,7 @@ export class BlockChooser {
 
   /** A neighbour that has not been heard of for so long; -1 where there is none. */
   silent(forMs: number, nowMs: number): number {
-    const neighbours = this.#neighbours;
-    for (let slot = 0; slot < neighbours.slots; slot++) {
-      if (neighbours.isUsed(slot) && nowMs - neighbours.heardMs(slot) > forMs) return slot;
-    }
-    return NOBODY;
+    return this.#neighbours.silent(forMs, nowMs);
   }
 
   /** See {@link LongestPause}, over all neighbours. */
@@ -180,12 +166,7 @@ export class BlockChooser {
 
   /** How many neighbours have not been heard of for so long. */
   silentCount(forMs: number, nowMs: number): number {
-    const neighbours = this.#neighbours;
-    let count = 0;
-    for (let slot = 0; slot < neighbours.slots; slot++) {
-      if (neighbours.isUsed(slot) && nowMs - neighbours.heardMs(slot) > forMs) count += 1;
-    }
-    return count;
+    return this.#neighbours.silentCount(forMs, nowMs);
   }
 
   /**
@@ -213,29 +194,12 @@ export class BlockChooser {
    * @returns whether there is one; then it is in {@link slot} and {@link block}
    */
   again(nowMs: number): boolean {
-    const flights = this.#flights;
-    const { atTheEnd } = this;
-    for (let flight = 0; flight < flights.count; flight++) {
-      if (flights.second[flight] !== NOBODY) continue;
-      const first = flights.first[flight]!;
-      const elapsedMs = nowMs - flights.askedMs[flight]!;
-      const expectedMs = flights.expectedMs[flight]!;
-      const patienceMs = OVERDUE_FACTOR * Math.max(expectedMs, this.#usualMs);
-      const leftMs =
-        elapsedMs > Math.max(OVERDUE_LEAST_MS, patienceMs)
-          ? Number.POSITIVE_INFINITY
-          : Math.max(expectedMs - elapsedMs, this.#neighbours.blockMs(first));
-      if (leftMs < LONG_WAIT_MS && !atTheEnd) continue;
-      const block = flights.block[flight]!;
-      const second = fasterHolder(this.#neighbours, block, first, leftMs * GAIN);
-      if (second === NOBODY) continue;
-      flights.second[flight] = second;
-      this.#neighbours.asked(second);
-      this.slot = second;
-      this.block = block;
-      return true;
-    }
-    return false;
+    const flight = this.#overdue.hedge(this.atTheEnd, nowMs);
+    if (flight === NOBODY) return false;
+    this.slot = this.#flights.second[flight]!;
+    this.block = this.#flights.block[flight]!;
+    this.#neighbours.asked(this.slot);
+    return true;
   }
 
   /**
@@ -258,7 +222,7 @@ export class BlockChooser {
       // A neighbour whose speed was not known yet has not promised anything.
       if (expectedMs > 0)
         this.#neighbours.measured(slot, tookMs - expectedMs + flights.extraMs[flight]!);
-      this.#usualMs += (tookMs - this.#usualMs) * (this.#usualMs === 0 ? 1 : SMOOTHING);
+      this.#overdue.took(tookMs);
       this.window.arrived(tookMs, nowMs);
     }
     const other = slot === first ? flights.second[flight]! : first;

@@ -153,6 +153,21 @@ export class NeighbourTable {
     return this.#numbers[slot * WIDTH + AT.heardMs]!;
   }
 
+  /** One that has not been heard of for so long; -1 where there is none. */
+  silent(forMs: number, nowMs: number): number {
+    for (let slot = 0; slot < this.slots; slot++)
+      if (this.#isSilent(slot, forMs, nowMs)) return slot;
+    return NOBODY;
+  }
+
+  /** How many have not been heard of for so long. */
+  silentCount(forMs: number, nowMs: number): number {
+    let count = 0;
+    for (let slot = 0; slot < this.slots; slot++)
+      if (this.#isSilent(slot, forMs, nowMs)) count += 1;
+    return count;
+  }
+
   /** How long a neighbour's uplink takes for a block, ms; 0 while unknown. */
   blockMs(slot: number): number {
     return this.#numbers[slot * WIDTH + AT.blockMs]!;
@@ -203,5 +218,9 @@ export class NeighbourTable {
   answered(slot: number): void {
     const place = slot * WIDTH + AT.outstanding;
     if (slot !== NOBODY && this.#numbers[place]! > 0) this.#numbers[place]! -= 1;
+  }
+
+  #isSilent(slot: number, forMs: number, nowMs: number): boolean {
+    return this.isUsed(slot) && nowMs - this.heardMs(slot) > forMs;
   }
 }
