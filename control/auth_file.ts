@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
+import { unreadable } from "../runtime/config_file.ts";
 import { ControlError } from "./control_error.ts";
 
 const authFileSchema = z.object({
@@ -60,7 +61,7 @@ async function lookUp(host: string, path: string): Promise<string | undefined> {
   try {
     text = await readFile(path, "utf8");
   } catch (error) {
-    throw new ControlError(`--authfile: ${(error as Error).message}`);
+    throw new ControlError(`--authfile: ${path}: ${unreadable(error)}`);
   }
   let file: z.output<typeof authFileSchema>;
   try {

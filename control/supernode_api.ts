@@ -135,7 +135,9 @@ export class SupernodeApi {
       const reason = signal.aborted
         ? `no answer within ${ANSWER_MS / 1000} s`
         : (error as Error).message;
-      throw new ControlError(`supernode ${this.name}: ${reason}${adviceOn(reason)}`);
+      throw new ControlError(`supernode ${this.name}: ${reason}${adviceOn(reason)}`, {
+        cause: reason,
+      });
     }
   }
 }

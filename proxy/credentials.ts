@@ -1,6 +1,8 @@
 import { CertificateError, checkKeyPair, type KeyPair, splitPem } from "../runtime/certificates.ts";
 import { ConfigError } from "../runtime/config_error.ts";
-import { readNamedFile } from "../runtime/config_file.ts";
+import { type NamedFile, readNamedFile } from "../runtime/config_file.ts";
+import { type LinkSettings, linkFiles } from "../runtime/links/settings.ts";
+import { type Unreadable, unreadableByService } from "../runtime/service_user.ts";
 import type { TlsTrust } from "../runtime/tls_trust.ts";
 import type { ProxyConfig } from "./config.ts";
 import { compileGoRegexp } from "./go_regexp.ts";
@@ -54,11 +56,32 @@ export async function loadReferences(config: ProxyConfig): Promise<LoadedConfig>
 }
 
 /** The files of certificates and keys that a configuration names. */
-export function referencedFiles(config: ProxyConfig): string[] {
-  const { hijack_https: hijack, registry_mirror: mirror } = config;
-  const certs = [mirror, ...(hijack?.hosts ?? [])].flatMap((trust) => trust.certs);
-  const pairs = [config.certpem, config.keypem, hijack?.cert, hijack?.key];
-  return [...pairs, ...certs].flatMap((path) => path || []);
+export function referencedFiles(config: ProxyConfig): NamedFile[] {
+  const { hijack_https: hijack, registry_mirror: mirror, certpem, keypem } = config;
+  const named: [key: string, path: string | undefined][] = [
+    ["certpem", certpem],
+    ["keypem", keypem],
+    ["hijack_https.cert", hijack?.cert],
+    ["hijack_https.key", hijack?.key],
+    ...mirror.certs.map((path): [string, string] => ["registry_mirror.certs", path]),
+  ];
+  for (const [index, host] of (hijack?.hosts ?? []).entries())
+    for (const path of host.certs) named.push([`hijack_https.hosts.${index}.certs`, path]);
+  return named.flatMap(([key, path]) => (path ? { key, path } : []));
+}
+
+/**
+ * What the files that this program's configuration names have against its service, which runs as a user of its own:
+ * see {@link unreadableByService}.
+ */
+export function unreadableByDfdaemon(
+  config: ProxyConfig,
+  links: LinkSettings | undefined,
+): Promise<Unreadable[]> {
+  return unreadableByService("dragonfly-dfdaemon", [
+    ...referencedFiles(config),
+    ...linkFiles(links ?? {}),
+  ]);
 }
 
 async function readTrust(

@@ -1,9 +1,10 @@
-import { access, chmod, mkdir, writeFile } from "node:fs/promises";
+import { access, chmod, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { parseDuration } from "../protocol/duration.ts";
 import { createAuthority } from "../runtime/certificates.ts";
 import { UsageError } from "../runtime/command_line.ts";
+import { makeDirectory } from "../runtime/files.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -49,7 +50,7 @@ ${keyOutput}: its key, which the user of dfdaemon alone must be able to read (ch
 
 async function writePem(path: string, pem: string, mode: number): Promise<void> {
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectory(dirname(path));
     await writeFile(path, `${pem.trim()}\n`, { mode });
     // A file that is overwritten keeps its mode otherwise.
     await chmod(path, mode);

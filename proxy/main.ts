@@ -2,14 +2,16 @@
 import "../runtime/heap_settings.ts";
 import { dirname, join } from "node:path";
 import { parseCommandLine, runMain } from "../runtime/command_line.ts";
+import { checkLinks } from "../runtime/links/links.ts";
 import { closeLogging, configureLogging, getLogger } from "../runtime/logger.ts";
 import { onReload } from "../runtime/reload.ts";
 import { serviceManager } from "../runtime/service_manager.ts";
+import { refuseUnreadable } from "../runtime/service_user.ts";
 import { onShutdown } from "../runtime/shutdown.ts";
 import { closeTracing, startTracing } from "../runtime/tracing/tracing.ts";
 import { dfdaemonCommand } from "./command.ts";
 import { type ConfigSources, defaultConfig, formatConfig, loadConfig } from "./config.ts";
-import { loadReferences } from "./credentials.ts";
+import { loadReferences, unreadableByDfdaemon } from "./credentials.ts";
 import { type GenCaFlags, generateAuthority } from "./gen_ca.ts";
 import { readPeerOptions } from "./peer_options.ts";
 import { startProxy } from "./start.ts";
@@ -68,6 +70,8 @@ async function makeAuthority(flags: GenCaFlags): Promise<void> {
 
 async function check(sources: ConfigSources): Promise<void> {
   const config = await loadConfig(sources);
-  await Promise.all([loadReferences(config), readPeerOptions(config)]);
+  const [, { links }] = await Promise.all([loadReferences(config), readPeerOptions(config)]);
+  await checkLinks(links, log);
+  refuseUnreadable(await unreadableByDfdaemon(config, links));
   process.stdout.write("the configuration can be used\n");
 }

@@ -1,7 +1,7 @@
 /** The public face of dfdaemon: what other programs may use of it, `dfctl` above all. */
 
 export { type ConfigSources, DEFAULT_CONFIG_FILE, loadConfig, type ProxyConfig } from "./config.ts";
-export { type LoadedConfig, loadReferences } from "./credentials.ts";
+export { type LoadedConfig, loadReferences, unreadableByDfdaemon } from "./credentials.ts";
 export { compileGoRegexp } from "./go_regexp.ts";
 export { readPeerOptions } from "./peer_options.ts";
 export { hijackRuleFor, type Rules } from "./rules.ts";

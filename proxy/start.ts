@@ -148,7 +148,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     showCertificates();
   };
   const watch = watchFiles(
-    () => referencedFiles(current),
+    () => referencedFiles(current).map(({ path }) => path),
     async () => {
       const known = current;
       try {

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
-import { userInfo } from "node:os";
 import { type Document, isMap, isNode, isSeq, LineCounter, parseDocument } from "yaml";
 import * as z from "zod";
 import { ConfigError } from "./config_error.ts";
+import { thisUser } from "./this_user.ts";
 
 /** Whether an error says that a file is not there. */
 export function isMissing(error: unknown): boolean {
@@ -50,6 +50,12 @@ export async function readConfigFile<Schema extends z.ZodType>(
     throw new ConfigError(`${path}: ${unreadable(error)}`, { cause: error });
   }
   return parseConfig(path, text, schema);
+}
+
+/** A file that a program needs, and the key of the configuration that names it. */
+export interface NamedFile {
+  key: string;
+  path: string;
 }
 
 /**
@@ -167,21 +173,13 @@ function depth(issues: { path: PropertyKey[] }[]): number {
   return Math.max(0, ...issues.map((issue) => issue.path.length));
 }
 
-function unreadable(error: unknown): string {
+/** Why a file cannot be read, in a person's words. */
+export function unreadable(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === "ENOENT") return "no such file";
   if (code === "EACCES") return `not permitted to read it, as ${thisUser()}`;
   if (code === "EISDIR") return "is a directory, not a file";
   return message;
-}
-
-/** A user of a container may have no name. */
-function thisUser(): string {
-  try {
-    return `user ${userInfo().username}`;
-  } catch {
-    return `user ${process.getuid?.()}`;
-  }
 }
 
 /** "did you mean listenPort?", or the keys there are. */

@@ -1,12 +1,56 @@
-import { copyFile, type FileHandle, link, mkdir, open, rename, rm, statfs } from "node:fs/promises";
+import {
+  copyFile,
+  type FileHandle,
+  link,
+  mkdir,
+  open,
+  rename,
+  rm,
+  stat,
+  statfs,
+} from "node:fs/promises";
 import { dirname } from "node:path";
+
+/**
+ * Makes a directory, and those above it. Not by Node's own `recursive`: of a disk that is read-only that says "no such
+ * file or directory", and in a file system whose directories are not made by hand (/proc) it never ends.
+ *
+ * @throws the system's error
+ */
+export async function makeDirectory(path: string): Promise<void> {
+  if (!(await makeBelowParent(path))) return;
+  await makeDirectory(dirname(path));
+  const missing = await makeBelowParent(path);
+  if (missing) throw missing;
+}
+
+/** @returns the error where the directory above it is not there */
+async function makeBelowParent(path: string): Promise<Error | undefined> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return error as Error;
+    // A read-only disk says that first, of a directory that is there, too.
+    if (!(await isDirectory(path))) throw error;
+  }
+  return undefined;
+}
+
+/** Whether a directory is there; where that is not to be seen, it is not. */
+export function isDirectory(path: string): Promise<boolean> {
+  return stat(path).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
+}
 
 /** Replaces a file's content in one step: a reader, or a crash, sees the old or the new text. */
 export async function writeFileAtomically(
   path: string,
   content: string | Uint8Array,
 ): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeDirectory(dirname(path));
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     const file = await open(temporary, "w");

@@ -16,7 +16,11 @@ export function localAddressTowards(host: string, port: number, timeoutMs = 1000
     };
     const timer = setTimeout(() => settle(firstAddress()), timeoutMs);
     socket.once("connect", () => settle(socket.localAddress ?? firstAddress()));
-    socket.once("error", () => settle(host.startsWith("127.") ? "127.0.0.1" : firstAddress()));
+    let towards = host;
+    socket.once("lookup", (_error, address) => {
+      towards = address || host;
+    });
+    socket.once("error", () => settle(towards.startsWith("127.") ? "127.0.0.1" : firstAddress()));
   });
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { getFileSink, getRotatingFileSink } from "@logtape/file";
 import {
@@ -14,6 +14,7 @@ import {
   type TextFormatter,
 } from "@logtape/logtape";
 import * as z from "zod";
+import { makeDirectory } from "./files.ts";
 import { documented } from "./key_notes.ts";
 import { withoutSecretWords } from "./secret_word.ts";
 
@@ -64,7 +65,7 @@ export async function configureLogging(options: LogOptions): Promise<void> {
   if (options.stderr) sinks.stderr = stderrSink(formatter);
   for (const [part, path] of Object.entries(options.files)) {
     try {
-      mkdirSync(dirname(path), { recursive: true });
+      await makeDirectory(dirname(path));
       // A file's records are flushed to the disk one by one, which takes milliseconds, and a busy disk seconds:
       // nobody is to wait for that. Each is written at once, but for those that come during a flush.
       const form = { formatter, bufferSize: 0, nonBlocking: true };

@@ -3,9 +3,11 @@ import "../runtime/heap_settings.ts";
 import { join } from "node:path";
 import { parseCommandLine, runMain } from "../runtime/command_line.ts";
 import { checkLinks } from "../runtime/links/links.ts";
+import { linkFiles } from "../runtime/links/settings.ts";
 import { closeLogging, configureLogging, getLogger } from "../runtime/logger.ts";
 import { onReload } from "../runtime/reload.ts";
 import { serviceManager } from "../runtime/service_manager.ts";
+import { refuseUnreadable, unreadableByService } from "../runtime/service_user.ts";
 import { onShutdown } from "../runtime/shutdown.ts";
 import { closeTracing, startTracing } from "../runtime/tracing/tracing.ts";
 import { runtimeName, VERSION } from "../runtime/version.ts";
@@ -64,6 +66,7 @@ async function config(sources: ConfigSources): Promise<void> {
 async function check(sources: ConfigSources): Promise<void> {
   const { config, warnings } = await loadConfig(sources);
   await checkLinks(config, log);
+  refuseUnreadable(await unreadableByService("dragonfly-supernode", linkFiles(config)));
   for (const warning of warnings) process.stderr.write(`${warning}\n`);
   process.stdout.write("the configuration can be used\n");
 }

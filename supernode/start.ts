@@ -1,12 +1,12 @@
-import { mkdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { Hono } from "hono";
 import { ConfigError } from "../runtime/config_error.ts";
+import { makeDirectory } from "../runtime/files.ts";
 import { HttpClient } from "../runtime/http_client.ts";
 import { openLinks } from "../runtime/links/links.ts";
 import { firstAddress } from "../runtime/local_address.ts";
 import { getLogger } from "../runtime/logger.ts";
-import { makeSureWritable } from "../runtime/make_sure_writable.ts";
+import { makeSureWritable, whyNotWritable } from "../runtime/make_sure_writable.ts";
 import { type ConnectionEnv, type RunningServer, serve } from "../runtime/serve.ts";
 import { logUnforeseen } from "../runtime/unforeseen_error.ts";
 import { answerUnknownPaths } from "../runtime/unknown_paths.ts";
@@ -75,20 +75,13 @@ export interface RunningSupernode {
  *
  * @throws {ConfigError} when not
  */
-export function prepareHome({ homeDir }: SupernodeConfig): void {
+export async function prepareHome({ homeDir }: SupernodeConfig): Promise<void> {
   try {
-    mkdirSync(homeDir, { recursive: true });
+    await makeDirectory(homeDir);
     makeSureWritable(homeDir);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const reason =
-      code === "EACCES" || code === "EROFS"
-        ? "not permitted to write there"
-        : code === "ENOTDIR" || code === "EEXIST"
-          ? "not a directory"
-          : message;
     throw new ConfigError(
-      `working directory ${homeDir}: ${reason} (base.homeDir, or the flag --home-dir, names another)`,
+      `working directory ${homeDir}: ${whyNotWritable(error as Error)} (base.homeDir, or the flag --home-dir, names another)`,
     );
   }
 }
@@ -104,7 +97,7 @@ export async function startSupernode(
 ): Promise<RunningSupernode> {
   const asked = withDefaults(given);
   const config = { ...asked, advertiseIp: asked.advertiseIp || firstAddress() };
-  prepareHome(config);
+  await prepareHome(config);
   const links = await openLinks(config, log);
   const metrics = new SupernodeMetrics();
   const client = new HttpClient({

@@ -4,6 +4,7 @@ import {
   loadConfig,
   loadReferences,
   readPeerOptions,
+  unreadableByDfdaemon,
 } from "../../proxy/mod.ts";
 import { HttpClient } from "../../runtime/http_client.ts";
 import { openLinks } from "../../runtime/links/links.ts";
@@ -44,7 +45,11 @@ export async function lookAtNode(
       host: new HostFiles(root),
       credentials: (host) => usualAuthorizationFor(host, process.env),
     };
-    return { finding: judge(node, isThere), node };
+    const [unreadable] = await unreadableByDfdaemon(config, peer.links);
+    const finding: Finding = unreadable
+      ? { name: NAME, state: "fail", ...unreadable }
+      : judge(node, isThere);
+    return { finding, node };
   } catch (error) {
     const { message } = error as Error;
     if (/permi|EACCES/.test(message))

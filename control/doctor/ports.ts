@@ -57,7 +57,7 @@ async function look(
     if (code !== "ECONNREFUSED") return other;
     return {
       ...{ name, state: "warn", says: `free: ${who} does not run` },
-      todo: "systemctl start dragonfly-dfdaemon",
+      todo: "systemctl start dragonfly-dfdaemon; where it ends at once: journalctl -u dragonfly-dfdaemon",
     };
   }
 }

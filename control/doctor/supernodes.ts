@@ -13,6 +13,11 @@ export const supernodes: Check = {
   },
 };
 
+/** Without what else could be asked: here it is this one that matters. */
+function reasonOf({ cause, message }: Error): string {
+  return typeof cause === "string" ? cause : message.replace(/^supernode \S+: /, "");
+}
+
 async function look(supernode: SupernodeApi): Promise<Finding> {
   const name = `supernode ${supernode.name}`;
   let ms: number;
@@ -20,7 +25,7 @@ async function look(supernode: SupernodeApi): Promise<Finding> {
     ms = await supernode.ping();
   } catch (error) {
     return {
-      ...{ name, state: "fail", says: (error as Error).message.replace(/^supernode \S+: /, "") },
+      ...{ name, state: "fail", says: reasonOf(error as Error) },
       todo: "is it started, is its name right in dfget.yml, does a firewall let 8002 through?",
     };
   }

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { UsageError } from "../../runtime/command_line.ts";
 import { addStandardCommands } from "../../runtime/standard_commands.ts";
 import { createDfgetCommand, type DfgetFlags } from "./flags.ts";
 import { createServerCommand } from "./server_command.ts";
@@ -13,6 +14,8 @@ export function dfgetCommand(done: (exitCode: number) => void): Command {
   const program = createDfgetCommand("dfget")
     .argument("[url]", "the same as --url")
     .action(async (url: string | undefined, flags: DfgetFlags) => {
+      if (url !== undefined && flags.url)
+        throw new UsageError(`"${url}" is one too many: --url has the URL already`);
       const { runDownload } = await import("./run_download.ts");
       done(await runDownload({ ...flags, url: flags.url ?? url }));
     });

@@ -91,7 +91,7 @@ export class DfgetJob {
     // Only who takes from peers gives to them.
     const serves = request.pattern === "p2p" && settings.supernodes.length > 0;
     const server = serves
-      ? await HostServer.find({ http, ip, home, taskFileName: name, settings })
+      ? await HostServer.find({ http, ip, home, taskFileName: name, settings, say })
       : undefined;
     const taskUrl = filterUrl(request.url, settings.filter);
     const { md5, identifier, headers } = request;

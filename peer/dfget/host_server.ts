@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
-import { mkdir, open, readFile, rm, stat } from "node:fs/promises";
+import { open, readFile, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
 import { caseBlind } from "../../protocol/case_blind.ts";
 import { formatDuration } from "../../protocol/duration.ts";
-import { writeFileAtomically } from "../../runtime/files.ts";
+import { makeDirectory, writeFileAtomically } from "../../runtime/files.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import { selfCommand } from "../../runtime/self.ts";
@@ -30,6 +30,8 @@ export interface FindServerOptions {
   home: string;
   taskFileName: string;
   settings: DfgetSettings;
+  /** Told, in a line, why there is none. */
+  say(line: string): void;
 }
 
 export function metaPath(home: string): string {
@@ -70,9 +72,9 @@ export class HostServer {
         await writeFileAtomically(metaPath(options.home), JSON.stringify({ servicePort: port }));
         if (await HostServer.#announce(port, options)) return new HostServer(port, options);
       } catch (error) {
-        log.warn("no peer server, so this download serves nobody: {error}", {
-          error: (error as Error).message,
-        });
+        const why = `no peer server, so this download serves nobody: ${(error as Error).message}`;
+        log.warn("{why}", { why });
+        options.say(why);
       }
       return undefined;
     });
@@ -144,7 +146,7 @@ async function lastPort(home: string): Promise<number | undefined> {
 /** Runs `action` while no other dfget of this home does; a lock left by a crash is broken. */
 async function onlyOne<Result>(home: string, action: () => Promise<Result>): Promise<Result> {
   const lock = `${metaPath(home)}.lock`;
-  await mkdir(dirname(lock), { recursive: true });
+  await makeDirectory(dirname(lock));
   const until = Date.now() + LOCK_MS;
   for (;;) {
     try {
@@ -183,17 +185,22 @@ function startServer(options: FindServerOptions): Promise<number> {
   if (settings.uploadLimit !== undefined) args.push("--uploadlimit", String(settings.uploadLimit));
   if (settings.tracing) args.push("--tracing", settings.tracing.endpoint);
   if (settings.verbose) args.push("--verbose");
-  const child = spawn(self.command, args, { detached: true, stdio: ["ignore", "pipe", "ignore"] });
+  const child = spawn(self.command, args, { detached: true, stdio: ["ignore", "pipe", "pipe"] });
   return new Promise((resolve, reject) => {
     let output = "";
+    let complaint = "";
+    child.stderr!.on("data", (chunk: Buffer) => {
+      complaint += chunk.toString();
+    });
     const timer = setTimeout(() => {
       child.kill();
       reject(new Error("the peer server does not start"));
     }, START_MS);
     child.once("error", reject);
-    child.once("exit", (code) => {
+    child.once("close", (code) => {
       clearTimeout(timer);
-      reject(new Error(`the peer server ended at once with code ${code}`));
+      const said = complaint.trim().replace(/^dfget: /, "");
+      reject(new Error(said || `it ended at once with code ${code}`));
     });
     child.stdout!.on("data", (chunk: Buffer) => {
       output += chunk.toString();
@@ -201,6 +208,7 @@ function startServer(options: FindServerOptions): Promise<number> {
       if (!port) return;
       clearTimeout(timer);
       child.stdout!.destroy();
+      child.stderr!.destroy();
       child.unref();
       resolve(Number(port));
     });

@@ -7,12 +7,6 @@ await runMain("dfget", async () => {
   const program = dfgetCommand((code) => {
     exitCode = code;
   });
-  const args = process.argv.slice(2);
-  if (args.length === 0) {
-    // As v1 does: a bare `dfget` is a mistake, and shows what it can do.
-    process.stderr.write(`dfget: no URL: give one with --url\n\n${program.helpInformation()}`);
-    return 1;
-  }
-  await parseCommandLine(program, args);
+  await parseCommandLine(program, process.argv.slice(2));
   return exitCode;
 });

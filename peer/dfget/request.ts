@@ -1,9 +1,10 @@
-import { readFile, stat } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { type Digest, parseDigest } from "../../protocol/digest.ts";
 import { durationSchema } from "../../protocol/duration.ts";
 import { headersFromWire } from "../../protocol/wire_headers.ts";
 import { UsageError } from "../../runtime/command_line.ts";
+import { isDirectory } from "../../runtime/files.ts";
 import type { TlsTrust } from "../../runtime/tls_trust.ts";
 import type { DfgetFlags } from "./flags.ts";
 import { parseFlag } from "./settings.ts";
@@ -65,7 +66,7 @@ export async function readRequest(flags: DfgetFlags): Promise<DownloadRequest> {
   }
   return {
     url,
-    output: resolve(name),
+    output: toStdout ? name : fromHere(name),
     toStdout,
     headers: headersFromWire(flags.header ?? []),
     tls: { insecure: flags.insecure, ca: await readAuthorities(flags.cacerts ?? []) },
@@ -80,11 +81,15 @@ export async function readRequest(flags: DfgetFlags): Promise<DownloadRequest> {
   };
 }
 
-function isDirectory(path: string): Promise<boolean> {
-  return stat(path).then(
-    (stats) => stats.isDirectory(),
-    () => false,
-  );
+/** @throws {UsageError} where this shell's directory has been deleted */
+function fromHere(name: string): string {
+  try {
+    return resolve(name);
+  } catch {
+    throw new UsageError(
+      "the working directory has been deleted: change to another, or give --output an absolute path",
+    );
+  }
 }
 
 /** The last part of the URL's path, as wget takes it. */

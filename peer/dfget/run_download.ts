@@ -1,10 +1,10 @@
-import { mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { clientSign } from "../../protocol/names.ts";
 import { BacksourceReason } from "../../protocol/v1/report.ts";
+import { makeDirectory } from "../../runtime/files.ts";
 import { configureLogging, getLogger } from "../../runtime/logger.ts";
-import { makeSureWritable } from "../../runtime/make_sure_writable.ts";
+import { makeSureWritable, whyNotWritable } from "../../runtime/make_sure_writable.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
 import { closeTracing, startTracing } from "../../runtime/tracing/tracing.ts";
 import { VERSION } from "../../runtime/version.ts";
@@ -60,14 +60,15 @@ export async function runDownload(flags: DfgetFlags): Promise<number> {
 
 /** Makes sure that there is a place to write to; a text says what is wrong. */
 async function prepare(request: DownloadRequest, home: string): Promise<string | undefined> {
-  try {
-    await mkdir(join(home, "data"), { recursive: true });
-    if (!request.toStdout) {
-      await mkdir(dirname(request.output), { recursive: true });
-      makeSureWritable(dirname(request.output));
+  const places: [path: string, elsewhere: string][] = [[join(home, "data"), "--home"]];
+  if (!request.toStdout) places.push([dirname(request.output), "--output"]);
+  for (const [path, flag] of places) {
+    try {
+      await makeDirectory(path);
+      makeSureWritable(path);
+    } catch (error) {
+      return `cannot write to ${path}: ${whyNotWritable(error as Error)} (${flag} names another place)`;
     }
-    return undefined;
-  } catch (error) {
-    return `cannot write: ${(error as Error).message}`;
   }
+  return undefined;
 }

@@ -1,5 +1,5 @@
 import { fstatSync, type Stats } from "node:fs";
-import { constants, type FileHandle, mkdir, open, rm } from "node:fs/promises";
+import { constants, type FileHandle, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import {
   contentSize,
@@ -8,7 +8,7 @@ import {
   pieceCount,
 } from "../../protocol/piece_range.ts";
 import { cachedReads } from "../../runtime/cached_reads.ts";
-import { readFully } from "../../runtime/files.ts";
+import { makeDirectory, readFully } from "../../runtime/files.ts";
 import { blockBuffers } from "./block_buffers.ts";
 import { type FileIndex, indexPath, writeIndex } from "./index_file.ts";
 import { PieceChecks } from "./piece_checks.ts";
@@ -48,7 +48,7 @@ export class TaskFile {
 
   /** Makes an empty file for a new download. */
   static async create(path: string, index: FileIndex): Promise<TaskFile> {
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectory(dirname(path));
     const handle = await open(path, "w+", 0o644);
     return new TaskFile(path, handle, index);
   }

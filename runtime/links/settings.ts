@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { configSection } from "../config_file.ts";
+import { configSection, type NamedFile } from "../config_file.ts";
 import { documented } from "../key_notes.ts";
 
 const OURS = { ours: true, type: "path", default: "must be given" };
@@ -31,6 +31,15 @@ export interface LinkSettings {
   tls?: TlsSettings | null | undefined;
   /** A file with a secret that all programs share. */
   secretFile?: string | undefined;
+}
+
+/** The files that it names. */
+export function linkFiles({ tls, secretFile }: LinkSettings): NamedFile[] {
+  const parts = tls ? (["cert", "key", "ca"] as const) : [];
+  return [
+    ...parts.map((part) => ({ key: `tls.${part}`, path: tls![part] })),
+    ...(secretFile ? [{ key: "secretFile", path: secretFile }] : []),
+  ];
 }
 
 /** The keys by which a configuration says it; a change of them waits for a restart. */

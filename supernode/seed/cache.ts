@@ -1,18 +1,9 @@
-import {
-  type FileHandle,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  rm,
-  stat,
-  utimes,
-} from "node:fs/promises";
+import { type FileHandle, open, readdir, readFile, rm, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import * as z from "zod";
 import { seedFilePath } from "../../protocol/names.ts";
 import { isMissing } from "../../runtime/config_file.ts";
-import { freeBytes, writeFileAtomically } from "../../runtime/files.ts";
+import { freeBytes, makeDirectory, writeFileAtomically } from "../../runtime/files.ts";
 import type { CutPiece, PiecePart } from "./cut_pieces.ts";
 
 const headSchema = z.object({
@@ -98,7 +89,7 @@ export class SeedCache {
     keptMd5s: readonly string[] = [],
   ): Promise<CopyWriter> {
     const path = this.path(taskId);
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectory(dirname(path));
     const pieces = await open(path, keptMd5s.length > 0 ? "r+" : "w");
     try {
       const { framed, pieceSize, length, etag, lastModified } = head;
@@ -179,7 +170,7 @@ export class SeedCache {
 
   /** Bytes free on the disk of the cache. */
   async freeBytes(): Promise<number> {
-    await mkdir(this.#root, { recursive: true });
+    await makeDirectory(this.#root);
     return freeBytes(this.#root);
   }
 }

@@ -183,6 +183,7 @@ describe("dfget as its users know it", () => {
     it.each([
       ["an unknown flag", ["--nope", "-u", "http://127.0.0.1/x"], "--nope"],
       ["no URL", [], "--url"],
+      ["two URLs", ["http://127.0.0.1/x", "-u", "http://127.0.0.1/y"], "one too many"],
       ["a URL that is none", ["-u", "ftp://127.0.0.1/x"], "--url"],
       ["a wrong rate", ["-u", "http://127.0.0.1/x", "--locallimit", "fast"], "--locallimit"],
       ["a wrong duration", ["-u", "http://127.0.0.1/x", "--timeout", "soon"], "--timeout"],
@@ -196,6 +197,22 @@ describe("dfget as its users know it", () => {
       const finished = await dfget(...args);
       expect(finished, finished.output).toMatchObject({ code: 1 });
       expect(finished.stderr).toContain(named);
+      // What was wrong is what is seen: no pages of help.
+      expect(finished.stderr.trim().split("\n").length).toBeLessThan(4);
+      expectNoTrace(finished);
+    });
+
+    it("an address that is not this host's: it downloads, and says that it serves nobody", async () => {
+      const file = source.add("elsewhere", MB);
+      const output = `${await directory()}/file`;
+      const node = supernodes.local.node;
+      // Of a network for documentation: nobody has it.
+      const args = ["-u", file.url, "-o", output, "--node", node, "--ip", "192.0.2.77"];
+      const finished = await dfget(...args);
+      expect(finished, finished.output).toMatchObject({ code: 0 });
+      expect(finished.output).toMatch(
+        /^no peer server, .*: cannot listen on 192\.0\.2\.77:.*no such address on this host$/m,
+      );
       expectNoTrace(finished);
     });
 
