@@ -186,7 +186,8 @@ export class HttpClient {
         }
         const isLate = performance.now() - sinceMs >= connectMs;
         if (!isCrowded(error) || isStream(content) || isLate) {
-          throw new HttpError(`${method} ${redactUrl(target.href)}: ${reasonOf(error as Error)}`, {
+          const reason = reasonOf(error as Error, init.own);
+          throw new HttpError(`${method} ${redactUrl(target.href)}: ${reason}`, {
             cause: error,
           });
         }
@@ -287,10 +288,13 @@ function isStream(body: HttpRequestInit["body"]): body is NodeJS.ReadableStream 
 }
 
 /** A host with several addresses fails with one error for each of them, and no text of its own. */
-function reasonOf(error: Error): string {
+function reasonOf(error: Error, own = false): string {
   const [first] = error instanceof AggregateError ? (error.errors as Error[]) : [];
   return (
-    explainTlsError(error) || first?.message || (error as NodeJS.ErrnoException).code || error.name
+    explainTlsError(error, own) ||
+    first?.message ||
+    (error as NodeJS.ErrnoException).code ||
+    error.name
   );
 }
 

@@ -160,6 +160,10 @@ describe("mutual TLS", () => {
       "its certificate is not of an authority in tls.ca",
     );
     await expect(plainFile(http, theirs.place)).rejects.toThrow("not of an authority in tls.ca");
+    // A registry is nobody of ours: `tls.ca` says nothing of it.
+    await expect(http.text(`${theirs.url.replace("http:", "https:")}/x`)).rejects.toThrow(
+      "not of an authority that is trusted here",
+    );
     const { port } = ours.place;
     expect((await http.text(`http://a.test:${port}/x`, asked)).status).toBe(200);
     await expect(http.text(`http://c.test:${port}/x`, asked)).rejects.toThrow(/c\.test/);

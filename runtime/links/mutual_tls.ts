@@ -176,6 +176,7 @@ function leadsTo(
 }
 
 const NOT_OURS = "its certificate is not of an authority in tls.ca";
+const UNTRUSTED = "its certificate is not of an authority that is trusted here";
 const REASONS: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: "its certificate has expired",
   CERT_NOT_YET_VALID: "its certificate is not good yet: are both clocks right?",
@@ -192,9 +193,14 @@ const REASONS: Readonly<Record<string, string>> = {
   ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED: "it says that our certificate has expired",
 };
 
-/** Why a TLS connection did not come about, in words that help; other errors as they are. */
-export function explainTlsError(error: Error): string {
+/**
+ * Why a TLS connection did not come about, in words that help; other errors as they are.
+ *
+ * @param own whether it was one between programs of ours, for which `tls.ca` counts
+ */
+export function explainTlsError(error: Error, own = true): string {
   const { code = "", message } = error as NodeJS.ErrnoException;
+  if (!own && REASONS[code] === NOT_OURS) return UNTRUSTED;
   // Errors of the library begin with numbers and end with a place in its source.
   return REASONS[code] ?? (/:error:/.test(message) ? code : message);
 }
