@@ -4,7 +4,7 @@ import { ConfigError } from "./config_error.ts";
 import type { NamedFile } from "./config_file.ts";
 
 /** Milliseconds for an answer of systemd. */
-const PATIENCE_MS = 3000;
+const PATIENCE_MS = 10_000;
 
 const execute = promisify(execFile);
 

@@ -62,7 +62,18 @@ export async function followQuickStart(scratch: Scratch, root: CleanRoot): Promi
   await type(install!);
   await root.write("etc/dragonfly/dfget.yml", fileOf("nodes"));
   await root.write("etc/dragonfly/dfdaemon.yml", fileOf("registry_mirror"));
-  for (const line of rest) await type(line);
+  for (const line of rest) {
+    // Who forgets whose the key must be is told so before anything is restarted.
+    if (line.startsWith("chown")) {
+      const checked = await root.run("dfdaemon", "config", "check");
+      expect(checked.code, checked.output).toBe(1);
+      expect(checked.stderr).toMatch(/hijack_https\.key: .*user dragonfly.*: chown dragonfly /);
+      expect((await root.run("dfctl", "doctor")).output).toMatch(
+        /^fail {2}configuration: hijack_https\.key: .*\n {6}→ chown dragonfly /m,
+      );
+    }
+    await type(line);
+  }
 
   await agree(inline("dfctl setup containerd"));
   await type(inline("ctr images pull"), "CONTAINERD_SNAPSHOTTER=native");
