@@ -58,6 +58,8 @@ describeWithPrograms("dfget writes where the system lets it", { programs: [], ro
     expect(file.content.equals(await readFile(well.output))).toBe(true);
     const refused = await download("closed", 0o755);
     expect(refused.finished.code).toBe(78);
-    expect(refused.finished.output).toMatch(/cannot write to .*closed: not permitted to write there, as user \S+ \(--output/);
+    expect(refused.finished.output).toMatch(
+      /cannot write to .*closed: not permitted to write there, as user \S+ \(--output/,
+    );
   });
 });
