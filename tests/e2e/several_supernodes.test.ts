@@ -163,9 +163,7 @@ describeWithPrograms(
       const other = supernodes.find((supernode) => supernode !== owner)!;
       const copied = await bytesOnDisk(owner.home);
       owner.process.signal("SIGSTOP");
-      await until("the other has them all", async () => {
-        return (await clientsAt(other, layer!.digest)) === 4;
-      });
+      await until("the other has it", async () => (await clientsAt(other, layer!.digest)) > 0);
       // The nodes are still at it.
       for (const { program } of pulls) expect(program.running).toBe(true);
       owner.process.signal("SIGCONT");
@@ -176,7 +174,9 @@ describeWithPrograms(
 
       await expectAll(pulls, image);
       expect(await clientsAt(owner, layer!.digest)).toBe(0);
-      expect(await clientsAt(other, layer!.digest)).toBe(4);
+      await until("all are with the other", async () => {
+        return (await clientsAt(other, layer!.digest)) === 4;
+      });
       const copies = (await egress.of(layer!)) / layer!.size;
       console.log(
         `owner woke up, pattern local, ${megabytes} MB: ${copies.toFixed(3)} copies; its copy had ${copied} then, ${await bytesOnDisk(owner.home)} in the end`,
