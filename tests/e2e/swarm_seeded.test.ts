@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { aboutOnce } from "../support/about_once.ts";
@@ -152,8 +152,10 @@ describeWithPrograms(
     it("goes to the source, each byte once, where the supernode can make no copy", async () => {
       const whole = await image("library/no-copy", 40 * MB);
       const { supernode, nodes } = await start(3, "local");
-      // Where the copies should lie there is no room for them.
-      await writeFile(join(supernode.home, "repo"), "");
+      // Where the copies should lie there is no room for them; the folder is there once the supernode has looked for what is old.
+      const copies = join(supernode.home, "repo");
+      await rm(copies, { recursive: true, force: true });
+      await writeFile(copies, "");
       const egress = await registry.egress();
       await finish(
         nodes.map((node) => begin(node, "library/no-copy")),
