@@ -208,6 +208,8 @@ export class BlockSession implements Reporter {
       clearInterval(timer);
       signal.removeEventListener("abort", onAbort);
       this.#fetching.abort();
+      // The file is whole before its last lease is where neighbours were faster.
+      this.#runner.finishHeld();
       this.#neighbours.forgetAll();
     }
   }

@@ -100,7 +100,8 @@ async function readLease(
     onPart: async (index, content) => {
       const digest = await onBlock(first + index, content, origin);
       lease.digests.push(Buffer.from(digest).toString("base64"));
-      lease.done = index + 1;
+      // It is done sooner where the last blocks have come from elsewhere.
+      lease.done = Math.max(lease.done, index + 1);
       // What was taken back meanwhile is not read to its end.
       if (lease.done >= lease.run.count && lease.done < count) lease.request?.abort.abort();
     },

@@ -84,14 +84,24 @@ export class SourceRunner {
     }
     this.grant(granted);
     // What came while the supernode changed has been told as held, and need not come again.
-    for (const lease of this.#leases.values()) {
-      const { first, count } = lease.run;
+    if (this.finishHeld()) this.#options.onNews();
+  }
+
+  /**
+   * Leases whose blocks have all come, from wherever, are done.
+   *
+   * @returns whether there are any
+   */
+  finishHeld(): boolean {
+    const leases = [...this.#leases.values()].filter(({ run: { first, count } }) => {
       const blocks = Array.from({ length: count }, (_, index) => first + index);
-      if (!blocks.every((block) => this.#options.holds(block))) continue;
+      return blocks.every((block) => this.#options.holds(block));
+    });
+    for (const lease of leases) {
       lease.request?.abort.abort();
-      lease.done = count;
-      this.#options.onNews();
+      lease.done = lease.run.count;
     }
+    return leases.length > 0;
   }
 
   /** The supernode says which leases this node holds from now on. */
@@ -115,7 +125,9 @@ export class SourceRunner {
       this.#leases.set(id, { id, from, run, ...nothing, digests: [] });
       for (let block = first; block < first + count; block++) this.#options.onReserve(block, true);
     }
-    this.#work();
+    // A node that has the whole file may still be told of leases.
+    if (this.#options.signal.aborted) this.finishHeld();
+    else this.#work();
   }
 
   /** What to tell the supernode; a lease that is done or has failed is told once. */

@@ -84,7 +84,7 @@ describe("SourceRunner", () => {
         news += 1;
       },
     });
-    return { self, got, reserved, sealed, port, news: () => news };
+    return { self, got, reserved, sealed, port, stop, news: () => news };
   }
   const ranges: string[] = [];
   const source = (request: IncomingMessage, response: ServerResponse) => {
@@ -170,6 +170,33 @@ describe("SourceRunner", () => {
     self.grantAfresh([{ id: 7, first: 0, count: 2 }]);
     expect(self.report()).toMatchObject([{ id: 7, done: 2, failed: false }]);
     expect(ranges).toHaveLength(1);
+  });
+
+  it("is done with a lease whose blocks came from elsewhere, and asks for nothing when all is over", async () => {
+    let requests = 0;
+    const { self, got, stop } = await runner((_request, response) => {
+      requests += 1;
+      response.writeHead(206, { "content-range": `bytes 0-${2 * BLOCK_BYTES - 1}/${LENGTH}` });
+      response.write(bytes.subarray(0, 1000));
+    });
+    const granted = [
+      { id: 1, first: 0, count: 2 },
+      { id: 2, first: 4, count: 2 },
+    ];
+    self.grant(granted);
+    await until(() => (self.report()[0]?.partBytes ?? 0) > 0);
+    for (let block = 0; block < BLOCKS; block++) got.set(block, bytes);
+    stop.abort();
+    self.finishHeld();
+    self.grant(granted);
+    expect(self.report()).toMatchObject([
+      { id: 1, done: 2, failed: false },
+      { id: 2, done: 2, failed: false },
+    ]);
+    self.grant([...granted, { id: 3, first: 2, count: 1 }]);
+    expect(self.report()).toMatchObject([{ done: 2 }, { done: 2 }, { id: 3, done: 1 }]);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(requests).toBe(1);
   });
 
   it("tells another supernode of what is done but not sealed, with what it hashes to", async () => {

@@ -212,7 +212,10 @@ describe("PlainHttp", () => {
   });
 
   it("ends with the signal, before and while it is at it", async () => {
-    const { place } = await listenHttp((_request, response) => void response.write("a"));
+    const server = createServer((_request, response) => void response.write("a"));
+    const { place } = await listen(server);
+    let connections = 0;
+    server.on("connection", () => void connections++);
     const before = gathering({ signal: AbortSignal.abort(new Error("no more")) });
     await expect(client().get(place, before.request)).rejects.toThrow("no more");
     const abort = new AbortController();
@@ -221,5 +224,7 @@ describe("PlainHttp", () => {
       onBody: () => void abort.abort(new Error("enough")),
     });
     await expect(client().get(place, request)).rejects.toThrow("enough");
+    // For one who is gone before none is opened, which nobody would close.
+    expect(connections).toBe(1);
   });
 });
