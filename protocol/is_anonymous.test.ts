@@ -6,6 +6,12 @@ const BLOB = "https://registry.example/v2/a/blobs/sha256:00";
 it.each([
   ["a bare request", BLOB, {}, true],
   ["what every client says", BLOB, { "User-Agent": "x", Accept: "*/*", Range: "bytes=0-1" }, true],
+  [
+    "what podman says",
+    BLOB,
+    { "User-Agent": "x", "Docker-Distribution-Api-Version": "registry/2.0" },
+    true,
+  ],
   ["credentials", BLOB, { Authorization: "Bearer x" }, false],
   ["a cookie", BLOB, { cookie: "x" }, false],
   ["a header that nobody knows", BLOB, { "X-Api-Key": "x" }, false],

@@ -5,6 +5,8 @@ const HARMLESS = new Set([
   "accept-language",
   "cache-control",
   "connection",
+  // Podman, CRI-O and skopeo send it with every request: the version of the protocol.
+  "docker-distribution-api-version",
   "pragma",
   "range",
   "te",
