@@ -15,6 +15,8 @@ export interface Waiting {
    * `timeout` that the request was made with.
    */
   idleMs: number;
+  /** What the request was made with. */
+  signal?: AbortSignal | undefined;
   /** Why an answer from this address is not to be used, or nothing. */
   refuse(address: string): Error | undefined;
   /** The error that a request fails with which has waited too long. */
@@ -28,12 +30,27 @@ export interface Waiting {
  * @throws what {@link Waiting.tooLong} and {@link Waiting.refuse} give, and what the request itself fails with
  */
 export function answerTo(request: ClientRequest, waiting: Waiting): Promise<IncomingMessage> {
-  const { secure, untilSecure, connectMs, idleMs } = waiting;
+  const { secure, untilSecure, connectMs, idleMs, signal } = waiting;
   return new Promise((resolve, reject) => {
     let answer: IncomingMessage | undefined;
-    // Whoever reads the answer hears it from there.
-    const fail = (reason: string) => (answer ?? request).destroy(waiting.tooLong(reason));
+    // A request on a kept connection that is ended before its answer says so on Node, but on Deno to nobody.
+    const end = (error: Error) => {
+      settled();
+      reject(error);
+      // Whoever reads the answer hears it from there.
+      (answer ?? request).destroy(error);
+    };
+    const fail = (reason: string) => end(waiting.tooLong(reason));
+    const abort = () => {
+      if (!answer) end(signal!.reason as Error);
+    };
+    const settled = () => {
+      clearTimeout(connectTimer);
+      signal?.removeEventListener("abort", abort);
+    };
     let connectTimer: NodeJS.Timeout | undefined;
+    signal?.addEventListener("abort", abort);
+    if (signal?.aborted) abort();
     request.on("socket", (socket) => {
       if (!socket.connecting) return;
       if (secure) socket.once("secureConnect", () => holdBeneath(socket as TLSSocket));
@@ -59,11 +76,11 @@ export function answerTo(request: ClientRequest, waiting: Waiting): Promise<Inco
       });
     });
     request.on("error", (error) => {
-      clearTimeout(connectTimer);
+      settled();
       reject(error);
     });
     request.on("response", (body) => {
-      clearTimeout(connectTimer);
+      settled();
       const refused = waiting.refuse(body.socket.remoteAddress ?? "");
       if (refused) {
         reject(refused);

@@ -1,22 +1,11 @@
 import { execFile } from "node:child_process";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import { join, resolve } from "node:path";
 import { promisify } from "node:util";
-import { build } from "esbuild";
 import { expect, it, onTestFinished } from "vitest";
-import { Scratch } from "../tests/support/scratch.ts";
 import { createAuthority } from "./certificates.ts";
+import { bundleForBoth, RUNTIMES } from "./testing/both_runtimes.ts";
 
-const RUNTIMES = {
-  node: [process.execPath],
-  deno: [
-    resolve(import.meta.dirname, "../node_modules/.bin/deno"),
-    ...["run", "--allow-all", "--quiet"],
-  ],
-};
-const REQUIRE =
-  'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
 const CHUNK = Buffer.alloc(1_000_000);
 const CHUNKS = 100;
 /** What the system holds for both sides, at most, and what the connection has read before it was to pause. */
@@ -54,19 +43,7 @@ it.each([
 ] as const)(
   "on %s who reads %s gets nothing while he pauses, nor has it pile up",
   async (runtime, way) => {
-    const scratch = await Scratch.open("hold");
-    onTestFinished(() => scratch.close());
-    const program = join(scratch.dir, "slow_reader.mjs");
-    await build({
-      entryPoints: [join(import.meta.dirname, "testing/slow_reader.ts")],
-      outfile: program,
-      bundle: true,
-      platform: "node",
-      format: "esm",
-      target: "node20.19",
-      // Some packages call require().
-      banner: { js: REQUIRE },
-    });
+    const program = await bundleForBoth("slow_reader");
     const server = await sending();
     const [command, ...args] = RUNTIMES[runtime];
     const { stdout } = await promisify(execFile)(command!, [...args, program, way, server.url]);

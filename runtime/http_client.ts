@@ -249,6 +249,7 @@ export class HttpClient {
       untilSecure: !isOwn && target.protocol === "https:",
       connectMs: init.connectTimeoutMs ?? this.#options.connectTimeoutMs,
       idleMs: init.idleTimeoutMs ?? this.#options.idleTimeoutMs,
+      signal: init.signal,
       tooLong: (reason) => new HttpError(`${method} ${redactUrl(target.href)}: ${reason}`),
       // A runtime that resolves names in its own way is still found out before its answer is used.
       refuse: (address) => {
@@ -256,11 +257,10 @@ export class HttpClient {
         return wrong ? new ForbiddenError(wrong) : undefined;
       },
     });
-    if (isStream(content)) {
-      content.on("error", (error) => request.destroy(error));
-      content.pipe(request);
-    } else request.end(content);
-    const body = await answer;
+    if (!isStream(content)) request.end(content);
+    const body = await (isStream(content)
+      ? Promise.race([answer, sendTo(request, content)])
+      : answer);
     return {
       status: body.statusCode ?? 0,
       statusText: body.statusMessage ?? "",
@@ -275,6 +275,17 @@ export class HttpClient {
   #mutualTls({ own }: HttpRequestInit): Extract<Proof, { kind: "tls" }> | undefined {
     return own && this.#proof?.kind === "tls" ? this.#proof : undefined;
   }
+}
+
+/** Sends what is read from a stream. Rejects, and ends the request, where that breaks off; does not resolve. */
+function sendTo(request: ClientRequest, content: NodeJS.ReadableStream): Promise<never> {
+  return new Promise((_, reject) => {
+    content.on("error", (error) => {
+      request.destroy(error);
+      reject(error);
+    });
+    content.pipe(request);
+  });
 }
 
 /** Whether the other side has closed a connection. */
