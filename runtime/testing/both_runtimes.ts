@@ -1,6 +1,7 @@
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
 import { onTestFinished } from "vitest";
+import { bundling } from "../../bench/bundle.mjs";
 import { Scratch } from "../../tests/support/scratch.ts";
 
 /** How a program is started on each runtime: for tests of what the two do differently. */
@@ -11,11 +12,9 @@ export const RUNTIMES = {
     ...["run", "--allow-all", "--quiet"],
   ],
 };
-const REQUIRE =
-  'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
 
 /**
- * Makes one file of a program of this folder and all that it imports, for as long as the test runs.
+ * Bundles a program of this folder as ours are bundled, for as long as the test runs.
  *
  * @param name the program's, without `.ts`
  * @returns the file's path
@@ -24,15 +23,7 @@ export async function bundleForBoth(name: string): Promise<string> {
   const scratch = await Scratch.open(name.replaceAll("_", "-"));
   onTestFinished(() => scratch.close());
   const program = join(scratch.dir, `${name}.mjs`);
-  await build({
-    entryPoints: [join(import.meta.dirname, `${name}.ts`)],
-    outfile: program,
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    target: "node20.19",
-    // Some packages call require().
-    banner: { js: REQUIRE },
-  });
+  const source = join(import.meta.dirname, `${name}.ts`);
+  await build({ ...bundling, entryPoints: [source], outfile: program });
   return program;
 }
