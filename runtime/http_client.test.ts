@@ -94,6 +94,8 @@ describe.each(bothWays)("HttpClient, %s,", (_name, ask) => {
       seen.push({
         store: request.headers.authorization,
         cookie: request.headers.cookie,
+        token: request.headers["private-token"] ?? request.headers["x-jfrog-art-api-key"],
+        accept: request.headers.accept,
         host: request.headers.host,
       });
       response.end("bytes");
@@ -104,7 +106,14 @@ describe.each(bothWays)("HttpClient, %s,", (_name, ask) => {
       response.writeHead(307, { location }).end();
     });
     const answer = await ask(client, `${registry.url}/blob`, {
-      headers: { Authorization: "Basic secret", Cookie: "c=1", Host: "registry.test" },
+      headers: {
+        Authorization: "Basic secret",
+        Cookie: "c=1",
+        "Private-Token": "secret",
+        "X-JFrog-Art-Api-Key": "secret",
+        Accept: "a/b",
+        Host: "registry.test",
+      },
       maxRedirects: 5,
     });
     expect(answer.text).toBe("bytes");
@@ -112,7 +121,13 @@ describe.each(bothWays)("HttpClient, %s,", (_name, ask) => {
     expect(seen).toEqual([
       { registry: "Basic secret" },
       { registry: "Basic secret" },
-      { store: undefined, cookie: undefined, host: new URL(store.url).host },
+      {
+        store: undefined,
+        cookie: undefined,
+        token: undefined,
+        accept: "a/b",
+        host: new URL(store.url).host,
+      },
     ]);
   });
 

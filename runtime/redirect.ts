@@ -2,8 +2,9 @@ import { HttpError } from "./http_error.ts";
 import { redactUrl } from "./redact_url.ts";
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
-/** Never sent on to another origin (RFC 9110 §15.4). */
-const CREDENTIALS = new Set(["authorization", "cookie", "proxy-authorization"]);
+/** Never sent on to another origin (RFC 9110 §15.4): the usual ones, and what sites call their own. */
+const CREDENTIALS =
+  /authori[sz]ation|cookie|token|secret|api-?key|password|credential|session|^x-.*(auth|key)/;
 
 /**
  * Where an answer sends its client to, or nothing.
@@ -60,7 +61,7 @@ function headersAlong<Value>(
   return Object.fromEntries(
     Object.entries(headers).filter(([name]) => {
       const lower = name.toLowerCase();
-      return sameOrigin || (!CREDENTIALS.has(lower) && lower !== "host");
+      return sameOrigin || (!CREDENTIALS.test(lower) && lower !== "host");
     }),
   );
 }

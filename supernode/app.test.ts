@@ -63,7 +63,7 @@ async function start(config: Partial<CoreConfig> = {}, now?: () => number): Prom
       cdnCacheHit: () => (seeded.hits += 1),
       sourceBytes: (bytes) => (seeded.bytes += bytes),
     },
-    ...(now ? { now } : {}),
+    ...(now ? { now, steadyNow: now } : {}),
   });
   const app = new Hono();
   app.route("/", core.legacy);
@@ -490,6 +490,36 @@ describe("who may have a file", () => {
     nowMs += 60_001;
     await expect(members[2]!.register()).rejects.toThrow("cannot be asked about these credentials");
     await anybody[1]!.register();
+  });
+
+  it.each([
+    ["a header that is not known", { "Private-Token": "a" }, ""],
+    ["a signature", {}, "?X-Signature=a"],
+  ])(
+    "is nobody's who cannot be asked about, where %s may be what lets in",
+    async (_, headers, query) => {
+      const supernode = await start();
+      await client(supernode, `/three${query}`, { headers }).register();
+      const stranger = client(supernode, `/three${query}`, { headers: { Accept: "text/plain" } });
+      await source.close();
+      await expect(stranger.register()).rejects.toThrow("cannot be asked about these credentials");
+    },
+  );
+
+  it("is not for one who came before the source could be asked, once another has the right", async () => {
+    const supernode = await start({ schedulerCorePoolSize: 1 });
+    const [right, cutsOff] = ["Basic right", "Basic cut"];
+    source.files.set("/slow", { bytes: THREE, delayMs: 500 });
+    source.files.set("/private", { bytes: THREE, authorizations: [right], cutsOff });
+    await client(supernode, "/slow").register();
+    const as = (Authorization: string) =>
+      client(supernode, "/private", { headers: { Authorization } });
+    // His own copy waits for its turn, and would be made with the rights of whoever has come by then.
+    const early = as(cutsOff);
+    await early.register();
+    expect(Buffer.compare(await as(right).download(), THREE)).toBe(0);
+    expect(await early.pull("&status=700&result=502")).toMatchObject({ code: 502 });
+    await expect(as(cutsOff).register()).rejects.toThrow("cannot be asked about these credentials");
   });
 
   it("is not asked again of a dead URL for failAccessInterval, but is after a 401", async () => {

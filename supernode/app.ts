@@ -71,6 +71,8 @@ export interface SupernodeOptions {
   observer?: SupernodeObserver;
   /** ms since the epoch. */
   now?: () => number;
+  /** A clock that nobody sets, ms. */
+  steadyNow?: () => number;
   /** Uniform in [0, 1). */
   random?: () => number;
   /** Other supernodes, and what they know together with this one; absent: it is for itself. */
@@ -118,6 +120,7 @@ export interface Supernode {
 /** Puts the parts of a supernode together. */
 export function createSupernode(options: SupernodeOptions): Supernode {
   const { config, observer = SILENT, now = Date.now, random = Math.random, shared } = options;
+  const { steadyNow = () => performance.now() } = options;
   let { downloadPort } = config;
   const store = new TaskStore(now);
   const schedules = new Map<string, TaskSchedule>();
@@ -181,6 +184,7 @@ export function createSupernode(options: SupernodeOptions): Supernode {
     failAccessIntervalMs: config.failAccessIntervalMs,
     observer,
     now,
+    steadyNow,
     random,
   };
   const registry = new Registry(registryOptions);

@@ -29,9 +29,11 @@ import { describePreheat } from "./control/preheat_view.ts";
 import { removeTask, supernodeStatus } from "./control/supernode_status.ts";
 import { SupernodeMetrics } from "./metrics.ts";
 import { observers } from "./observer.ts";
+import { OurNames } from "./our_names.ts";
 import { PreheatJobs } from "./preheat/preheat.ts";
 import { apiV1Routes } from "./routes/api_v1.ts";
 import { controlRoutes } from "./routes/control.ts";
+import { refuseOtherSites } from "./routes/other_sites.ts";
 import { preheatRoutes } from "./routes/preheat.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { sourceGuard } from "./seed/source_guard.ts";
@@ -155,6 +157,7 @@ export async function startSupernode(
   });
   const api = new Hono<Env>();
   api.use(metrics.middleware);
+  api.use(refuseOtherSites(new OurNames(config.console.names)));
   for (const prefix of ["/", VERSION_PREFIX]) {
     api.route(prefix, core.legacy);
     api.route(prefix, system);

@@ -1,14 +1,14 @@
 import * as z from "zod";
 import { caseBlind } from "../case_blind.ts";
-import { servingPort } from "./register.ts";
+import { servingPort, shortText } from "./register.ts";
 
 /** `POST /api/v1/peers` (protocol §1). */
 export const createPeerSchema = caseBlind(
   z.object({
     IP: z.ipv4(),
-    hostName: z.string().default(""),
+    hostName: shortText.default(""),
     port: servingPort.default(0),
-    version: z.string().default(""),
+    version: shortText.default(""),
   }),
 );
 

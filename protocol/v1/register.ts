@@ -8,8 +8,14 @@ const httpUrl = z
   .max(64 * 1024, "must be no longer than 64 KiB")
   .regex(/^https?:\/\/\S+$/i, "must be an http or https URL");
 
-/** Names and ids; they are kept for every client, so nobody may fill the memory with them. */
-const shortText = z.string().max(1024, "must be no longer than 1024 characters");
+/**
+ * Names and ids; they are kept for every client, so nobody may fill the memory with them, and shown on terminals, which
+ * nobody may steer by them.
+ */
+export const shortText = z
+  .string()
+  .max(1024, "must be no longer than 1024 characters")
+  .regex(/^\P{Cc}*$/u, "must hold no control characters");
 
 /** Ports on which a peer may serve; 0 or absent: it cannot serve (protocol §1). */
 export const servingPort = z.union([z.literal(0), z.number().int().min(15000).max(65000)]);

@@ -49,6 +49,8 @@ describe("registration", () => {
     ["a high port", { port: 65001 }],
     ["another scheme", { rawUrl: "ftp://x/y" }],
     ["no cid", { cid: "" }],
+    ["a name that steers a terminal", { hostName: "vm\x1b[2J" }],
+    ["a name of two lines", { cid: "a\nb" }],
     ["a number for a URL", { rawUrl: 5 }],
     ["headers that are no list", { headers: "A:b" }],
   ])("refuses %s", (_what, change) => {

@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { describe, expect, test } from "vitest";
-import { ConsoleAccess, consoleConfigSchema, isFromElsewhere } from "./access.ts";
+import { isFromElsewhere } from "../our_names.ts";
+import { ConsoleAccess, consoleConfigSchema } from "./access.ts";
 
 const nobodyOwn = () => false;
 const access = (config: object = {}, isOwn?: () => boolean) =>
@@ -34,6 +35,7 @@ describe("who may see the console", () => {
     const by = (host: string, config = {}) => access(config).refusal({ ...local, host });
     expect(by("attacker.example:8002")).toMatch(/base\.console\.names/);
     expect(by("localhost.attacker.example")).toMatch(/names/);
+    expect(by(`${hostname().split(".")[0]}.attacker.example`)).toMatch(/names/);
     expect(by("")).toMatch(/names/);
     expect(by("a b")).toMatch(/names/);
     expect(by("Console.example.net", { names: ["console.example.NET"] })).toBeUndefined();

@@ -1,9 +1,8 @@
-import { isIP } from "node:net";
-import { hostname } from "node:os";
 import * as z from "zod";
 import { isAddressRange, plainAddress } from "../../runtime/address_ranges.ts";
 import { documented } from "../../runtime/key_notes.ts";
 import { type Admits, thisHostAnd } from "../../runtime/this_host.ts";
+import { hostOf, isFromElsewhere, OurNames } from "../our_names.ts";
 
 const range = z.string().refine(isAddressRange, "expected an address range such as 10.0.0.0/8");
 const name = z.string().regex(/^[a-z0-9.-]+$/i, "expected a host name");
@@ -46,11 +45,11 @@ export interface Visitor {
  */
 export class ConsoleAccess {
   readonly #admits: Admits;
-  readonly #names: ReadonlySet<string>;
+  readonly #names: OurNames;
 
   constructor({ allowedClients, names }: ConsoleConfig, isOwn?: Admits) {
     this.#admits = thisHostAnd(allowedClients, isOwn);
-    this.#names = new Set(names.map((one) => one.toLowerCase()));
+    this.#names = new OurNames(names);
   }
 
   /** Why a visitor may not see it; `undefined`: may. */
@@ -63,10 +62,9 @@ export class ConsoleAccess {
         `\`ssh -L ${port}:localhost:${port} <this host>\` makes it http://localhost:${port}/console`
       );
     }
-    const named = hostOf(host);
-    if (named !== undefined && this.#isOurName(named)) return undefined;
+    if (this.#names.include(host)) return undefined;
     return (
-      `this console does not know itself by the name ${JSON.stringify(named ?? host)}: add it to ` +
+      `this console does not know itself by the name ${JSON.stringify(hostOf(host) ?? host)}: add it to ` +
       "base.console.names of supernode.yml, or come by this host's address"
     );
   }
@@ -77,26 +75,4 @@ export class ConsoleAccess {
     if (refusal !== undefined) return refusal;
     return isFromElsewhere(visitor) ? "this request comes from a page of another site" : undefined;
   }
-
-  #isOurName(named: string): boolean {
-    if (isIP(named) || named === "localhost" || this.#names.has(named)) return true;
-    return firstLabel(named) === firstLabel(hostname().toLowerCase());
-  }
-}
-
-/** Whether a browser says that a page of another site has made it send this. Programs say nothing. */
-export function isFromElsewhere({ host, origin }: Pick<Visitor, "host" | "origin">): boolean {
-  if (origin === undefined) return false;
-  return !URL.canParse(origin) || new URL(origin).host !== host.toLowerCase();
-}
-
-/** The name or address in a `Host` header, in lower case. */
-function hostOf(header: string): string | undefined {
-  const url = `http://${header}`;
-  if (!URL.canParse(url)) return undefined;
-  return new URL(url).hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
-}
-
-function firstLabel(named: string): string {
-  return named.split(".", 1)[0]!;
 }

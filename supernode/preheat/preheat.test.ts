@@ -314,18 +314,3 @@ test("so many at once and no more", async () => {
   // One who joins is no burden.
   expect((await post(file(999))).status).toBe(201);
 });
-
-test("a browser is not made to ask for preheats by a page of another site", async () => {
-  const ask = (headers: Record<string, string>) =>
-    app.request("http://supernode.example:8002/preheats", {
-      method: "POST",
-      headers: { host: "supernode.example:8002", "content-type": "text/plain", ...headers },
-      body: JSON.stringify({ type: "file", url: "http://127.0.0.1:9/file" }),
-    });
-  expect((await ask({ origin: "https://elsewhere.example" })).status).toBe(403);
-  expect((await ask({ origin: "null" })).status).toBe(403);
-  expect((await get("/preheats")).json).toEqual([]);
-  expect((await ask({ origin: "http://supernode.example:8002" })).status).toBe(201);
-  // Programs say nothing of where they come from.
-  expect((await ask({})).status).toBe(201);
-});

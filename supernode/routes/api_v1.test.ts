@@ -36,6 +36,7 @@ function task(more: Partial<Task> = {}): Task {
     id: "t1",
     rawUrl: "http://joe:pw@127.0.0.1:18080/p4m1?token=hidden",
     taskUrl: "http://127.0.0.1:18080/p4m1",
+    isVouchedFor: true,
     isPublic: true,
     md5: "",
     identifier: "",

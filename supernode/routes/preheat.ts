@@ -1,7 +1,6 @@
 import { type Context, Hono } from "hono";
 import type { PreheatAnswer } from "../../protocol/v1/preheat.ts";
 import { preheatRequestSchema } from "../../protocol/v1/preheat.ts";
-import { isFromElsewhere } from "../console/access.ts";
 import { parseImageUrl } from "../preheat/image.ts";
 import type { PreheatJob, PreheatJobs } from "../preheat/preheat.ts";
 import { PreheatError } from "../preheat/preheat_error.ts";
@@ -20,9 +19,6 @@ export function preheatRoutes(jobs: PreheatJobs, isDraining = () => false): Hono
   const app = new Hono();
 
   app.post("/preheats", async (c) => {
-    const { host = "", origin } = c.req.header();
-    if (isFromElsewhere({ host, origin }))
-      return refuse(c, 403, "this request comes from a page of another site");
     if (isDraining()) return refuse(c, 503, "this supernode is draining: use another one");
     // v1 reads JSON whatever the content type says.
     const body = await readJson(c, MAX_BODY_BYTES);
@@ -62,7 +58,7 @@ export function preheatRoutes(jobs: PreheatJobs, isDraining = () => false): Hono
   return app;
 }
 
-function refuse(c: Context, code: 400 | 403 | 404 | 413 | 429 | 503, message: string) {
+function refuse(c: Context, code: 400 | 404 | 413 | 429 | 503, message: string) {
   return c.json({ code, message }, code);
 }
 

@@ -44,6 +44,7 @@ function task(repository: string, change: Partial<Task> = {}): Task {
     id: `task-${repository}`,
     rawUrl: url,
     taskUrl: url,
+    isVouchedFor: true,
     isPublic: true,
     md5: "",
     identifier: "",

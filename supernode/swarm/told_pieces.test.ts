@@ -11,6 +11,7 @@ function framedTask(): Task {
     id: "t",
     rawUrl: "http://source.test/f",
     taskUrl: "http://source.test/f",
+    isVouchedFor: true,
     isPublic: true,
     md5: "",
     identifier: "",

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { Code } from "../../protocol/codes.ts";
+import { isAnonymous } from "../../protocol/is_anonymous.ts";
 import type { CdnSource } from "../../protocol/v1/register.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
@@ -34,16 +35,14 @@ export interface AdmissionOptions {
   http: HttpClient;
   /** How long a source that refused is not asked again, ms. */
   failAccessIntervalMs: number;
-  now: () => number;
+  /** A clock that nobody sets, ms: set back, it would have a yes count for longer. */
+  steadyNow: () => number;
 }
 
 /** Credentials that the source accepted are not shown to it again for this long, ms. */
 const ACCEPTED_MS = 60_000;
 /** Entries kept at most of what the source said. */
 const MAX_ANSWERS = 10_000;
-/** Headers that let somebody in. */
-const CREDENTIALS = /^(authorization|cookie|proxy-authorization|x-.*(auth|token|key).*)$/i;
-
 /**
  * Lets the source decide who may have a file: each client is judged by its own credentials, also
  * where the supernode or others have the file already (protocol §8 on v1).
@@ -51,8 +50,8 @@ const CREDENTIALS = /^(authorization|cookie|proxy-authorization|x-.*(auth|token|
 export class Admission {
   readonly #options: AdmissionOptions;
   /** Probes under way, by task and credentials. */
-  readonly #probes = new Map<string, Promise<Probe>>();
-  /** When the source last accepted, by task and credentials; ms since the epoch. */
+  readonly #probes = new Map<string, { answer: Promise<Probe>; askedMs: number }>();
+  /** When the source was last asked and accepted, by task and credentials; ms. */
   readonly #accepted = new Map<string, number>();
   /** Until when not to ask again, and what it said; by task and credentials. */
   readonly #refused = new Map<string, { untilMs: number; message: string }>();
@@ -73,42 +72,46 @@ export class Admission {
     request: TaskRequest,
     known: Task | undefined,
   ): Promise<Probe | undefined> {
-    const { now } = this.#options;
+    const { steadyNow } = this.#options;
     const key = `${id} ${credentialHash(request)}`;
     const acceptedMs = this.#accepted.get(key);
-    const fresh = acceptedMs !== undefined && now() - acceptedMs <= ACCEPTED_MS;
-    if (known && !hasFailed(known) && fresh) return undefined;
+    const fresh = acceptedMs !== undefined && steadyNow() - acceptedMs <= ACCEPTED_MS;
+    if (known?.isVouchedFor && !hasFailed(known) && fresh) return undefined;
     const refused = this.#refused.get(key);
-    if (refused && now() < refused.untilMs)
+    if (refused && steadyNow() < refused.untilMs)
       throw new RegisterError(Code.urlNotReachable, refused.message);
     const about = `task ${id}, ${redactUrl(request.rawUrl)}`;
-    const probe = await this.#probe(key, request, about);
+    const { probe, askedMs } = await this.#probe(key, request, about);
     if (probe.kind === "refused") throw this.#refusal(probe.status, key, about);
     if (probe.kind === "unreachable") this.#doWithout(key, request, known, about);
     else {
       this.#checkFit(probe, about);
       this.#refused.delete(key);
-      remember(this.#accepted, key, now());
+      remember(this.#accepted, key, askedMs);
     }
     return probe;
   }
 
   /** Asks once for all who come with the same credentials at the same time. */
-  async #probe(key: string, request: TaskRequest, about: string): Promise<Probe> {
-    const { http, cdnSource } = this.#options;
-    let probe = this.#probes.get(key);
-    if (!probe) {
+  async #probe(
+    key: string,
+    request: TaskRequest,
+    about: string,
+  ): Promise<{ probe: Probe; askedMs: number }> {
+    const { http, cdnSource, steadyNow } = this.#options;
+    let underWay = this.#probes.get(key);
+    if (!underWay) {
       const { headers, tls } = request.access;
       const needRanges = cdnSource === "source";
       const attributes = { "url.full": redactUrl(request.rawUrl) };
       const traced = { kind: "client", parent: request.span, attributes } as const;
-      probe = inSpan("ask source", traced, () =>
+      const answer = inSpan("ask source", traced, () =>
         probeSource(http, { url: request.rawUrl, headers, tls, needRanges }),
       ).finally(() => this.#probes.delete(key));
-      this.#probes.set(key, probe);
+      this.#probes.set(key, (underWay = { answer, askedMs: steadyNow() }));
     }
     try {
-      return await probe;
+      return { probe: await underWay.answer, askedMs: underWay.askedMs };
     } catch (error) {
       // A header or certificate that cannot be used at all.
       throw new RegisterError(Code.badParameter, `${about}: ${(error as Error).message}`);
@@ -116,7 +119,7 @@ export class Admission {
   }
 
   #refusal(status: number, key: string, about: string): RegisterError {
-    const { now, failAccessIntervalMs } = this.#options;
+    const { steadyNow, failAccessIntervalMs } = this.#options;
     this.#accepted.delete(key);
     if (status === 401 || status === 407)
       return new RegisterError(
@@ -126,7 +129,8 @@ export class Admission {
     const message = `${about}: url not reachable, the source answers ${status}`;
     // A source in trouble may be well again in a moment; a dead URL is not.
     const passing = status >= 500 || status === 408 || status === 429;
-    if (!passing) remember(this.#refused, key, { untilMs: now() + failAccessIntervalMs, message });
+    if (!passing)
+      remember(this.#refused, key, { untilMs: steadyNow() + failAccessIntervalMs, message });
     return new RegisterError(Code.urlNotReachable, message);
   }
 
@@ -165,17 +169,9 @@ function noLength(about: string): RegisterError {
   );
 }
 
-/** Whether a caller shows the source something that others may not have. */
-function isGuarded({
-  rawUrl,
-  taskUrl,
-  access,
-}: Pick<Task, "rawUrl" | "taskUrl" | "access">): boolean {
-  return (
-    rawUrl !== taskUrl ||
-    new URL(rawUrl).username !== "" ||
-    Object.keys(access.headers).some((name) => CREDENTIALS.test(name))
-  );
+/** Whether a caller shows the source something that others may not have; what is not known counts as that. */
+function isGuarded({ rawUrl, access }: Pick<Task, "rawUrl" | "access">): boolean {
+  return !isAnonymous(rawUrl, access.headers);
 }
 
 /** Stands for all that a caller shows to the source: the URL may carry a signature. */

@@ -42,7 +42,10 @@ export interface RegisterOptions {
   /** How long a source that refused is not asked again, ms. */
   failAccessIntervalMs: number;
   observer: SupernodeObserver;
+  /** ms since the epoch. */
   now: () => number;
+  /** A clock that nobody sets, ms. */
+  steadyNow: () => number;
   random: () => number;
 }
 
@@ -173,10 +176,24 @@ export class Registry {
     return { task, schedule };
   }
 
+  /**
+   * The known task. One that was begun by somebody about whom the source could not be asked, and of which it has
+   * given nothing since, is forgotten once it says yes to another: the copy that is now made with the rights of this
+   * one must not reach those who came in without.
+   */
+  #vouchedFor(id: string, probe: Probe | undefined): Task | undefined {
+    const { store } = this.#options;
+    const known = store.task(id);
+    if (!known || known.isVouchedFor || probe?.kind !== "found") return known;
+    if (known.cdnStatus === "SUCCESS" || known.pieceMd5s.length > 0) return known;
+    store.removeTask(id);
+    return undefined;
+  }
+
   /** The known task where it is still the same file, else a new one. */
   #taskOf(id: string, request: TaskRequest, probe: Probe | undefined): Task {
     const { store, now, cdnSource, observer } = this.#options;
-    const known = store.task(id);
+    const known = this.#vouchedFor(id, probe);
     if (known && (probe === undefined || !hasChanged(known, probe))) return known;
     if (known) {
       const activeSinceMs = now() - ACTIVE_MS;
@@ -195,6 +212,7 @@ export class Registry {
       id,
       rawUrl: request.rawUrl,
       taskUrl: request.taskUrl,
+      isVouchedFor: probe?.kind === "found",
       isPublic: probe?.kind === "found" && isAnonymous(request.rawUrl, request.access.headers),
       md5: request.md5,
       identifier: request.identifier,

@@ -36,6 +36,8 @@ export interface Task {
   rawUrl: string;
   /** `rawUrl` without the parameters that `--filter` removes. */
   readonly taskUrl: string;
+  /** Whether the source had let in the one for whom it was begun: not where it could not be asked. */
+  readonly isVouchedFor: boolean;
   /** Whether the source gives it to everybody: it gave it to one who said nothing of who asks. */
   readonly isPublic: boolean;
   /** md5 of the whole file as a user promised it, or empty. */

@@ -17,6 +17,8 @@ export interface SourceFile {
   status?: number;
   /** What `Authorization` must be one of. */
   authorizations?: string[];
+  /** An `Authorization` whose requests are cut, as where a client trusts another authority than the server's. */
+  cutsOff?: string;
   /** Breaks off after so many bytes of a body, so many times. */
   breakOff?: { after: number; times: number };
   /** Milliseconds to wait before each answer to a GET. */
@@ -87,6 +89,10 @@ export class SourceServer {
       return;
     }
     const { authorization = "" } = request.headers;
+    if (authorization !== "" && authorization === file.cutsOff) {
+      request.destroy();
+      return;
+    }
     const refused =
       file.status ??
       (file.authorizations && !file.authorizations.includes(authorization) ? 401 : undefined) ??

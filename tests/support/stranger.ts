@@ -30,8 +30,11 @@ export class Stranger {
     this.#task = taskId({ taskUrl: this.#url });
   }
 
-  /** @param headers as v1 writes them: `Name:value` */
-  register(headers: string[]): Promise<{ status: number; text: string }> {
+  /**
+   * @param headers as v1 writes them: `Name:value`
+   * @param trusts whether it lets the supernode trust the registry: else that can ask nothing in its name
+   */
+  register(headers: string[], trusts = true): Promise<{ status: number; text: string }> {
     const { client, cluster, registry } = this.#options;
     return client.text(`http://${cluster.supernode.node}/peer/registry`, {
       method: "POST",
@@ -44,7 +47,7 @@ export class Stranger {
         port: 15001,
         path: "/peer/file/x",
         superNodeIp: cluster.supernode.address,
-        rootCAs: [Buffer.from(registry.authority.files.pair.cert).toString("base64")],
+        rootCAs: trusts ? [Buffer.from(registry.authority.files.pair.cert).toString("base64")] : [],
         headers,
       }),
     });
