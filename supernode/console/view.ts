@@ -3,6 +3,7 @@ import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import type { PreheatJob } from "../preheat/preheat.ts";
 import { readPieces } from "../swarm/read_pieces.ts";
 import type { MemberState } from "../swarm/swarm_state.ts";
+import { latestOfEachNode } from "../tasks/latest_of_each_node.ts";
 import {
   CLIENT_ACTIVE_MS,
   type Client,
@@ -136,21 +137,21 @@ export class ViewBuilder {
     let held = 0;
     let rate = 0;
     const rates: { id: string; node: NodeSum | undefined; rate: number }[] = [];
-    for (const task of tasks) {
-      for (const client of this.#sources.store.clientsOfTask(task.id)) {
-        const download = this.#download(task, client, map, nowMs);
-        if (download.state === "gone") continue;
-        counts[download.state] += 1;
-        held += download.heldBytes;
-        const node = nodes.get(client.peerId);
-        if (node) node.upRate += download.upRate;
-        if (node && download.state === "complete") node.complete += 1;
-        if (download.state !== "downloading") continue;
-        if (node) node.downloading += 1;
-        rate += download.rate;
-        if (node) node.downRate += download.rate;
-        rates.push({ id: `${task.id} ${client.cid}`, node, rate: download.rate });
-      }
+    const byId = new Map(tasks.map((task) => [task.id, task]));
+    const clients = tasks.flatMap(({ id }) => [...this.#sources.store.clientsOfTask(id)]);
+    for (const client of latestOfEachNode(clients)) {
+      const download = this.#download(byId.get(client.taskId)!, client, map, nowMs);
+      if (download.state === "gone") continue;
+      counts[download.state] += 1;
+      held += download.heldBytes;
+      const node = nodes.get(client.peerId);
+      if (node) node.upRate += download.upRate;
+      if (node && download.state === "complete") node.complete += 1;
+      if (download.state !== "downloading") continue;
+      if (node) node.downloading += 1;
+      rate += download.rate;
+      if (node) node.downRate += download.rate;
+      rates.push({ id: `${client.taskId} ${client.cid}`, node, rate: download.rate });
     }
     for (const { node } of this.#slow.among(rates, nowMs)) if (node) node.slow = true;
     return {

@@ -9,6 +9,7 @@ import { Bitmap } from "../../protocol/swarm/bitmap.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
 import type { TaskSchedule } from "../schedule/v1_scheduler.ts";
 import type { SwarmDesk } from "../swarm/swarm_desk.ts";
+import { latestOfEachNode } from "../tasks/latest_of_each_node.ts";
 import {
   CLIENT_ACTIVE_MS,
   type Client,
@@ -44,9 +45,7 @@ export class SupernodeViews {
     const task = this.#options.store.task(id);
     if (!task) return undefined;
     const pieces = taskPieceCount(task) ?? 0;
-    const holders = [...this.#options.store.clientsOfTask(id)].map((client) =>
-      this.#holder(client, task, pieces),
-    );
+    const holders = this.#downloads(id).map((client) => this.#holder(client, task, pieces));
     return {
       ...this.#summary(task),
       pieceSize: task.pieceSize,
@@ -60,7 +59,7 @@ export class SupernodeViews {
   peers(): PeerView[] {
     const { store, swarms } = this.#options;
     const byPeer = new Map<string, Client[]>();
-    for (const client of store.clients()) {
+    for (const client of this.#allDownloads()) {
       const known = byPeer.get(client.peerId);
       if (known) known.push(client);
       else byPeer.set(client.peerId, [client]);
@@ -79,7 +78,7 @@ export class SupernodeViews {
   }
 
   clients(): ClientCounts {
-    return countClients(this.#options.store.clients());
+    return countClients(this.#allDownloads());
   }
 
   /** How many nodes are at a task, or at any. */
@@ -94,6 +93,15 @@ export class SupernodeViews {
     return active;
   }
 
+  /** A node counts once in a task. */
+  #downloads(taskId: string): Client[] {
+    return latestOfEachNode(this.#options.store.clientsOfTask(taskId));
+  }
+
+  #allDownloads(): Client[] {
+    return [...this.#options.store.tasks()].flatMap(({ id }) => this.#downloads(id));
+  }
+
   #summary(task: Task): TaskSummary {
     return {
       id: task.id,
@@ -101,7 +109,7 @@ export class SupernodeViews {
       length: task.length,
       cdnSource: task.cdnSource,
       cdnStatus: task.cdnStatus,
-      clients: countClients(this.#options.store.clientsOfTask(task.id)),
+      clients: countClients(this.#downloads(task.id)),
       createdMs: task.createdMs,
       lastAccessMs: task.lastAccessMs,
     };
