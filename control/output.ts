@@ -15,6 +15,14 @@ export function sayJson(value: unknown): void {
   say(JSON.stringify(value, undefined, 2));
 }
 
+/**
+ * Characters of a line of the terminal that shows the output; absent where it is none, and where it does not say: one
+ * that a program made (`docker exec -t`, `script`) often says 0.
+ */
+export function outputWidth(): number | undefined {
+  return process.stdout.columns || undefined;
+}
+
 /** What one supernode answered, or why it did not. */
 export interface Answered<Value> {
   supernode: SupernodeApi;

@@ -1,5 +1,5 @@
 import Table from "cli-table3";
-import { say } from "./output.ts";
+import { outputWidth, say } from "./output.ts";
 
 /** A column: its title, and whether it holds numbers. */
 export type Column = string | { title: string; right: true };
@@ -36,9 +36,9 @@ export function renderTable(
   return rows.map((row) => block(columns.map(titleOf), row, width)).join("\n\n");
 }
 
-/** Prints a table, as wide as this terminal's lines where it is one. */
+/** Prints a table, as wide as the terminal's lines where it is shown on one. */
 export function sayTable(columns: readonly Column[], rows: readonly string[][]): void {
-  say(renderTable(columns, rows, process.stdout.columns));
+  say(renderTable(columns, rows, outputWidth()));
 }
 
 /** Leaves out the middle: a URL's beginning has the registry, its end the digest. */

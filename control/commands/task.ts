@@ -2,7 +2,7 @@ import type { TaskView } from "../../protocol/control/messages.ts";
 import { showBytes, showTime } from "../amounts.ts";
 import { findSupernodes, type TargetFlags } from "../find_supernodes.ts";
 import { findTask } from "../find_task.ts";
-import { askAll, type OutputFlags, say, sayJson } from "../output.ts";
+import { askAll, type OutputFlags, outputWidth, say, sayJson } from "../output.ts";
 import { ASCII, BLOCKS, drawPieceMap, type Marks } from "../piece_map.ts";
 import { copyOf } from "./tasks.ts";
 
@@ -19,7 +19,7 @@ export async function showTask(name: string, flags: TargetFlags & OutputFlags): 
   const tasks = answers.map(({ supernode, value }) => ({ supernode: supernode.name, ...value }));
   if (flags.json) return sayJson(tasks);
   const marks = speaksUtf8(process.env) ? BLOCKS : ASCII;
-  const width = process.stdout.columns ?? USUAL_WIDTH;
+  const width = outputWidth() ?? USUAL_WIDTH;
   say(tasks.map((task) => describe(task, marks, width).join("\n")).join("\n\n"));
 }
 

@@ -61,6 +61,14 @@ describeWithPrograms("dfctl, asked", { programs: ["docker-registry", "skopeo"] }
     // Nobody has asked the supernode for one of its own.
     expect(tasks).toMatch(/ 31\.5 MB {2}- /);
     expect(await shown("tasks", "--filter", "nothing-of-the-kind")).toBe("no such task\n");
+    // On a terminal that does not say how wide it is, too.
+    const command = [...ourProgram("dfctl"), "--supernode", cluster.supernode.node, "tasks"];
+    const unsized = await runWell(scratch, [
+      ...["script", "--quiet", "--return", "--command"],
+      ...[`stty columns 0; ${command.join(" ")}`, "/dev/null"],
+    ]);
+    expect(unsized.stdout.toString()).toMatch(/^task .* url\r\n/);
+    expect(unsized.stdout.toString()).toContain(image.layers[1]!.digest);
     const peers = JSON.parse(await shown("peers", "--json")) as { ip: string; port: number }[];
     expect(peers.map(({ ip, port }) => `${ip}:${port}`).sort()).toEqual(
       cluster.nodes.map(({ address, peerPort }) => `${address}:${peerPort}`).sort(),
