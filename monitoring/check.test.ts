@@ -30,7 +30,7 @@ it("a dfdaemon without a peer is a warning: pulls go straight to the registry", 
   const { findings } = await ask(PROGRAMS.dfdaemon, proxy.port);
   expect(findings[0]).toEqual({
     state: "WARNING",
-    text: "not ready: no peer: everything goes straight\n",
+    text: "not ready: no peer: everything goes straight to the registry\n",
   });
 });
 

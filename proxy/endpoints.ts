@@ -16,7 +16,7 @@ export function isOwnEndpoint(target: string): boolean {
 export interface EndpointOptions {
   metrics: ProxyMetrics;
   /** Why no work should be sent here now; `undefined`: it may be. */
-  notReady(): string | undefined;
+  notReady(): Promise<string | undefined>;
   /** Command line and environment to show. */
   args: readonly string[];
   env: NodeJS.ProcessEnv;
@@ -30,8 +30,8 @@ export function createEndpoints(options: EndpointOptions): Hono {
     c.body(await registry.metrics(), 200, { "Content-Type": registry.contentType }),
   );
   app.get("/healthz", (c) => c.text("ok\n"));
-  app.get("/readyz", (c) => {
-    const reason = options.notReady();
+  app.get("/readyz", async (c) => {
+    const reason = await options.notReady();
     return reason === undefined ? c.text("ok\n") : c.text(`${reason}\n`, 503);
   });
   app.get("/debug/version", (c) => c.json({ Version: VERSION, Runtime: runtimeName() }));

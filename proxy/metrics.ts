@@ -41,6 +41,8 @@ export interface ProxyMetrics {
   watch(peer: { status(): PeerStatus }): void;
   /** Shows how much room there is, read whenever the metrics are. */
   watchDisk(freeBytes: () => Promise<number>): void;
+  /** Shows whether /readyz says so, read whenever the metrics are. */
+  watchReadiness(notReady: () => Promise<string | undefined>): void;
   /** Says what certificates are in use, PEM each, by the key of the configuration that names it. */
   showCertificates(chains: Readonly<Record<string, string | undefined>>): void;
 }
@@ -126,6 +128,15 @@ export function createMetrics(): ProxyMetrics {
       this.set(await free().catch(() => Number.NaN));
     },
   });
+  let notReady: () => Promise<string | undefined> = async () => undefined;
+  new Gauge({
+    name: "dragonfly_dfdaemon_ready",
+    help: "1 where /readyz answers 200; 0 where it says why blobs come straight from their registries.",
+    registers,
+    async collect() {
+      this.set((await notReady()) === undefined ? 1 : 0);
+    },
+  });
   const expiry = new Gauge({
     name: "dragonfly_dfdaemon_certificate_expiry_timestamp_seconds",
     help: "When a certificate that dfdaemon uses expires, in seconds since the epoch.",
@@ -148,6 +159,9 @@ export function createMetrics(): ProxyMetrics {
     },
     watchDisk(freeBytes) {
       free = freeBytes;
+    },
+    watchReadiness(why) {
+      notReady = why;
     },
     showCertificates(chains) {
       expiry.reset();

@@ -13,6 +13,7 @@ import { watchFiles } from "../runtime/watch_files.ts";
 import { onlyAllowedClients } from "./allowed_clients.ts";
 import { createDispatcher } from "./app.ts";
 import type { BlobOptions } from "./blob.ts";
+import { CacheFolder } from "./cache_folder.ts";
 import { keysForRestart, type ProxyConfig } from "./config.ts";
 import { createConnectHandler, type HijackedConnections } from "./connect.ts";
 import { type LoadedConfig, loadReferences, referencedFiles } from "./credentials.ts";
@@ -90,8 +91,13 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   if (proof?.kind === "tls") proof.onRenewed(showCertificates);
   const hijacked: HijackedConnections = new WeakMap();
   let stopping = false;
-  const notReady = () =>
-    stopping ? "stopping" : peer ? undefined : "no peer: everything goes straight";
+  const cache = new CacheFolder(settings.dataDir, log);
+  const notReady = async () => {
+    if (stopping) return "stopping";
+    const why = peer ? await cache.whyUnusable() : "no peer";
+    return why && `${why}: everything goes straight to the registry`;
+  };
+  metrics.watchReadiness(notReady);
   const endpoints = createEndpoints({ metrics, notReady, args: process.argv, env: process.env });
   let server: RunningServer;
   try {
@@ -140,6 +146,8 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     hostname: server.hostname,
     port: server.port,
   });
+  // Who has made a mistake hears of it now, and not with the first pull.
+  if (peer) void cache.whyUnusable();
   void lookForSupernodes(config, settings, peer?.links);
   const take = (next: LoadedConfig) => {
     loaded = next;

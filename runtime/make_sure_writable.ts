@@ -1,4 +1,4 @@
-import { mkdtempSync, rmdirSync } from "node:fs";
+import { mkdtemp, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { thisUser } from "./this_user.ts";
 
@@ -28,9 +28,9 @@ export function whyNotWritable(error: NodeJS.ErrnoException): string {
  *
  * @throws the system's error where it may not
  */
-export function makeSureWritable(directory: string): void {
+export async function makeSureWritable(directory: string): Promise<void> {
   try {
-    rmdirSync(mkdtempSync(join(directory, ".writable-")));
+    await rmdir(await mkdtemp(join(directory, ".writable-")));
   } catch (error) {
     if (!FULL.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
   }

@@ -80,7 +80,7 @@ export interface RunningSupernode {
 export async function prepareHome({ homeDir }: SupernodeConfig): Promise<void> {
   try {
     await makeDirectory(homeDir);
-    makeSureWritable(homeDir);
+    await makeSureWritable(homeDir);
   } catch (error) {
     throw new ConfigError(
       `working directory ${homeDir}: ${whyNotWritable(error as Error)} (base.homeDir, or the flag --home-dir, names another)`,

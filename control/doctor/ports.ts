@@ -7,10 +7,9 @@ const PATIENCE_MS = 3000;
 /** Whether dfdaemon's two ports are its own, or at least free. */
 export const ports: Check = {
   name: "port",
-  patienceMs: 5000,
+  patienceMs: 7000,
   async run({ http, dfdaemon, config, peer }) {
-    const isOurs = (text: string) => /"Version"/.test(text);
-    const own = look(http, `port ${config.port}`, `${dfdaemon}/debug/version`, "dfdaemon", isOurs);
+    const own = lookAtDfdaemon(http, `port ${config.port}`, dfdaemon);
     if (peer.port === 0) return [await own];
     const pieces = look(
       http,
@@ -23,6 +22,20 @@ export const ports: Check = {
     return Promise.all([own, pieces]);
   },
 };
+
+/** Whether dfdaemon is there, and has all that it needs. */
+async function lookAtDfdaemon(http: HttpClient, name: string, url: string): Promise<Finding> {
+  const isOurs = (text: string) => /"Version"/.test(text);
+  const found = await look(http, name, `${url}/debug/version`, "dfdaemon", isOurs);
+  if (found.state !== "ok") return found;
+  const asked = { signal: AbortSignal.timeout(PATIENCE_MS), tls: { insecure: true } };
+  const { status, text } = await http.text(`${url}/readyz`, asked, 64 * 1024);
+  if (status === 200) return found;
+  return {
+    ...{ name, state: "fail", says: `dfdaemon answers, and is not ready: ${text.trim()}` },
+    todo: "mend what it says; the log has more: journalctl -u dragonfly-dfdaemon",
+  };
+}
 
 async function look(
   http: HttpClient,

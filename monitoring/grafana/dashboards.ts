@@ -10,7 +10,13 @@ const FLEET: Dashboard = {
   title: "Dragonfly: all nodes",
   panels: [
     stat("Supernodes that answer", "none", `sum(up{${SUPERNODES}})`),
-    stat("Nodes that answer", "none", `sum(up{${NODES}})`),
+    {
+      ...stat("Nodes", "none", `sum(up{${NODES}})`),
+      queries: [
+        { expr: `sum(up{${NODES}})`, legend: "answer" },
+        { expr: "sum(dragonfly_dfdaemon_ready)", legend: "can use p2p" },
+      ],
+    },
     stat(
       "Not from a registry, last hour",
       "percentunit",
@@ -103,7 +109,13 @@ const ONE_NODE: Dashboard = {
   title: "Dragonfly: one node",
   instancesOf: "dragonfly_dfdaemon_build_info",
   panels: [
-    stat("Answers", "none", `up{${NODE}}`),
+    {
+      ...stat("This node", "none", `up{${NODE}}`),
+      queries: [
+        { expr: `up{${NODE}}`, legend: "answers" },
+        { expr: `dragonfly_dfdaemon_ready{${NODE}}`, legend: "can use p2p" },
+      ],
+    },
     stat("Files being fetched", "none", `dragonfly_dfdaemon_active_tasks{${NODE}}`),
     stat("Files in the cache", "none", `dragonfly_dfdaemon_cache_files{${NODE}}`),
     stat(

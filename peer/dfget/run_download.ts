@@ -65,7 +65,7 @@ async function prepare(request: DownloadRequest, home: string): Promise<string |
   for (const [path, flag] of places) {
     try {
       await makeDirectory(path);
-      makeSureWritable(path);
+      await makeSureWritable(path);
     } catch (error) {
       return `cannot write to ${path}: ${whyNotWritable(error as Error)} (${flag} names another place)`;
     }

@@ -1,8 +1,8 @@
 import * as z from "zod";
 import { redactUrl } from "../../runtime/redact_url.ts";
 import { systemTrust } from "../../runtime/system_trust.ts";
+import { within } from "../../runtime/within.ts";
 import { ALIVE_MS, type Ledger, TASK_MS } from "./ledger.ts";
-import { within } from "./within.ts";
 
 /** Milliseconds for any answer: a registration waits for it. One that is slower is as good as gone. */
 const ANSWER_MS = 300;

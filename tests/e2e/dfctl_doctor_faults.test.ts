@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
 import type { Finding } from "../../control/doctor/check.ts";
+import { HttpClient } from "../../runtime/http_client.ts";
 import { Authority } from "../support/authority.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
-import type { Dfdaemon } from "../support/dfdaemon.ts";
+import { Dfdaemon } from "../support/dfdaemon.ts";
 import { createImage } from "../support/image.ts";
 import { ourProgram } from "../support/our_programs.ts";
 import { RunningProgram, run, runWell, until } from "../support/process.ts";
@@ -30,6 +31,7 @@ describeWithPrograms(
     const repository = "library/tried";
     let scratch: Scratch;
     let registry: Registry;
+    let authority: Authority;
     let cluster: Cluster;
     let node: Dfdaemon;
     let variants = 0;
@@ -37,7 +39,7 @@ describeWithPrograms(
     beforeAll(async () => {
       scratch = await Scratch.open("dfctl-doctor-faults");
       registry = await Registry.start(scratch);
-      const authority = await Authority.create(scratch, "nodes", 60);
+      authority = await Authority.create(scratch, "nodes", 60);
       await registry.push(await createImage(scratch, "tried", [1000]), repository);
       cluster = await startCluster(scratch, { nodes: 1, cdnPattern: "local", registry, authority });
       node = cluster.nodes[0]!;
@@ -117,6 +119,42 @@ describeWithPrograms(
         state: "fail",
         says: expect.stringMatching(/^\d+ more can be made for /),
       });
+    });
+
+    it("a cache that cannot be written: said at once, pulls go straight, and by p2p when that is mended", async () => {
+      const home = await scratch.directory("read-only");
+      await runWell(scratch, ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", home]);
+      scratch.defer(() => runWell(scratch, ["umount", "--lazy", home]));
+      const supernodes = [cluster.supernode.node];
+      const other = await Dfdaemon.start(scratch, {
+        ...{ supernodes, registry, authority, dfgetFlags: ["--home", home] },
+      });
+      const client = new HttpClient();
+      scratch.defer(() => client.close());
+      const ask = (path: string) => client.text(other.url + path);
+      const config = join(other.home, `dfdaemon-${other.port}.yml`);
+      const examined = () =>
+        doctor(scratch, config, [], "--image", `${registry.host}/${repository}`);
+      const says = `nothing can be written in ${home}/data: the disk is read-only`;
+      await other.process.until("it says so", () => other.process.stderr.includes(says));
+      expect(await ask("/readyz")).toMatchObject({
+        status: 503,
+        text: expect.stringContaining(says),
+      });
+      expect((await ask("/metrics")).text).toContain("\ndragonfly_dfdaemon_ready 0\n");
+      const ill = await examined();
+      expect(ill(`port ${other.port}`)).toMatchObject({
+        state: "fail",
+        says: expect.stringContaining(says),
+      });
+      expect(ill("pull")).toMatchObject({
+        says: expect.stringMatching(/^right, but .*open_failed/),
+      });
+      await runWell(scratch, ["mount", "-o", "remount,rw", home]);
+      await until("it is ready", async () => (await ask("/readyz")).status === 200);
+      expect((await ask("/metrics")).text).toContain("\ndragonfly_dfdaemon_ready 1\n");
+      expect((await examined())("pull")).toMatchObject({ state: "ok" });
+      await other.process.stop();
     });
 
     it("no supernode takes it in: right, but straight; and nothing at all without dfdaemon", async () => {

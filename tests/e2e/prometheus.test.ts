@@ -170,6 +170,15 @@ describeWithPrograms(
         await rm(filler);
       });
 
+      it("a cache that cannot be written: DragonflyDfdaemonNotReady", async () => {
+        const node = cluster.nodes[0]!;
+        const onItsDisks = ["nsenter", "--target", String(node.process.pid), "--mount"];
+        const readOnly = ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", `${disk}/data`];
+        await runWell(scratch, [...onItsDisks, ...readOnly]);
+        await prometheus.fires("DragonflyDfdaemonNotReady", { instance: instance(node) });
+        await runWell(scratch, [...onItsDisks, "umount", `${disk}/data`]);
+      });
+
       it("a shared state that is gone: DragonflySupernodeAlone", async () => {
         await redis.process.stop();
         const { node: supernode } = cluster.supernode;
