@@ -6,6 +6,7 @@ import { UsageError } from "../runtime/command_line.ts";
 import { ConfigError } from "../runtime/config_error.ts";
 import { HttpClient } from "../runtime/http_client.ts";
 import { readDfgetSettings } from "./dfget/settings.ts";
+import { EarlyBytes } from "./download/early_bytes.ts";
 import { orderedStream } from "./download/ordered_stream.ts";
 import { ReaderBuffers } from "./download/reader_buffers.ts";
 import { RunningDigest } from "./download/running_digest.ts";
@@ -227,6 +228,7 @@ describe("orderedStream", () => {
       error: undefined as Error | undefined,
       verifies,
       lost: [] as number[],
+      early: new EarlyBytes(),
       changed: () => changed,
       notify() {
         change();
@@ -310,6 +312,26 @@ describe("orderedStream", () => {
     file.end();
     expect(await read(reader)).toBe("abc");
     expect(await read(reader)).toBeUndefined();
+  });
+
+  it("gives what has come of the reader's first piece, and of no other", async () => {
+    const file = await growing("early", 25, true);
+    const range = { start: 2, end: 24 };
+    const reader = orderedStream(file, range, new ReaderBuffers(), () => {}).getReader();
+    const first = read(reader);
+    // It has said by now where it begins.
+    await new Promise((resolve) => setImmediate(resolve));
+    file.early.offer(0, Buffer.from("0123"));
+    expect(file.early.offer(1, Buffer.from("abcd"))).toBe(false);
+    file.notify();
+    expect(await first).toBe("23");
+    file.early.compare(0, Buffer.from("0123456789"));
+    expect(file.early.settle(0)).toBe(true);
+    await file.write(0, "0123456789");
+    expect(await read(reader)).toBe("456789");
+    await file.write(1, "abcdefghij");
+    expect(await read(reader)).toBe("abcdefghij");
+    await reader.cancel();
   });
 
   it("lets go once when its reader leaves", async () => {

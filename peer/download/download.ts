@@ -18,6 +18,7 @@ import type { TaskFile } from "../store/task_file.ts";
 import { fetchAllFromSource } from "./back_to_source.ts";
 import { createFile } from "./create_file.ts";
 import type { DownloadPlan, DownloadTools } from "./download_plan.ts";
+import { EarlyBytes } from "./early_bytes.ts";
 import { MIN_RATE } from "./fetch_piece.ts";
 import { joinSwarm } from "./join_swarm.ts";
 import { atLowestRate, TooSlowError } from "./lowest_rate.ts";
@@ -38,6 +39,8 @@ export class Download {
   readonly done: Promise<DownloadSummary>;
   /** Pieces that turned out wrong after readers could have them, in the order of their finding. */
   readonly lost: number[] = [];
+  /** What readers may have before their first block is whole. */
+  readonly early = new EarlyBytes();
   readonly bytes: Record<Origin, number> = { peer: 0, supernode: 0, registry: 0, cache: 0 };
   /** How the supernode knows this download, once it does. */
   membership: Membership | undefined;
@@ -225,8 +228,14 @@ export class Download {
           supernode: membership.supernode.name,
         });
       },
+      onComing: (block, come) => {
+        if (this.early.offer(block, come)) this.#notify();
+      },
       onPiece: (piece, content, origin, digest) => this.#keep(piece, content, origin, digest),
-      onStaged: (piece, content, digest) => this.#file!.stagePiece(piece, content, digest),
+      onStaged: (piece, content, digest) => {
+        this.early.compare(piece, content);
+        return this.#file!.stagePiece(piece, content, digest);
+      },
       onConfirmed: (piece, bytes, origin) => this.#confirm(piece, bytes, origin),
       onLost: (piece) => this.#lose(piece),
     });
@@ -272,7 +281,9 @@ export class Download {
   ): Promise<void> {
     const file = this.#file!;
     if (file.has(piece)) return;
+    this.early.compare(piece, content);
     await file.writePiece(piece, content, digest);
+    this.#settleEarly(piece);
     this.#check.offer(file, piece, content);
     this.#count(content.byteLength, origin);
   }
@@ -281,8 +292,14 @@ export class Download {
     const file = this.#file!;
     if (file.has(piece)) return;
     file.confirmPiece(piece);
+    this.#settleEarly(piece);
     this.#check.offer(file, piece);
     this.#count(bytes, origin);
+  }
+
+  /** Readers that have been given another beginning of a block than it has must not take what they get for the file. */
+  #settleEarly(block: number): void {
+    if (!this.early.settle(block)) this.lost.push(block);
   }
 
   #count(bytes: number, origin: Origin): void {

@@ -1,6 +1,7 @@
 import { type ByteRange, contentSize, pieceCount } from "../../protocol/piece_range.ts";
 import { WrongDigestError } from "../contract.ts";
 import type { TaskFile } from "../store/task_file.ts";
+import type { EarlyBytes } from "./early_bytes.ts";
 import type { ReaderBuffers } from "./reader_buffers.ts";
 
 /** A file that may still be growing, as a reader sees it. */
@@ -13,6 +14,8 @@ export interface Growing {
   readonly verifies: boolean;
   /** Pieces that turned out wrong after one could read them; it only grows. */
   readonly lost: readonly number[];
+  /** What readers may have before their first piece is whole; absent: nothing. */
+  readonly early?: EarlyBytes | undefined;
   /** Resolves when a piece has come or the state has changed. */
   changed(): Promise<void>;
   /** Told where the file is not on disk what it was. */
@@ -54,8 +57,19 @@ export function orderedStream(
     leave();
     onEnd();
   };
-  /** How far one may read now; waits for more than `at` or the end. */
-  const readable = async (file: TaskFile): Promise<number> => {
+  /** A chunk of what has come of the reader's first piece, where that is not whole. */
+  const early = (piece: number, size: number, last: number): Uint8Array | undefined => {
+    if (!growing.early || piece !== Math.floor(first / size)) return undefined;
+    growing.early.want(piece);
+    const offset = at - piece * size;
+    const bytes = Math.min(growing.early.filled(piece) - offset, last + 1 - at);
+    if (bytes <= 0) return undefined;
+    const chunk = buffers.take(bytes);
+    growing.early.readInto(chunk, piece, offset);
+    return chunk;
+  };
+  /** How far one may read now, or a chunk that is not in the file yet; waits for more than `at` or the end. */
+  const readable = async (file: TaskFile): Promise<number | Uint8Array> => {
     for (;;) {
       const change = growing.changed();
       if (growing.state === "failed") throw growing.error;
@@ -71,7 +85,11 @@ export function orderedStream(
         layout.length < 0
           ? !file.has(piece + 1)
           : growing.verifies && piece === pieceCount(layout) - 1;
-      if (at <= last && file.has(piece) && !isLast) return Math.min((piece + 1) * size, last + 1);
+      if (at <= last && !isLast) {
+        if (file.has(piece)) return Math.min((piece + 1) * size, last + 1);
+        const chunk = early(piece, size, last);
+        if (chunk) return chunk;
+      }
       if (layout.length >= 0 && at > last) return at;
       await change;
     }
@@ -83,6 +101,11 @@ export function orderedStream(
           const file = await growing.file;
           const until = await readable(file);
           if (ended) return;
+          if (typeof until !== "number") {
+            at += until.byteLength;
+            controller.enqueue(until);
+            return;
+          }
           if (until <= at) {
             end();
             controller.close();

@@ -5,6 +5,7 @@ import { BadLengthError } from "./fixed_body.ts";
 
 /** Parts that wait to be kept before no more is read. */
 const MOST_WAITING = 2;
+const NOTHING = new Uint8Array(0);
 
 export interface PartsBodyOptions {
   /** Those that are read at the same time. */
@@ -13,8 +14,11 @@ export interface PartsBodyOptions {
    * Keeps a part, one of {@link blockBuffers} where it is of that size; parts are handed on one after the other.
    */
   onPart(index: number, content: Uint8Array): Promise<void>;
-  /** Told which part is coming in, or that all are there (their number), and how many bytes of it have come. */
-  onProgress?: ((part: number, filled: number) => void) | undefined;
+  /**
+   * Told which part is coming in, or that all are there (their number), and what has come of it, to be read during the
+   * call only.
+   */
+  onProgress?: ((part: number, come: Uint8Array) => void) | undefined;
 }
 
 /**
@@ -60,7 +64,7 @@ export class PartsBody {
       this.#filled += fits;
       if (this.#filled === target.byteLength) this.#next(target);
     }
-    this.#options.onProgress?.(this.#part, this.#filled);
+    this.#options.onProgress?.(this.#part, this.#target?.subarray(0, this.#filled) ?? NOTHING);
     if (this.#options.bodies.isMany)
       return this.#waiting > 0 ? this.#keeping.catch(() => {}) : undefined;
     return this.#waiting < MOST_WAITING ? undefined : this.#lastButOne;

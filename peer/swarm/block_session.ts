@@ -46,6 +46,8 @@ const TICK_MS = 100;
 const STALL_MS = 15_000;
 /** … while no supernode is heard: one that is started again is back sooner, and knows then who holds what. */
 const STALL_ALONE_MS = 5000;
+/** … where the source gives this node nothing, and no other has the file: the supernode would have named it by now. */
+const STALL_FORSAKEN_MS = 3000;
 /** Whoever owes blocks for so long while none comes from anybody, ms, is left, and the supernode asked who else has them. */
 const OWED_MS = 9000;
 const log = getLogger("dfclient");
@@ -165,6 +167,7 @@ export class BlockSession implements Reporter {
         else this.#chooser.unreserve(block);
         this.#requests.pump();
       },
+      onComing: options.onComing,
       onBlock: (block, content, origin) => this.#keepOwn(block, content, origin),
       onNews: () => this.#sessions.heartbeats.hurry(this),
     });
@@ -365,16 +368,22 @@ export class BlockSession implements Reporter {
     if (this.#stall.look(nowMs, alone)) this.#neighbours.dropSilent(nowMs);
     if (!alone && this.#stall.ms > OWED_MS) this.#leaveOwing(nowMs);
     this.#proofs.lookAfter(nowMs, alone);
-    // How long nothing came before the supernode was missed says nothing about how soon there is another.
-    const isLost = this.#stall.aloneMs > STALL_ALONE_MS;
-    if (isLost || this.#stall.ms > STALL_MS) {
-      const error = isLost
-        ? `no supernode, and no block for ${STALL_ALONE_MS} ms`
-        : `no block for ${STALL_MS} ms`;
+    const error = this.#whyGiveUp();
+    if (error !== undefined)
       this.#settle({ finished: false, reason: BacksourceReason.downloadError, error });
-    }
     this.#rejoining.tick(nowMs);
     this.#requests.pump();
+  }
+
+  #whyGiveUp(): string | undefined {
+    const { ms, aloneMs } = this.#stall;
+    // How long nothing came before the supernode was missed says nothing about how soon there is another.
+    if (aloneMs > STALL_ALONE_MS) return `no supernode, and no block for ${STALL_ALONE_MS} ms`;
+    if (ms > STALL_MS) return `no block for ${STALL_MS} ms`;
+    const isForsaken = this.#runner.isUnfit && this.#neighbours.size === 0 && !this.#unheard;
+    if (isForsaken && ms > STALL_FORSAKEN_MS)
+      return "the source gives this node no blocks of it, and there is no neighbour";
+    return undefined;
   }
 
   /** Leaves those who were asked for blocks long ago. */

@@ -4,9 +4,10 @@ import type { BodyReader } from "../../runtime/plain_http/connection.ts";
 import { type Span, startSpan } from "../../runtime/tracing/tracing.ts";
 import type { Origin } from "../contract.ts";
 import type { BodyCount } from "../download/body_count.ts";
-import { type FetchSourceOptions, readSourceRange, type Source } from "../download/fetch_source.ts";
+import type { FetchSourceOptions, Source } from "../download/fetch_source.ts";
 import { readBareRange } from "../download/read_bare_range.ts";
 import { readInParts } from "../download/read_in_parts.ts";
+import { readSourceOn } from "../download/read_source_on.ts";
 import { readThenGoOn } from "../download/read_then_go_on.ts";
 import { type HeldLease, type LeaseRequest, nameOf, originOf, placeOf } from "./held_lease.ts";
 
@@ -21,6 +22,8 @@ export interface FetchLeaseOptions extends FetchSourceOptions {
   bodies: BodyCount;
   /** The download, in a trace. */
   span: Span;
+  /** Told what has come of a block from the source, or the supernode's copy, to be read during the call only. */
+  onComing(block: number, come: Uint8Array): void;
   /** Keeps a block; resolves with its sha256. */
   onBlock(block: number, content: Uint8Array, origin: Origin): Promise<Uint8Array>;
 }
@@ -70,14 +73,14 @@ async function readLease(
   options: FetchLeaseOptions,
   onLastBlock: () => void,
 ): Promise<void> {
-  const { source, fileLength, signal, bodies, limiters, onBlock } = options;
+  const { source, fileLength, signal, bodies, limiters, onBlock, onComing } = options;
   const { from } = lease;
   const { first, count } = lease.run;
   const range = runRange(lease.run, fileLength);
   let origin = originOf(from);
   const ask = (reader: BodyReader, signal: AbortSignal) => {
     const asking = { ...options, signal };
-    if (!from) return readSourceRange(source, range, reader, asking);
+    if (!from) return readSourceOn(source, range, reader, asking);
     if (!from.elseSource) return readBareRange(from, range, reader, asking);
     const whileThere = { ...asking, signal: AbortSignal.any([signal, request.leave.signal]) };
     return readThenGoOn(range, reader, {
@@ -90,7 +93,7 @@ async function readLease(
           reason: reason.message,
         });
         origin = originOf(undefined);
-        return readSourceRange(source, rest, reader, asking);
+        return readSourceOn(source, rest, reader, asking);
       },
     });
   };
@@ -98,6 +101,7 @@ async function readLease(
     lengths: Array.from({ length: count }, (_, index) => blockLength(first + index, fileLength)),
     ...{ bodies, limiters, signal },
     onPart: async (index, content) => {
+      if (origin !== "peer") onComing(first + index, content);
       const digest = await onBlock(first + index, content, origin);
       lease.digests.push(Buffer.from(digest).toString("base64"));
       // It is done sooner where the last blocks have come from elsewhere.
@@ -105,8 +109,9 @@ async function readLease(
       // What was taken back meanwhile is not read to its end.
       if (lease.done >= lease.run.count && lease.done < count) lease.request?.abort.abort();
     },
-    onProgress: (part, filled) => {
-      lease.partBytes = filled;
+    onProgress: (part, come) => {
+      lease.partBytes = come.byteLength;
+      if (origin !== "peer") onComing(first + part, come);
       if (!lease.request || request.lastBlockComes || part < lease.run.count - 1) return;
       request.lastBlockComes = true;
       onLastBlock();

@@ -37,7 +37,7 @@ export class SourceRunner {
   #done: HeldLease[] = [];
   /** Requests under way; those of leases that were taken back may end a moment later. */
   readonly #running = new Set<LeaseRequest>();
-  /** The source does not do what we need of it: ask for no more leases. */
+  /** No more leases are asked for. */
   #unfit = false;
 
   constructor(options: SourceRunnerOptions) {
@@ -46,6 +46,11 @@ export class SourceRunner {
 
   get busy(): boolean {
     return this.#leases.size > 0;
+  }
+
+  /** The source does not do what this node needs of it. */
+  get isUnfit(): boolean {
+    return this.#unfit;
   }
 
   /** How many more leases it could work on. */

@@ -76,6 +76,7 @@ describe("SourceRunner", () => {
       isSealed: (block) => sealed.has(block),
       span: NO_SPAN,
       onReserve: (block, mine) => void (mine ? reserved.add(block) : reserved.delete(block)),
+      onComing: () => {},
       onBlock: async (block, content) => {
         got.set(block, content);
         return sha256(content);
