@@ -150,7 +150,7 @@ describeWithPrograms(
     it("says what is wrong with an order, and why a preheat failed", async () => {
       await page.fill("[name=what]", "no name");
       await page.keyboard.press("Enter");
-      await page.getByText("no name is no image's name").waitFor();
+      await page.getByText("“no name” is no image's name").waitFor();
       expect(await focused(page)).toBe("what");
       await page.check("[value=file]");
       await page.fill("[name=what]", `http://user:${SECRET}@127.0.0.1:9/gone?token=${SECRET}`);

@@ -92,7 +92,8 @@ function optionsFor(
     height: HEIGHT,
     legend: { show: false },
     cursor: { y: false, points: { size: 6 } },
-    padding: [8, 4, 0, 0],
+    // Room for half of the last time below the axis, which stands under the end of the line.
+    padding: [8, 30, 0, 0],
     scales: { y: { range: (_plot, _least, most) => [0, most > 0 ? most * 1.1 : 1000] } },
     axes: [
       {

@@ -14,7 +14,7 @@ export function manifestUrl(text: string): ManifestUrl {
   const protocol = scheme.toLowerCase() === "http://" ? "http" : "https";
   if (/\/v2\/.+\/manifests\/[^/]+$/.test(rest)) return { url: `${protocol}://${rest}` };
   if (/[\s?#@]/.test(rest.replace(/@sha256:[0-9a-f]{64}$/i, "")))
-    return { problem: `${given} is no image's name: try registry.example/team/app:1.2.` };
+    return { problem: `“${given}” is no image's name: try registry.example/team/app:1.2.` };
   const [first = "", ...others] = rest.split("/");
   const named = others.length > 0 && (/[.:]/.test(first) || first === "localhost");
   const isHub = !named || /^(index\.)?docker\.io$/i.test(first);
@@ -22,7 +22,7 @@ export function manifestUrl(text: string): ManifestUrl {
   const path = named ? others.join("/") : rest;
   const match = /^([a-z0-9._/-]+?)(?::([\w.-]{1,128}))?(?:@(sha256:[0-9a-f]{64}))?$/i.exec(path);
   if (!match || path.endsWith("/"))
-    return { problem: `${given} is no image's name: try registry.example/team/app:1.2.` };
+    return { problem: `“${given}” is no image's name: try registry.example/team/app:1.2.` };
   const [, name = "", tag = "latest", digest] = match;
   const repository = isHub && !name.includes("/") ? `library/${name}` : name;
   return { url: `${protocol}://${host}/v2/${repository}/manifests/${digest ?? tag}` };

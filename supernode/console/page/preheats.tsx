@@ -55,7 +55,9 @@ function Row({ preheat, nowMs }: { preheat: PreheatView; nowMs: number }) {
         </progress>
         <span class="quiet">
           {files === 0
-            ? "reading the manifest"
+            ? isOver
+              ? "–"
+              : "reading the manifest"
             : `${bytes(preheat.bytesDone)} of ${bytes(preheat.bytes)}, ${filesDone} of ${counted(files, "file")}`}
         </span>
       </td>
@@ -171,7 +173,7 @@ function orderFrom(type: "image" | "file", form: FormData): PreheatOrder | { pro
   if ("problem" in manifest) return manifest;
   const platform = text("platform");
   if (platform !== "" && !/^[^/\s]+\/[^/\s]+(\/[^/\s]+)?$/.test(platform))
-    return { problem: `${platform} is no platform: try linux/amd64, or leave it empty for all.` };
+    return { problem: `“${platform}” is no platform: try linux/amd64, or leave it empty for all.` };
   return { type, url: manifest.url, headers, ...(platform ? { platform } : {}) };
 }
 
