@@ -17,6 +17,8 @@ export interface EndpointOptions {
   metrics: ProxyMetrics;
   /** Why no work should be sent here now; `undefined`: it may be. */
   notReady(): Promise<string | undefined>;
+  /** Where other nodes reach the peer's server, where there is one. */
+  peer: { ip: string; port: number } | undefined;
   /** Command line and environment to show. */
   args: readonly string[];
   env: NodeJS.ProcessEnv;
@@ -24,6 +26,7 @@ export interface EndpointOptions {
 
 /** What dfdaemon answers itself: metrics, health, and what it was started with, without secrets. */
 export function createEndpoints(options: EndpointOptions): Hono {
+  const { peer } = options;
   const { registry } = options.metrics;
   const app = new Hono();
   app.get("/metrics", async (c) =>
@@ -34,7 +37,13 @@ export function createEndpoints(options: EndpointOptions): Hono {
     const reason = await options.notReady();
     return reason === undefined ? c.text("ok\n") : c.text(`${reason}\n`, 503);
   });
-  app.get("/debug/version", (c) => c.json({ Version: VERSION, Runtime: runtimeName() }));
+  app.get("/debug/version", (c) =>
+    c.json({
+      Version: VERSION,
+      Runtime: runtimeName(),
+      ...(peer && { Peer: { ip: peer.ip, port: peer.port } }),
+    }),
+  );
   app.get("/args", (c) => c.text(`${options.args.map(redactArgument).join(" ")}\n`));
   app.get("/env", (c) => c.text(`${describeEnvironment(options.env).join("\n")}\n`));
   answerUnknownPaths(app);

@@ -98,7 +98,10 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     return why && `${why}: everything goes straight to the registry`;
   };
   metrics.watchReadiness(notReady);
-  const endpoints = createEndpoints({ metrics, notReady, args: process.argv, env: process.env });
+  const endpoints = createEndpoints({
+    ...{ metrics, notReady, peer },
+    ...{ args: process.argv, env: process.env },
+  });
   let server: RunningServer;
   try {
     server = await serve({

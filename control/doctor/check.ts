@@ -22,7 +22,10 @@ export interface Finding {
 export interface NodeUnderTest {
   configFile: string;
   config: ProxyConfig;
+  /** As configured; where dfdaemon runs and chose the address itself, with the one that it tells others. */
   peer: PeerOptions;
+  /** The port of dfdaemon's peer server where it runs and has another than configured. */
+  otherPeerPort?: number | undefined;
   /** Rules and trust; absent where certificates or keys cannot be used: another check says so. */
   references: LoadedConfig | undefined;
   /** `http://127.0.0.1:65001`, or `https://…`. */

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import * as z from "zod";
 import {
   DEFAULT_CONFIG_FILE,
   loadConfig,
@@ -17,6 +18,10 @@ import type { Finding, NodeUnderTest } from "./check.ts";
 import { couldNotSee } from "./run_checks.ts";
 
 const NAME = "configuration";
+/** Milliseconds for an answer of dfdaemon. */
+const PATIENCE_MS = 2000;
+
+const versionSchema = z.object({ Peer: z.object({ ip: z.string(), port: z.number() }).optional() });
 
 /**
  * Reads the configuration of this node, on which all else rests.
@@ -36,11 +41,15 @@ export async function lookAtNode(
       hostAliases: config.hostAliases,
       links: await openLinks(peer.links, getLogger("dfctl")),
     });
+    const dfdaemon = urlOf(config);
+    const running = await runningPeer(http, dfdaemon);
+    const isOther = running !== undefined && peer.port !== 0 && running.port !== peer.port;
     const node: NodeUnderTest = {
-      ...{ configFile, config, peer, http },
+      ...{ configFile, config, http, dfdaemon },
+      peer: running && !isOther ? { ...peer, ip: running.ip } : peer,
+      otherPeerPort: isOther ? running.port : undefined,
       // The check of the certificates says what is wrong with them.
       references: await loadReferences(config).catch(() => undefined),
-      dfdaemon: urlOf(config),
       supernodes: peer.supernodes.map((address) => new SupernodeApi(address, http)),
       host: new HostFiles(root),
       credentials: (host) => usualAuthorizationFor(host, process.env),
@@ -60,6 +69,24 @@ export async function lookAtNode(
         todo: "mend it, and look with: dfdaemon config check",
       },
     };
+  }
+}
+
+/**
+ * Where the peer server of a running dfdaemon is. It has chosen its address when it began, when another supernode
+ * may have answered, or none; to work it out anew may lead to another address of this host.
+ */
+async function runningPeer(
+  http: HttpClient,
+  dfdaemon: string,
+): Promise<{ ip: string; port: number } | undefined> {
+  try {
+    const asked = { signal: AbortSignal.timeout(PATIENCE_MS), tls: { insecure: true } };
+    const { text } = await http.text(`${dfdaemon}/debug/version`, asked, 64 * 1024);
+    return versionSchema.parse(JSON.parse(text)).Peer;
+  } catch {
+    // Whether it answers is looked at by the checks.
+    return undefined;
   }
 }
 

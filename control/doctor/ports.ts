@@ -8,7 +8,7 @@ const PATIENCE_MS = 3000;
 export const ports: Check = {
   name: "port",
   patienceMs: 7000,
-  async run({ http, dfdaemon, config, peer }) {
+  async run({ http, dfdaemon, config, peer, otherPeerPort }) {
     const own = lookAtDfdaemon(http, `port ${config.port}`, dfdaemon);
     if (peer.port === 0) return [await own];
     const pieces = look(
@@ -19,9 +19,22 @@ export const ports: Check = {
       (text) => text.trim() === "success",
       true,
     );
-    return Promise.all([own, pieces]);
+    return Promise.all([
+      own,
+      otherPeerPort ? withOther(await pieces, otherPeerPort, peer.port) : pieces,
+    ]);
   },
 };
+
+/** Of a peer server that runs on another port than the configured one. */
+function withOther(found: Finding, port: number, configured: number): Finding {
+  return {
+    name: found.name,
+    state: found.state === "fail" ? "fail" : "warn",
+    says: `dfdaemon's peer server has port ${port} instead: this one was taken when it began, or was configured since`,
+    todo: `ss -ltnp 'sport = :${configured}' names what has it; when it is free: systemctl restart dragonfly-dfdaemon`,
+  };
+}
 
 /** Whether dfdaemon is there, and has all that it needs. */
 async function lookAtDfdaemon(http: HttpClient, name: string, url: string): Promise<Finding> {

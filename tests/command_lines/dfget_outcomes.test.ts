@@ -110,4 +110,14 @@ it("--showbar shows how far it is, where nobody sees a bar line by line", async 
   const finished = await dfget("-u", file.url, "-o", "out", "-p", "source", "-b");
   expect(finished, finished.output).toMatchObject({ code: 0 });
   expect(finished.stderr).toContain("% from peers");
+
+  // On a terminal of its own, below the lines that say what is done.
+  const command = [...ourProgram("dfget"), "-u", file.url, "-o", "again", "-p", "source"].join(" ");
+  const shown = await run(scratch, [
+    ...["script", "--quiet", "--return", "--command", command, "/dev/null"],
+  ]);
+  expect(shown, shown.output).toMatchObject({ code: 0 });
+  expect(shown.stdout.toString()).toMatch(
+    /\nsign:[^%]*\n[^\n]*=+ 100% [^\n]* 0:00 left .*% from peers/,
+  );
 });

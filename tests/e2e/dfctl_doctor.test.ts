@@ -195,7 +195,12 @@ describeWithPrograms(
       const free = await examine((given) => {
         given.dfget_flags = ["--ip", node.address, "--port", "15999"];
       });
-      expect(free.of("port 15999")).toMatchObject([{ state: "warn" }]);
+      expect(free.of("port 15999")).toMatchObject([
+        {
+          state: "warn",
+          says: expect.stringContaining(`dfdaemon's peer server has port ${node.peerPort} instead`),
+        },
+      ]);
       expect(free.of("peer port 15999")).toMatchObject([
         { state: "fail", says: expect.stringContaining("the connection is refused") },
       ]);

@@ -239,6 +239,34 @@ describeWithPrograms(
       });
     });
 
+    it("is looked for where it is: dfdaemon has chosen another address, as no supernode was there when it began", async () => {
+      const home = await scratch.directory("early");
+      const config = join(home, "dfdaemon.yml");
+      await writeFile(
+        config,
+        stringify({
+          supernodes: ["10.64.0.12:18003"],
+          registry_mirror: { remote: "http://10.64.0.11:1" },
+          dfget_flags: ["--port", "15003"],
+          workHome: home,
+        }),
+      );
+      const dfdaemon = RunningProgram.start(scratch, [
+        ...[...inside, ...ourProgram("dfdaemon"), "--config", config],
+      ]);
+      // It has taken none of those by which the supernode is reached later.
+      await dfdaemon.until("it serves", () => dfdaemon.stderr.includes("on 127.0.0.1:15003"));
+      const listener = RunningProgram.start(scratch, [
+        ...[...inside, "node", "-e"],
+        'net.createServer((socket) => socket.destroy()).listen(18003, "10.64.0.12", () => console.log("listens"))',
+      ]);
+      await listener.until("it listens", () => listener.stdout.includes("listens"));
+      await dfdaemon.until("it listens", () => dfdaemon.stderr.includes("listening on"));
+      const found = (await doctor(scratch, config, inside))("port 15003");
+      expect(found).toMatchObject({ state: "ok", says: "the peer server answers" });
+      await dfdaemon.stop();
+    });
+
     it("says both where these differ, as behind a NAT", async () => {
       // What translates addresses: both ways lead by 10.64.0.11, which nobody else is told of.
       const forward = (port: number, to: string) => `
