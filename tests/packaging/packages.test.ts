@@ -216,6 +216,30 @@ describeWithPrograms("the Debian packages", needs, () => {
     expect(await root.property(unit, "MainPID")).toBe(pid);
   });
 
+  it.each([
+    ["supernode", "  secretFile: /etc/dragonfly/secret\n"],
+    ["dfdaemon", "secretFile: /etc/dragonfly/secret\n"],
+  ])("have %s config check say which file the service's user cannot read", async (name, key) => {
+    const file = `etc/dragonfly/${name}.yml`;
+    const config = await root.read(file);
+    await root.write("etc/dragonfly/secret", "0123456789abcdef".repeat(2));
+    await root.write(file, config + key);
+    const check = () => root.run(name, "config", "check");
+    await root.runWell("chmod", "600", "/etc/dragonfly/secret");
+    expect(await check()).toMatchObject({
+      code: 1,
+      stderr: `${name}: secretFile: /etc/dragonfly/secret: user dragonfly, as whom dragonfly-${name} runs, is not permitted to read it: chown dragonfly /etc/dragonfly/secret, and let it pass the directories on the way\n`,
+    });
+    await root.runWell("chown", "dragonfly", "/etc/dragonfly/secret");
+    expect(await check()).toMatchObject({ code: 0, stderr: "" });
+    await root.runWell("rm", "/etc/dragonfly/secret");
+    expect(await check()).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("secretFile: /etc/dragonfly/secret: no such file"),
+    });
+    await root.write(file, config);
+  });
+
   it("are started anew by the watchdog when they hang", async () => {
     const unit = "dragonfly-supernode";
     const quick = "[Service]\nWatchdogSec=3\nWatchdogSignal=SIGKILL\n";
