@@ -2,6 +2,8 @@ import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { parse, stringify } from "yaml";
+import * as z from "zod";
+import { taskSummarySchema } from "../../protocol/control/messages.ts";
 import { allPages, codeOf } from "../docs/markdown.ts";
 import { Authority } from "../support/authority.ts";
 import { createImage, type Image, MB } from "../support/image.ts";
@@ -13,19 +15,25 @@ import type { CleanRoot } from "./clean_root.ts";
 const REGISTRY = "registry.example.net";
 const SUPERNODE = "supernode.example.net";
 const IMAGE = "team/app:1";
+/** Of the registry's: docker trusts whatever certificate a name on loopback shows. */
+const ADDRESS = "10.64.0.9";
 /** Engines of the page that are not run here, and why. */
-const NOT_HERE = {
-  docker: "the clean root has no docker daemon; tests/e2e/docker_pull.test.ts pulls by one",
-  crio: "the clean root has no CRI-O",
-};
+const NOT_HERE = { crio: "Debian 12 has no CRI-O" };
 /** What a node's and the supernode's packages have brought besides. */
 const OTHERS = ["supernode", "dfctl", "runtime"].map((name) => `dragonfly-${name}`);
-/** Where Debian's containerd has its parts. */
-const CONTAINERD = [
-  "usr/bin/containerd",
-  "usr/bin/ctr",
-  "lib/systemd/system/containerd.service",
-] as const;
+/** Where Debian's containerd and docker have their parts. */
+const ENGINES = [
+  ...["usr/bin/containerd", "usr/bin/ctr", "lib/systemd/system/containerd.service"],
+  ...["usr/sbin/dockerd", "usr/bin/docker", "usr/sbin/runc"],
+  ...["lib/systemd/system/docker.service", "lib/systemd/system/docker.socket"],
+];
+/** Layers are unpacked, but no container runs: that wants no kernel module, and no network. */
+const DOCKER_OPTS = "--storage-driver=vfs --bridge=none --iptables=false --ip6tables=false";
+/** Where docker finds control groups of the first kind, it wants this one; of the second, nothing. */
+const DEVICES = `if [ "$(stat --file-system --format %T /sys/fs/cgroup)" = tmpfs ]; then
+  mkdir -p /sys/fs/cgroup/devices
+  mountpoint --quiet /sys/fs/cgroup/devices || mount -t cgroup -o devices cgroup /sys/fs/cgroup/devices
+fi`;
 
 /**
  * Does on a new host what docs/quickstart.md says, by the page's own commands and files; the host is at once the
@@ -75,6 +83,10 @@ export async function followQuickStart(scratch: Scratch, root: CleanRoot): Promi
     await type(line);
   }
 
+  await agree(inline("dfctl setup docker --restart"));
+  await type(inline("docker pull"));
+  const inspected = await type(`docker image inspect ${REGISTRY}/${IMAGE}`);
+  expect(inspected).toContain(registry.image.manifestDigest);
   await agree(inline("dfctl setup containerd"));
   await type(inline("ctr images pull"), "CONTAINERD_SNAPSHOTTER=native");
   await agree(inline("dfctl setup podman"));
@@ -93,12 +105,23 @@ export async function followQuickStart(scratch: Scratch, root: CleanRoot): Promi
   const found = await root.run("sh", "-c", doctor!);
   expect(found.stdout.toString().replace(/^fail {2}disk.*$/m, "")).not.toMatch(/^fail/m);
   expect(found.stdout.toString()).toMatch(/^ok .*pull: .* came by p2p/m);
+  expect(found.stdout.toString()).not.toContain("run this as root");
   const shown = await type(tasks!);
-  for (const { digest } of registry.image.layers) expect(shown).toContain(digest);
+  // All three engines have had them from this one node.
+  const known = z.array(taskSummarySchema).parse(JSON.parse(await type(`${tasks} --json`)));
+  for (const { digest } of registry.image.layers) {
+    expect(shown).toContain(digest);
+    expect(known.filter(({ url }) => url.endsWith(digest))).toMatchObject([
+      { clients: { waiting: 0, running: 0, success: 1, failed: 0 } },
+    ]);
+  }
 
   const undo = codeOf(page).find(({ text }) => / --undo /.test(text))!.text;
-  for (const engine of ["podman", "containerd"]) await agree(undo.replace("docker", engine));
+  for (const engine of ["podman", "containerd", "docker"])
+    await agree(undo.replace("docker", engine));
   expect(root.has(`etc/containerd/certs.d/${REGISTRY}/hosts.toml`)).toBe(false);
+  expect(await root.property("docker", "Environment")).toBe("");
+  expect(await root.property("docker", "ActiveState")).toBe("active");
   await type(inline("apt-get purge"));
   await registry.close();
 }
@@ -110,17 +133,20 @@ async function openHost(scratch: Scratch, root: CleanRoot) {
     kept.set(path, root.has(path) ? await root.read(path) : "");
     await root.write(path, text);
   };
-  await replace("etc/hosts", `127.0.0.1 localhost ${REGISTRY} ${SUPERNODE}\n`);
+  await replace("etc/hosts", `127.0.0.1 localhost ${SUPERNODE}\n${ADDRESS} ${REGISTRY}\n`);
+  await root.startBeside("ip", "address", "add", `${ADDRESS}/32`, "dev", "lo").finished();
   // Whoever types it says yes to apt, too.
   await root.write("etc/apt/apt.conf.d/yes", 'APT::Get::Assume-Yes "true";\n');
   const authority = await Authority.create(scratch, "quick-start");
   await replace("etc/ssl/certs/ca-certificates.crt", authority.files.pair.cert);
-  for (const path of CONTAINERD) {
+  for (const path of ENGINES) {
     await mkdir(join(root.dir, path, ".."), { recursive: true });
     await copyFile(`/${path}`, join(root.dir, path));
   }
+  await root.write("etc/default/docker", `DOCKER_OPTS="${DOCKER_OPTS}"\n`);
+  await root.runWell("sh", "-ec", `groupadd --system docker; ${DEVICES}`);
   await root.runWell("systemctl", "daemon-reload");
-  await root.runWell("systemctl", "start", "containerd");
+  await root.runWell("systemctl", "start", "containerd", "docker");
 
   const { cert, key } = await authority.leaf(REGISTRY, "127.0.0.1");
   const config = join(scratch.dir, "quick-start-registry.yml");
@@ -129,7 +155,7 @@ async function openHost(scratch: Scratch, root: CleanRoot) {
     stringify({
       version: 0.1,
       storage: { filesystem: { rootdirectory: join(scratch.dir, "quick-start-registry") } },
-      http: { addr: "127.0.0.1:443", tls: { certificate: cert, key } },
+      http: { addr: ":443", tls: { certificate: cert, key } },
     }),
   );
   const process = root.startBeside("docker-registry", "serve", config);
@@ -148,13 +174,15 @@ async function openHost(scratch: Scratch, root: CleanRoot) {
   ]);
   const close = async () => {
     await process.stop();
-    await root.runWell("systemctl", "stop", "containerd");
+    await root.runWell("systemctl", "stop", "docker.socket", "docker", "containerd");
     for (const [path, text] of kept) await root.write(path, text);
     // Its own authority is the operator's: no package takes it away.
     await root.runWell("rm", "/etc/dragonfly/ca.crt", "/etc/dragonfly/ca.key");
     // The page has taken the node's away, with what they are configured by.
     await root.runWell("dpkg", "--purge", ...OTHERS);
-    await root.runWell("rm", "/etc/apt/apt.conf.d/yes", ...CONTAINERD.map((path) => `/${path}`));
+    const ours = ["etc/apt/apt.conf.d/yes", "etc/default/docker", ...ENGINES];
+    await root.runWell("rm", ...ours.map((path) => `/${path}`));
+    await root.runWell("systemctl", "daemon-reload");
   };
   return { authority, image, close };
 }

@@ -12,6 +12,7 @@ const PACKAGES = {
   podman: "podman",
   docker: "docker.io",
   dockerd: "docker.io",
+  runc: "runc",
   ip: "iproute2",
   nft: "nftables",
   unshare: "util-linux",
