@@ -15,7 +15,7 @@ const PACKAGES = ["runtime", "supernode", "dfget", "dfctl", "dfdaemon", "monitor
 const SERVICES = ["dragonfly-supernode", "dragonfly-dfdaemon"];
 const SIZE = 20_000_000;
 /** Milliseconds: building, and installing Debian, take their time on a busy machine. */
-const PATIENCE = 300_000;
+const PATIENCE = 600_000;
 
 const needs = {
   programs: [
