@@ -254,8 +254,9 @@ describeWithPrograms(
       const dfdaemon = RunningProgram.start(scratch, [
         ...[...inside, ...ourProgram("dfdaemon"), "--config", config],
       ]);
-      // It has taken none of those by which the supernode is reached later.
-      await dfdaemon.until("it serves", () => dfdaemon.stderr.includes("on 127.0.0.1:15003"));
+      await dfdaemon.until("it serves", () => /peer server on \S+:15003/.test(dfdaemon.stderr));
+      // Not the one by which the supernode is reached later.
+      expect(dfdaemon.stderr).not.toContain("on 10.64.0.12:15003");
       const listener = RunningProgram.start(scratch, [
         ...[...inside, "node", "-e"],
         'net.createServer((socket) => socket.destroy()).listen(18003, "10.64.0.12", () => console.log("listens"))',
