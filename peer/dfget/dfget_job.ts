@@ -261,6 +261,10 @@ function explain(error: Error): { code: number; exit: number; message: string } 
   if (error instanceof NeedAuthError) {
     return { code: 608, exit: ExitCode.needAuth, message: error.message };
   }
-  const message = isDiskFull(error) ? `no space left on the disk: ${error.message}` : error.message;
+  const message = isDiskFull(error)
+    ? `no space left on the disk: ${error.message}`
+    : (error as NodeJS.ErrnoException).code === "EPIPE"
+      ? "who reads standard output takes no more of it"
+      : error.message;
   return { code: 1104, exit: ExitCode.download, message };
 }

@@ -2,6 +2,7 @@ import type { PreheatRequest, PreheatStatus } from "../../protocol/v1/preheat.ts
 import type { HttpClient } from "../../runtime/http_client.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
+import { whyNoCopy } from "../seed/why_no_copy.ts";
 import { fileToPrefetch, type Prefetch, type PrefetchRequest, preheatId } from "./file.ts";
 import { parseImageUrl, resolveImage } from "./image.ts";
 import { parsePlatform } from "./manifest.ts";
@@ -165,8 +166,8 @@ export class PreheatJobs {
       },
       (error: Error) => {
         job.status = "FAILED";
-        job.errorMsg = error.message;
-        log.warn("preheat of {url} failed: {reason}", { url: job.url, reason: error.message });
+        job.errorMsg = whyNoCopy(error);
+        log.warn("preheat of {url} failed: {reason}", { url: job.url, reason: job.errorMsg });
       },
     );
     const ended = done.then(() => {

@@ -16,6 +16,7 @@ import { PieceCutter } from "./cut_pieces.ts";
 import { fetchOnce, SourceError, WrongContentError } from "./fetch_once.ts";
 import type { ReadAhead } from "./read_ahead.ts";
 import { isIntact, isUsable, trustedPieces } from "./revalidate.ts";
+import { whyNoCopy } from "./why_no_copy.ts";
 
 export interface SeederOptions {
   cache: SeedCache;
@@ -204,13 +205,10 @@ export class Seeder {
       // A part is kept to be resumed some day, unless it is wrong, or the disk wants the room back.
       if (error instanceof WrongContentError || isDiskFull(error)) await cache.drop(task.id);
       if (!signal.aborted) {
-        const about = `no copy of ${redactUrl(task.rawUrl)}: ${(error as Error).message}`;
-        observer.problem({ kind: "copy failed", text: about });
-        log.warn("no copy of {url}: task {task}: {reason}", {
-          url: redactUrl(task.rawUrl),
-          task: task.id,
-          reason: (error as Error).message,
-        });
+        const url = redactUrl(task.rawUrl);
+        const reason = whyNoCopy(error as Error);
+        observer.problem({ kind: "copy failed", text: `no copy of ${url}: ${reason}` });
+        log.warn("no copy of {url}: task {task}: {reason}", { url, task: task.id, reason });
       }
       throw error;
     }

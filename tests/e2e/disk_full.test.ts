@@ -4,6 +4,8 @@ import { Authority } from "../support/authority.ts";
 import { Dfdaemon } from "../support/dfdaemon.ts";
 import { bytesOnDisk, openFiles } from "../support/files_below.ts";
 import { createImage, type Image, MB } from "../support/image.ts";
+import { ourProgram } from "../support/our_programs.ts";
+import { run } from "../support/process.ts";
 import { describeWithPrograms } from "../support/programs.ts";
 import { Registry } from "../support/registry.ts";
 import { Scratch } from "../support/scratch.ts";
@@ -41,6 +43,7 @@ describeWithPrograms(
       const supernode = await startSupernode(scratch, {
         cdnPattern,
         registry,
+        env: { SSL_CERT_FILE: registry.authority.files.cert },
         ...(disks.supernode
           ? {
               prefix: withSmallDisk(supernodeDisk, disks.supernode),
@@ -65,6 +68,13 @@ describeWithPrograms(
       // What found no room is let go of, too.
       expect(await openFiles(node.process.pid, `${nodeDisk}/data`)).toEqual([]);
       expect(supernode.process.running).toBe(true);
+      if (disks.supernode === undefined) return;
+      const said = "no room for a copy on the supernode's disk, below base.homeDir: ENOSPC";
+      expect(supernode.process.output).toContain(said);
+      const asked = [...ourProgram("dfctl"), "--supernode", supernode.node, "preheat", "--wait"];
+      const url = `https://${registry.host}/v2/${repository}/blobs/${image.layers[0]!.digest}`;
+      const preheat = await run(scratch, [...asked, url]);
+      expect(preheat).toMatchObject({ code: 2, stderr: expect.stringContaining(said) });
     });
 
     it.each<CdnPattern>(["local", "source"])(

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { ourProgram } from "../support/our_programs.ts";
 import { run, until } from "../support/process.ts";
 import { Scratch } from "../support/scratch.ts";
+import { Source } from "../support/source.ts";
 import { startSupernode } from "../support/supernode.ts";
 
 let scratch: Scratch;
@@ -27,6 +28,15 @@ it.each(["dfctl", "dfget", "dfdaemon"] as const)(
     expect(full.stderr).toMatch(new RegExp(`^${program}: .*no space left on device.*\n$`, "i"));
   },
 );
+
+it("dfget says so where who reads the file has had enough of it", async () => {
+  const source = await Source.start(scratch);
+  const { url } = source.add("long", 4_000_000);
+  const command = [...ourProgram("dfget"), "-u", url, "-p", "source", "-o", "-"];
+  const ended = await within('"$@" | head --bytes 10 > "$0"; exit $PIPESTATUS', ...command);
+  expect(ended.code).toBe(80);
+  expect(ended.stderr).toMatch(/error:who reads standard output takes no more of it\n$/);
+});
 
 it("a daemon goes on when nobody takes its log any more", async () => {
   // The reader of both outputs ends after the first line.
