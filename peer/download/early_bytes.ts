@@ -1,5 +1,5 @@
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
-import { blockBuffers } from "../store/block_buffers.ts";
+/** Bytes of a block that readers can have early: with hundreds of them memory must not grow by a block each. */
+const MOST_BYTES = 128 * 1024;
 
 interface Early {
   /** Our own copy of what has come: the buffer that it came in is used again. */
@@ -32,10 +32,11 @@ export class EarlyBytes {
   offer(block: number, content: Uint8Array): boolean {
     const early = this.#blocks.get(block);
     // Where its source broke off, another begins anew.
-    if (!early || early.isRight !== undefined || content.byteLength <= early.filled) return false;
-    early.bytes ??= blockBuffers.take(BLOCK_BYTES);
-    early.bytes.set(content.subarray(early.filled), early.filled);
-    early.filled = content.byteLength;
+    const end = Math.min(content.byteLength, MOST_BYTES);
+    if (!early || early.isRight !== undefined || end <= early.filled) return false;
+    early.bytes ??= Buffer.allocUnsafe(MOST_BYTES);
+    early.bytes.set(content.subarray(early.filled, end), early.filled);
+    early.filled = end;
     return true;
   }
 
@@ -67,7 +68,6 @@ export class EarlyBytes {
     const early = this.#blocks.get(block);
     if (!early) return true;
     this.#blocks.delete(block);
-    if (early.bytes) blockBuffers.give(early.bytes);
     return early.isRight ?? true;
   }
 }
