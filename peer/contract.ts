@@ -106,6 +106,11 @@ export interface OpenFile {
    * much, and are sure that nobody looks at it any more. Chunks that are not given back are collected.
    */
   giveBack(chunk: Uint8Array): void;
+  /**
+   * For how long there has been no sign that bytes come, to this node or to another from whom it will have them, ms: the
+   * source may be slow for everybody.
+   */
+  quietMs(): number;
   /** Settles when the file is complete and verified, or has failed. */
   readonly done: Promise<DownloadSummary>;
 }

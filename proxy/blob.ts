@@ -28,7 +28,7 @@ export interface BlobOptions {
   log: Logger;
   /** Milliseconds that opening a file by p2p may take. Default: 5000. */
   openTimeoutMs?: number;
-  /** Milliseconds without a byte after which p2p counts as failed. Default: 60 000. */
+  /** Milliseconds without a byte, or a sign of one, after which p2p counts as failed. Default: 60 000. */
   stallTimeoutMs?: number;
 }
 
@@ -109,7 +109,7 @@ export async function serveBlob(
       throw new DownloadError(`ended ${range.end + 1 - reached} bytes early`);
   };
   try {
-    await send(readChunks(file.stream(range), gone.signal, options.stallTimeoutMs ?? 60_000));
+    await send(readChunks(file, range, gone.signal, options.stallTimeoutMs ?? 60_000));
     span.set({ "dragonfly.outcome": gone.signal.aborted ? CLIENT_GONE : "p2p" });
   } catch (error) {
     if (gone.signal.aborted) return span.set({ "dragonfly.outcome": CLIENT_GONE });

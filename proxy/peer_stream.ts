@@ -1,4 +1,5 @@
 import { DownloadError, type OpenFile, type Peer } from "../peer/mod.ts";
+import type { ByteRange } from "../protocol/piece_range.ts";
 import type { Span } from "../runtime/tracing/tracing.ts";
 import type { SourceRequest } from "./ask_source.ts";
 
@@ -46,20 +47,28 @@ export function release(file: OpenFile): void {
     .catch(() => {});
 }
 
-/** The chunks of a web stream; given up when the client is gone, or when none comes for `stallMs`. */
+/**
+ * The chunks of a file; given up when the client is gone, or when none comes for `stallMs` and there is no sign that any
+ * will.
+ */
 export async function* readChunks(
-  stream: ReadableStream<Uint8Array>,
+  file: Pick<OpenFile, "stream" | "quietMs">,
+  range: ByteRange,
   signal: AbortSignal,
   stallMs: number,
 ): AsyncGenerator<Uint8Array> {
-  const reader = stream.getReader();
+  const reader = file.stream(range).getReader();
   const cancel = () => void reader.cancel().catch(() => {});
   signal.addEventListener("abort", cancel, { once: true });
   let timer: NodeJS.Timeout | undefined;
   try {
     for (;;) {
       const stalled = new Promise<never>((_, reject) => {
-        const late = () => reject(new DownloadError(`no byte for ${stallMs / 1000} s`));
+        const late = () => {
+          const leftMs = stallMs - file.quietMs();
+          if (leftMs > 0) timer = setTimeout(late, leftMs);
+          else reject(new DownloadError(`no byte for ${stallMs / 1000} s`));
+        };
         timer = setTimeout(late, stallMs);
       });
       const { done, value } = await Promise.race([reader.read(), stalled]);

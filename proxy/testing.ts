@@ -167,6 +167,7 @@ export function testFile(content: Uint8Array, options: TestFileOptions = {}): Op
     length: content.byteLength,
     done: new Promise(() => {}),
     giveBack: () => {},
+    quietMs: () => Number.POSITIVE_INFINITY,
     stream(range = { start: 0, end: content.byteLength - 1 }) {
       const bytes = content.subarray(range.start, range.end + 1);
       const limit = options.failAfter ?? Number.POSITIVE_INFINITY;

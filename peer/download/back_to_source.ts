@@ -23,6 +23,8 @@ export interface BackToSourceOptions {
   signal: AbortSignal;
   /** Told how many bytes the whole file has, as soon as that is known. */
   onLength?: ((length: number) => void) | undefined;
+  /** Told whenever bytes come. */
+  onBytes?: (() => void) | undefined;
   onPiece(piece: number, content: Uint8Array): Promise<void>;
 }
 
@@ -103,6 +105,7 @@ async function streamAll(options: BackToSourceOptions): Promise<void> {
   let filled = 0;
   for await (const chunk of response.body as AsyncIterable<Buffer>) {
     total += chunk.byteLength;
+    options.onBytes?.();
     await withinLimits(chunk.byteLength, options.limiters);
     options.signal.throwIfAborted();
     let at = 0;

@@ -61,6 +61,7 @@ export class Download {
   #neverOpened!: (error: Error) => void;
   #file: TaskFile | undefined;
   readonly #check: WholeFileCheck;
+  #aliveMs = performance.now();
   #whyNoSwarm = "no supernode is configured";
   #changed = nextEvent();
 
@@ -104,6 +105,15 @@ export class Download {
   /** Resolves when something has changed: a piece came, or the download ended. */
   changed(): Promise<void> {
     return this.#changed.promise;
+  }
+
+  /** How long there has been no sign that bytes come, ms. */
+  get quietMs(): number {
+    return performance.now() - this.#aliveMs;
+  }
+
+  #alive(): void {
+    this.#aliveMs = performance.now();
   }
 
   async #run(): Promise<DownloadSummary> {
@@ -228,6 +238,7 @@ export class Download {
           supernode: membership.supernode.name,
         });
       },
+      onAlive: () => this.#alive(),
       onComing: (block, come) => {
         if (this.early.offer(block, come)) this.#notify();
       },
@@ -259,6 +270,7 @@ export class Download {
           limiters: this.#tools.limiters,
           signal,
           onLength,
+          onBytes: () => this.#alive(),
           onPiece: (piece, content) => this.#keep(piece, content, "registry"),
         }),
       ),

@@ -36,6 +36,8 @@ export interface FetchSourceOptions {
   http: HttpClient;
   limiters?: readonly RateLimit[];
   signal?: AbortSignal | undefined;
+  /** Told whenever bytes of the file come. */
+  onBytes?: (() => void) | undefined;
 }
 
 /** Redirects a source may make: a registry sends its clients to an object store, say. */
@@ -52,13 +54,14 @@ export async function fetchSourceRange(
   range: ByteRange,
   options: FetchSourceOptions,
 ): Promise<Uint8Array> {
-  const { limiters } = options;
+  const { limiters, onBytes } = options;
   const into = new FixedBody(range.end - range.start + 1);
   const bite = biteOf(limiters);
   const reader: BodyReader = {
     target: () => into.rest.subarray(0, bite),
     onBody: (chunk) => {
       into.add(chunk);
+      onBytes?.();
       return withinLimits(chunk.byteLength, limiters);
     },
   };

@@ -40,6 +40,7 @@ export class SharedDownload {
         });
       },
       giveBack: (chunk) => this.#buffers.give(chunk),
+      quietMs: () => download.quietMs,
       done: download.done,
     };
   }

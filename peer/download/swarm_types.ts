@@ -62,6 +62,8 @@ export interface SwarmOptions {
   /** Gives the file to fill once the layout is known; it may hold pieces already. */
   openFile(layout: PieceLayout, taskId: string): Promise<TaskFile>;
   onMember(membership: Membership): void;
+  /** Bytes come, here or to another from whom this node will have them. */
+  onAlive(): void;
   /** What has come from the source of a block that is not kept yet, from its first byte on; to be read during the call only. */
   onComing(block: number, come: Uint8Array): void;
   /** Keeps a piece's content; resolves when it is on disk. */

@@ -23,7 +23,8 @@ import type { Membership, SwarmOptions, SwarmOutcome } from "./swarm_types.ts";
 const WAIT_MS = { first: 50, most: 800 };
 /**
  * Milliseconds without any piece, and none on its way, after which p2p is given up: longer than the
- * supernode takes to give the lease of a dead node to another.
+ * supernode takes to give the lease of a dead node to another. Besides, somebody else may be fetching a piece from the
+ * source, which takes as long as the lowest rate that is borne allows.
  */
 const STALL_MS = 15_000;
 /** Failed pieces in a row after which p2p is given up. */
@@ -78,6 +79,9 @@ export class V1Session {
   async #loop(): Promise<SwarmOutcome> {
     this.#enter(this.#member);
     let waitMs = WAIT_MS.first;
+    const stallMs = Math.round(
+      STALL_MS + (this.#file.layout.pieceSize / this.#options.minRate) * 1000,
+    );
     for (;;) {
       this.#options.signal.throwIfAborted();
       if (this.#fatal) throw this.#fatal;
@@ -102,8 +106,8 @@ export class V1Session {
           `${this.#failures} pieces failed in a row`,
         );
       }
-      if (this.#inFlight.size === 0 && Date.now() - this.#progressMs > STALL_MS) {
-        return this.#give(BacksourceReason.downloadError, `no piece for ${STALL_MS} ms`);
+      if (this.#inFlight.size === 0 && Date.now() - this.#progressMs > stallMs) {
+        return this.#give(BacksourceReason.downloadError, `no piece for ${stallMs} ms`);
       }
       if (this.#outcomes.length === 0) {
         await this.#idle(waitMs);
@@ -230,6 +234,7 @@ export class V1Session {
       });
       this.#failures = 0;
       this.#progressMs = Date.now();
+      this.#options.onAlive();
       this.#reportSuccess(task.pieceNum, task.cid);
       this.#settle(task, PieceResult.semiSuccess);
     } catch (error) {
@@ -263,10 +268,11 @@ export class V1Session {
    * credentials are for that one only.
    */
   #fromSource(task: PieceTask): Promise<Uint8Array> {
-    const { http, limiters, source } = this.#options;
+    const { http, limiters, source, onAlive: onBytes } = this.#options;
     const { offset, length } = pieceContent(task.pieceNum, this.#file.layout);
     const range = { start: offset, end: offset + length - 1 };
-    return fetchSourceRange(source, range, { http, limiters, signal: this.#fetches.signal });
+    const { signal } = this.#fetches;
+    return fetchSourceRange(source, range, { http, limiters, signal, onBytes });
   }
 
   #settle(task: PieceTask, result: PieceResult): void {

@@ -167,7 +167,10 @@ export class BlockSession implements Reporter {
         else this.#chooser.unreserve(block);
         this.#requests.pump();
       },
-      onComing: options.onComing,
+      onComing: (block, come) => {
+        this.#alive();
+        options.onComing(block, come);
+      },
       onBlock: (block, content, origin) => this.#keepOwn(block, content, origin),
       onNews: () => this.#sessions.heartbeats.hurry(this),
     });
@@ -261,7 +264,7 @@ export class BlockSession implements Reporter {
       this.#rejoining.soon();
       return;
     }
-    if (advice.seeding) this.#stall.end();
+    if (advice.coming) this.#alive();
     for (const neighbour of advice.neighbours) this.meet(neighbour);
     for (const seal of advice.seals) this.#proofs.learn(seal);
     // The same leases come by other numbers when it registers again: those that are worked on are not begun anew.
@@ -354,11 +357,17 @@ export class BlockSession implements Reporter {
 
   #gained(bytes: number): void {
     this.#rates.gained(bytes);
-    this.#stall.end();
+    this.#alive();
     if (this.#file.complete) {
       this.#sessions.heartbeats.hurry(this);
       this.#settle({ finished: true });
     }
+  }
+
+  /** The download comes on, though perhaps slowly: the source may be slow for everybody. */
+  #alive(): void {
+    this.#stall.end();
+    this.#options.onAlive();
   }
 
   #tick(): void {

@@ -189,8 +189,8 @@ export const taskAdviceSchema = z.object({
   seals: z.array(sealSchema).default([]),
   /** Of what it holds: what these blocks hash to is to be told as soon as it can. */
   tell: z.array(blockRunSchema).default([]),
-  /** What nobody has yet is on its way to the supernode's own copy: to wait is no sign of trouble. */
-  seeding: z.boolean().default(false),
+  /** What nobody has yet is on its way, to another node or to the supernode's own copy: to wait is no sign of trouble. */
+  coming: z.boolean().default(false),
 });
 export type TaskAdvice = z.infer<typeof taskAdviceSchema>;
 

@@ -31,6 +31,30 @@ describe("a runner's rate", () => {
     expect(new RunnerRate(0).isSlow(usual)).toBe(false);
   });
 
+  it("is moving while it tells of more bytes, of whichever of its leases, and brings a block in time", () => {
+    const rate = new RunnerRate(0);
+    for (let nowMs = 0; nowMs <= 100_000; nowMs += 2000) {
+      rate.reported(nowMs * 5, nowMs);
+      // Of the lease that it does not work on.
+      rate.reported(0, nowMs);
+    }
+    expect(rate.isMoving(109_000)).toBe(true);
+    rate.reported(100_000 * 5, 109_000);
+    expect(rate.isMoving(111_000)).toBe(false);
+    rate.reported(110_000 * 5, 119_000);
+    expect(rate.isMoving(119_500)).toBe(true);
+    expect(rate.isMoving(121_000)).toBe(false);
+  });
+
+  it("is first with a block of which less is left than it is slower than the others", () => {
+    const slow = running(400);
+    const usual = BLOCK_BYTES / 100;
+    slow.reported(BLOCK_BYTES * 0.7, 1000);
+    expect(slow.isFirstWithBlock(usual)).toBe(false);
+    slow.reported(BLOCK_BYTES * 0.9, 1000);
+    expect(slow.isFirstWithBlock(usual)).toBe(true);
+  });
+
   it("begins when it is first heard, where nothing has come by then", () => {
     const rate = new RunnerRate(0);
     const report = (nowMs: number) => {

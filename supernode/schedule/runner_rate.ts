@@ -6,6 +6,10 @@ const MEASURE_MS = 100;
 const SETTLED_MS = 800;
 /** A runner is slow when its rate is below this part of what is usual among them. */
 const SLOW_PART = 0.25;
+/** One that tells of no new byte for so long is not moving, ms. */
+const STILL_MS = 10_000;
+/** … nor is one that brings no whole block for so long, ms: at less than 9 kB a second nobody should wait for it. */
+const MOST_BLOCK_MS = 120_000;
 
 /** How fast a node fetches from the source, by what it has said itself. Pure. */
 export class RunnerRate {
@@ -15,6 +19,9 @@ export class RunnerRate {
   lastBlockMs: number;
   #beganMs: number;
   #bytes = 0;
+  #mostBytes = 0;
+  /** When it last told of more bytes than before, ms. */
+  #lastByteMs: number;
   #isHeard = false;
   #rate: number | undefined;
   /** From when on, and from how many bytes, the rate is measured next. */
@@ -23,6 +30,7 @@ export class RunnerRate {
   constructor(nowMs: number) {
     this.#beganMs = nowMs;
     this.lastBlockMs = nowMs;
+    this.#lastByteMs = nowMs;
     this.#since = { ms: nowMs, bytes: 0 };
   }
 
@@ -49,6 +57,11 @@ export class RunnerRate {
    */
   reported(partBytes: number, nowMs: number): void {
     this.#bytes = this.blocks * BLOCK_BYTES + partBytes;
+    // It tells of each of its leases, of which it works on one.
+    if (this.#bytes > this.#mostBytes) {
+      this.#mostBytes = this.#bytes;
+      this.#lastByteMs = nowMs;
+    }
     if (!this.#isHeard && this.#bytes === 0) {
       this.#beganMs = this.lastBlockMs = nowMs;
       this.skip(nowMs);
@@ -66,6 +79,11 @@ export class RunnerRate {
     return this.#rate;
   }
 
+  /** Whether bytes come, however slowly: the source may be slow for everybody. */
+  isMoving(nowMs: number): boolean {
+    return nowMs - this.#lastByteMs < STILL_MS && nowMs - this.lastBlockMs < MOST_BLOCK_MS;
+  }
+
   /**
    * Whether it is much slower than the others. One who says nothing may be dead, but that is another matter.
    *
@@ -75,6 +93,12 @@ export class RunnerRate {
   isSlow(usual: number, slackMs = 0): boolean {
     const isSettled = this.#since.ms - this.#beganMs >= SETTLED_MS + slackMs;
     return this.#rate !== undefined && isSettled && this.#rate < usual * SLOW_PART;
+  }
+
+  /** Whether it should have the block that it is at before another, as fast as is usual, would have all of it. */
+  isFirstWithBlock(usual: number): boolean {
+    const left = (this.blocks + 1) * BLOCK_BYTES - this.#mostBytes;
+    return this.#rate !== undefined && left * usual <= BLOCK_BYTES * this.#rate;
   }
 }
 

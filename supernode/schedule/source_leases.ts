@@ -43,8 +43,10 @@ const LEASE_MS = 500;
  * ones cost it several times what they bring.
  */
 const LONE_LEASE_MS = 2000;
-/** A slow runner may finish the block that it is at, if it brings one within this time, ms. */
+/** A slow runner may finish the block that it is at, if it brings one within this time, ms … */
 const LAST_BLOCK_MS = 1800;
+/** … or within so many times what the others take, where the source is slow for everybody: then rates are uneven. */
+const LAST_BLOCK_TIMES = 2;
 /**
  * What was taken back from one who was silent is given out after all other blocks for so long, ms: it may only have been
  * out of breath, and have fetched it meanwhile. Not longer: within two seconds it is to be somebody else's.
@@ -99,6 +101,13 @@ export class SourceLeases<Holder> {
     let held = 0;
     for (const { leases } of this.#runners.values()) held += leases.length;
     return held;
+  }
+
+  /** Whether anybody is fetching, and gets something. */
+  isMoving(nowMs: number): boolean {
+    return [...this.#runners.values()].some(
+      ({ leases, rate }) => leases.length > 0 && rate.isMoving(nowMs),
+    );
   }
 
   isRunner(holder: Holder): boolean {
@@ -273,7 +282,9 @@ export class SourceLeases<Holder> {
       } else if (runner.rate.isSlow(usual, slackMs)) {
         this.#shorten(runner);
         const sinceMs = nowMs - runner.rate.lastBlockMs;
-        if (sinceMs > LAST_BLOCK_MS + slackMs) this.release(holder);
+        const patienceMs = Math.max(LAST_BLOCK_MS, (LAST_BLOCK_TIMES * BLOCK_BYTES) / usual);
+        const isLate = sinceMs > patienceMs + slackMs;
+        if (isLate && !runner.rate.isFirstWithBlock(usual)) this.release(holder);
       }
     }
   }

@@ -189,6 +189,11 @@ export class SwarmTask {
     return { ...this.#advise(member, neighbours, report.wantsLeases, nowMs), digests };
   }
 
+  /** Whether blocks that nobody has are on their way to one of the members. */
+  isFetching(nowMs: number): boolean {
+    return this.#leases.isMoving(nowMs);
+  }
+
   /** A member is gone: its leases go to others, and nobody is sent to it any more. */
   leave(id: string): void {
     const member = this.#members.get(id);

@@ -115,6 +115,26 @@ describe("joining", () => {
     expect(blocks.length).toBeGreaterThan(0);
   });
 
+  it("says that blocks come while whoever fetches them gets something, however little", () => {
+    const one = task("a");
+    const runner = client(one, 1);
+    const waiting = client(one, 2);
+    const { leases } = desk.join(runner, one, JOIN)!;
+    desk.join(waiting, one, JOIN);
+    const progress = (partBytes: number) => {
+      const [{ id }] = leases as [LeaseGrant];
+      report(runner, { leases: [{ id, done: 0, partBytes, failed: false, digests: [] }] });
+      return report(waiting).coming;
+    };
+    expect(progress(100)).toBe(true);
+    nowMs += 9000;
+    expect(progress(200)).toBe(true);
+    nowMs += 9000;
+    expect(progress(200)).toBe(true);
+    nowMs += 2000;
+    expect(progress(200)).toBe(false);
+  });
+
   it("brings together who asks for the same blob in another repository", () => {
     const [a, b] = [task("team-a/app"), task("team-b/app")];
     desk.join(client(a, 1), a, JOIN);
@@ -293,7 +313,7 @@ describe("around the supernode's copy", () => {
     one.cdnStatus = "RUNNING";
     one.pieceMd5s = piecesOf(1);
     const answer = report(node, { wantsLeases: 2 });
-    expect(answer.seeding).toBe(true);
+    expect(answer.coming).toBe(true);
     expect(answer.leases[0]).toMatchObject({ first: 0, from: { ...seed } });
     const done = answer.leases.map(({ id, count }) => ({
       id,
@@ -396,7 +416,7 @@ describe("around the supernode's copy", () => {
       report(second, { leases: [{ ...FAILED[0]!, id: mine.id }] });
     }
     const answer = report(second, { wantsLeases: 2 });
-    expect(answer).toMatchObject({ known: true, seeding: false });
+    expect(answer.known).toBe(true);
     expect(answer.leases.some(({ from }) => from === undefined)).toBe(true);
     one.cdnStatus = "RUNNING";
     expect(desk.wantsSeed(one)).toBe(false);

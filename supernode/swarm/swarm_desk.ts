@@ -142,7 +142,7 @@ export class SwarmDesk {
     for (const report of request.tasks) {
       const advice = this.#report(report);
       if (!advice) {
-        const nothing = { neighbours: [], leases: [], seals: [], tell: [], seeding: false };
+        const nothing = { neighbours: [], leases: [], seals: [], tell: [], coming: false };
         tasks.push({ taskId: report.taskId, known: false, ...nothing });
         continue;
       }
@@ -234,7 +234,7 @@ export class SwarmDesk {
         leases: this.#words.leases(swarm, member.client, advice),
         seals: advice.digests.map((run) => sealToWire(swarm.sealer.seal(run))),
         tell: [...advice.tell],
-        seeding: swarm.seed.task?.cdnStatus === "RUNNING",
+        coming: swarm.seed.task?.cdnStatus === "RUNNING" || swarm.task.isFetching(now()),
       },
     };
   }
