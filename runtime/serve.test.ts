@@ -2,7 +2,7 @@ import { connect, type Socket } from "node:net";
 import { Hono } from "hono";
 import { afterEach, describe, expect, it } from "vitest";
 import { ListenError } from "./listen_error.ts";
-import { type RunningServer, type ServeOptions, serve } from "./serve.ts";
+import { type RunningServer, SERVE_LIMITS, type ServeOptions, serve } from "./serve.ts";
 
 const running: RunningServer[] = [];
 afterEach(async () => {
@@ -174,6 +174,20 @@ describe("what one client may ask of a server", () => {
     const answer = raw(port, `GET / HTTP/1.1\r\nHost: x\r\n\r\n${connectTo("second")}`);
     expect(await answer.catch(() => "")).toBe("");
     expect(asked).toEqual(["first:1"]);
+  });
+
+  it("ends with more requests than a client may have waiting", async () => {
+    const app = new Hono().get("/", async (c) => {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return c.text("x");
+    });
+    const { port } = await start(app);
+    const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    const last = `GET / HTTP/1.1\r\n${close}\r\n`;
+    const answers = await raw(port, get.repeat(SERVE_LIMITS.maxUnanswered - 1) + last);
+    expect(answers.match(/HTTP\/1\.1 200/g)).toHaveLength(SERVE_LIMITS.maxUnanswered);
+    const tooMany = raw(port, get.repeat(SERVE_LIMITS.maxUnanswered) + last);
+    expect(await tooMany.catch(() => "")).toBe("");
   });
 
   it("ends when nothing comes for too long", async () => {

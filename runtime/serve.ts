@@ -28,6 +28,8 @@ export const SERVE_LIMITS = {
   keepAliveMs: 75_000,
   idleTimeoutMs: 15 * 60_000,
   maxConnectionsPerClient: 4096,
+  /** Requests of one connection that wait for their answers; clients that send ahead at all send about ten. */
+  maxUnanswered: 32,
 } as const;
 
 /** Connections that wait to be accepted, at most; the system may allow fewer. */
@@ -100,7 +102,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const secret = proof?.kind === "secret" ? proof : undefined;
   const tls = mutualTls?.serverOptions ?? options.tls;
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-    unanswered.begin(incoming.socket, outgoing);
+    // Each holds its answer in memory until its turn has come.
+    if (unanswered.begin(incoming.socket, outgoing) > SERVE_LIMITS.maxUnanswered)
+      return void incoming.socket.destroy();
     const stranger = secret?.refuse(incoming);
     if (stranger) refuseRequest(incoming, outgoing, 401, stranger);
     else if ((incoming.url ?? "").length > maxUrlBytes)
@@ -211,7 +215,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 class UnansweredRequests {
   readonly #waiting = new WeakMap<Duplex, Set<ServerResponse>>();
 
-  begin(socket: Duplex, outgoing: ServerResponse): void {
+  /** @returns how many there are with this one */
+  begin(socket: Duplex, outgoing: ServerResponse): number {
     let waiting = this.#waiting.get(socket);
     if (!waiting) {
       waiting = new Set();
@@ -220,6 +225,7 @@ class UnansweredRequests {
     }
     waiting.add(outgoing);
     outgoing.once("close", () => waiting.delete(outgoing));
+    return waiting.size;
   }
 
   has(socket: Duplex): boolean {

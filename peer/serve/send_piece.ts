@@ -4,6 +4,7 @@ import { parseRange } from "../../protocol/piece_range.ts";
 import { MAX_PIECE_SIZE } from "../../protocol/piece_size.ts";
 import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { isMissing } from "../../runtime/config_file.ts";
+import { HeldBytes } from "../../runtime/held_bytes.ts";
 import type { RateLimit } from "../../runtime/rate_limit/rate_limiter.ts";
 import { biteOf } from "../../runtime/rate_limit/within_limits.ts";
 import { blockBuffers } from "../store/block_buffers.ts";
@@ -29,6 +30,9 @@ type ReadInto = (target: Uint8Array, offset: number) => Promise<void>;
  * what was read is still in the processor's cache when it is sent. Under a limit they are fewer: see {@link biteOf}.
  */
 const CHUNK_BYTES = BLOCK_BYTES;
+/** … while so many bytes are held for others already, who may read them never. */
+const CROWDED_BYTES = 64 * 1024;
+const held = new HeldBytes(256 * 1024 * 1024);
 
 /**
  * Answers a peer with a piece: 206 and the piece, framed unless the peer asks for `cdnSource: source`.
@@ -82,7 +86,8 @@ export async function sendPiece(
   const largest = Math.min(pieceSize, MAX_PIECE_SIZE);
   if (bytes > largest)
     return plainText(400, `invalid range: more than a piece of ${largest} bytes`);
-  const most = limit.rate > 0 ? biteOf([limit]) : CHUNK_BYTES;
+  const chunk = held.take(CHUNK_BYTES, outgoing) ? CHUNK_BYTES : CROWDED_BYTES;
+  const most = limit.rate > 0 ? Math.min(chunk, biteOf([limit])) : chunk;
   const read = (at: number) =>
     framed
       ? readFramed(readInto, { offset, content, pieceSize }, at, most)

@@ -2,7 +2,9 @@ import type { FileHandle } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { Hono } from "hono";
 import { MAX_PIECE_SIZE } from "../../protocol/piece_size.ts";
+import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { isMissing } from "../../runtime/config_file.ts";
+import { HeldBytes } from "../../runtime/held_bytes.ts";
 import { parseRangeHeader } from "../../runtime/http_range.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
 import { startSpan } from "../../runtime/tracing/tracing.ts";
@@ -19,16 +21,25 @@ export interface FilePortOptions {
   observer: SupernodeObserver;
   /** Absent: no copy is held back. */
   readAhead?: ReadAhead | undefined;
+  /** What all answers together may hold in memory. Default: {@link MOST_HELD}. */
+  held?: HeldBytes;
 }
+
+/** Bytes read ahead of clients at most: a thousand that read nothing would else hold a piece each. */
+const MOST_HELD = 256 * 1024 * 1024;
 
 /**
  * The supernode's copies as static files with Range support (protocol §2), for those who were told where
  * they are: v1's path, which follows from the task's id, has a pass at its end. Our own nodes ask for bytes
  * of the file itself, with the header by which peers are asked for bare pieces.
  */
-export function filePortRoutes({ cache, passes, observer, readAhead }: FilePortOptions): Hono<{
-  Bindings: Partial<ConnectionEnv>;
-}> {
+export function filePortRoutes({
+  cache,
+  passes,
+  observer,
+  readAhead,
+  held = new HeldBytes(MOST_HELD),
+}: FilePortOptions): Hono<{ Bindings: Partial<ConnectionEnv> }> {
   const app = new Hono<{ Bindings: Partial<ConnectionEnv> }>();
 
   // The pattern leaves no way out of the cache, nor to its indexes.
@@ -52,7 +63,11 @@ export function filePortRoutes({ cache, passes, observer, readAhead }: FilePortO
         // It is being dropped, say for want of room: nobody knows any more whether its pieces are framed.
         if (!copy) return c.notFound();
         if (copy.framed || growing) {
-          const response = sendBare(file, copy, c.req.header("range"), growing);
+          const response = sendBare(file, copy, {
+            range: c.req.header("range"),
+            growing,
+            isCrowded: !held.take(BLOCK_BYTES, c.env?.outgoing),
+          });
           if (response.status === 206) {
             observer.bytesServed(Number(response.headers.get("content-length")));
             handedOver = true;
@@ -80,7 +95,7 @@ export function filePortRoutes({ cache, passes, observer, readAhead }: FilePortO
       if (c.req.method === "HEAD") return new Response(null, { status, headers });
       observer.bytesServed(length);
       // Pieces are what this port is asked for: they are read in one go.
-      if (length <= MAX_PIECE_SIZE) {
+      if (length <= MAX_PIECE_SIZE && held.take(length, c.env?.outgoing)) {
         const piece = new Uint8Array(length);
         await readCopy(file, piece, start);
         return new Response(piece, { status, headers });

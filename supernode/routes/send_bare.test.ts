@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { seedFilePath } from "../../protocol/names.ts";
+import { HeldBytes } from "../../runtime/held_bytes.ts";
 import { SILENT } from "../observer.ts";
 import { SeedCache } from "../seed/cache.ts";
 import { PieceCutter } from "../seed/cut_pieces.ts";
@@ -18,6 +19,7 @@ const bytes = Uint8Array.from({ length: LENGTH }, (_, index) => (index >>> 8) ^ 
 let home: string;
 let served = 0;
 let readAhead: ReadAhead | undefined;
+let held: HeldBytes | undefined;
 let ask: (headers: Record<string, string>) => Promise<Response>;
 
 beforeEach(async () => {
@@ -33,9 +35,9 @@ beforeEach(async () => {
   served = 0;
   const passes = new PathPass(() => performance.now());
   const observer = { ...SILENT, bytesServed: (count: number) => void (served += count) };
-  readAhead = undefined;
+  readAhead = held = undefined;
   ask = async (headers) =>
-    filePortRoutes({ cache, passes, observer, readAhead }).request(
+    filePortRoutes({ cache, passes, observer, readAhead, ...(held ? { held } : {}) }).request(
       seedFilePath(ID, passes.issue(ID)),
       { headers },
     );
@@ -110,4 +112,18 @@ it("gives no bytes of a copy that is being dropped, of which nobody knows whethe
   const answer = await ask({ range: "bytes=0-99", cdnSource: "source" });
   expect(answer.status).toBe(404);
   expect(served).toBe(0);
+});
+
+it("gives the same to one for whom nothing is held, for others hold it all", async () => {
+  const ranges = { bare: [0, LENGTH - 1], framed: [PIECE, 2 * PIECE - 1] } as const;
+  for (const [kind, [start, end]] of Object.entries(ranges)) {
+    const headers: Record<string, string> = { range: `bytes=${start}-${end}` };
+    if (kind === "bare") headers.cdnSource = "source";
+    held = undefined;
+    const usual = Buffer.from(await (await ask(headers)).arrayBuffer());
+    held = new HeldBytes(0);
+    const crowded = Buffer.from(await (await ask(headers)).arrayBuffer());
+    expect(usual).toHaveLength(end - start + 1);
+    expect(crowded.equals(usual)).toBe(true);
+  }
 });

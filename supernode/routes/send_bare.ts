@@ -10,19 +10,27 @@ import { readCopy } from "./read_copy.ts";
 
 /** Bytes of a copy that is being made that are read at once: they are to leave as they come. */
 const GROWING_BYTES = 128 * 1024;
+/** … while much is held for others already. */
+const CROWDED_BYTES = 64 * 1024;
+
+export interface BareRequest {
+  /** As the header `Range` names it, in bytes of the file. */
+  range: string | undefined;
+  /** Of a copy that is being made: what is still to come is waited for. */
+  growing?: GrowingCopy | undefined;
+  /** Whether little is to be held in memory for this client. */
+  isCrowded: boolean;
+}
 
 /**
  * Answers with bytes of the file that a copy holds, as far as it has come, without the frames that it may have.
  *
  * @param file the copy; closed when the answer is out, or not at all where that is not a 206
- * @param range as the header `Range` names it, in bytes of the file
- * @param growing of a copy that is being made: what is still to come is waited for
  */
 export function sendBare(
   file: FileHandle,
   copy: SavedCopy,
-  range: string | undefined,
-  growing?: GrowingCopy,
+  { range, growing, isCrowded }: BareRequest,
 ): Response {
   const { pieceSize, framed } = copy;
   const layout = { pieceSize, framed, length: -1 };
@@ -33,7 +41,7 @@ export function sendBare(
   let at = wanted.start;
   let handedOut = at;
   const end = wanted.end + 1;
-  const most = growing ? GROWING_BYTES : BLOCK_BYTES;
+  const most = isCrowded ? CROWDED_BYTES : growing ? GROWING_BYTES : BLOCK_BYTES;
   const gone = new AbortController();
   const source: UnderlyingDefaultSource<Uint8Array> = {
     async pull(controller) {
