@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect as connectTcp, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TLSSocket } from "node:tls";
+import { connect as connectTls, type TLSSocket } from "node:tls";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { createAuthority, type KeyPair, mintLeaf } from "../certificates.ts";
 import { HttpClient } from "../http_client.ts";
@@ -147,6 +147,28 @@ describe("mutual TLS", () => {
     await once(raw, "close");
     expect(text).not.toContain("HTTP/1.1 200");
     expect(sockets.size).toBe(0);
+  });
+
+  it("is TLS 1.3, by which certificates are not sent in the clear", async () => {
+    const ca = await authority();
+    const pair = await member(ca, ["a.test"]);
+    const { place } = await server(await tlsFiles(ca, pair));
+    const by = async (maxVersion: "TLSv1.2" | "TLSv1.3") => {
+      const socket = connectTls({
+        ...place,
+        ...pair,
+        ca: ca.cert,
+        servername: "a.test",
+        maxVersion,
+      });
+      onTestFinished(() => void socket.destroy());
+      return once(socket, "secureConnect").then(
+        () => "connected",
+        () => "refused",
+      );
+    };
+    expect(await by("TLSv1.3")).toBe("connected");
+    expect(await by("TLSv1.2")).toBe("refused");
   });
 
   it("is not spoken to a server of another authority, nor to one that does not have its name", async () => {

@@ -15,7 +15,7 @@ describe("the pace of heartbeats", () => {
   it("is quick for those who fetch, usual for the others, and slow for those who are done", () => {
     expect(pace({ isRunner: true })).toBe(500);
     expect(pace({})).toBe(1000);
-    expect(pace({ isDone: true })).toBe(4000);
+    expect(pace({ isDone: true })).toBe(3000);
   });
 
   it("is quicker for those who wait, where these are few", () => {

@@ -8,8 +8,11 @@ const WAITING_HEARTBEAT_MS = 100;
 const WAITING_REPORT_MS = 20;
 /** Reports a second of one task that the supernode aims at. */
 const HEARTBEATS_PER_SECOND = 5000;
-/** … of those who have the whole file: a supernode that starts again hears of all of them within 5 s. */
-const SEED_HEARTBEAT_MS = 4000;
+/**
+ * … of those who have the whole file: with up to a fifth more, the second over which they spread, and the question to the
+ * source a supernode that starts again hears of all of them within 5 s.
+ */
+const SEED_HEARTBEAT_MS = 3000;
 
 export interface Occasion {
   /** Members of the swarm. */
