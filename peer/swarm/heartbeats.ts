@@ -97,14 +97,16 @@ export class Heartbeats {
         tasks: reporters.map((reporter) => reporter.report()),
       });
     } catch (error) {
-      for (const reporter of reporters) reporter.unheard(error as Error);
+      for (const reporter of reporters) if (known?.has(reporter)) reporter.unheard(error as Error);
       return;
     }
     const dueMs = performance.now() + answer.heartbeatMs;
     for (const [index, reporter] of reporters.entries()) {
+      // It has left, or is with another supernode now: one that was frozen meanwhile has no say any more.
+      if (!known?.has(reporter)) continue;
       const advice = answer.tasks[index];
       // News that came meanwhile keep their hurry.
-      if (known?.get(reporter) === Number.POSITIVE_INFINITY) known.set(reporter, dueMs);
+      if (known.get(reporter) === Number.POSITIVE_INFINITY) known.set(reporter, dueMs);
       if (advice?.taskId === reporter.taskId) reporter.advise(advice);
       else reporter.unheard(new Error(`supernode ${supernode.name} says nothing of this task`));
     }

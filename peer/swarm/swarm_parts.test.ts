@@ -418,6 +418,47 @@ describe("Heartbeats", () => {
     heartbeats.remove(b);
   });
 
+  it("take no word of a supernode that a reporter has left, that it answers late or is gone", async () => {
+    const waiting: ServerResponse[] = [];
+    const slow = await listen((request, response) => {
+      request.resume().once("end", () => waiting.push(response));
+    });
+    const quick = await listen((request, response) => {
+      request.resume();
+      response.end(
+        JSON.stringify({ heartbeatMs: 60_000, tasks: [{ taskId: "t", known: true, leases: [] }] }),
+      );
+    });
+    const at = (port: number) => new SupernodeClient({ host: "127.0.0.1", port, weight: 1 }, http);
+    const before = at(slow);
+    const heartbeats = new Heartbeats();
+    const heard: Record<"left" | "stayed", string[]> = { left: [], stayed: [] };
+    const reporter = (name: "left" | "stayed") => ({
+      taskId: "t",
+      cid: name,
+      report: () => ({ taskId: "t", cid: name, held: 0, neighbours: 0 }) as TaskReport,
+      advise: (advice: TaskAdvice) =>
+        void heard[name].push(`${advice.leases.map(({ first }) => first)}`),
+      unheard: () => void heard[name].push("unheard"),
+    });
+    const [left, stayed] = [reporter("left"), reporter("stayed")];
+    heartbeats.add(before, left, 0);
+    heartbeats.add(before, stayed, 0);
+    await until(() => waiting.length === 1);
+    heartbeats.remove(left);
+    heartbeats.add(at(quick), left, 0);
+    await until(() => heard.left.length === 1);
+    const leases = [{ id: 1, first: 7, count: 1 }];
+    const tasks = ["left", "stayed"].map(() => ({ taskId: "t", known: true, leases }));
+    waiting[0]!.end(JSON.stringify({ heartbeatMs: 1, tasks }));
+    await until(() => waiting.length === 2);
+    waiting[1]!.destroy();
+    await until(() => heard.stayed.length >= 2);
+    expect(heard).toEqual({ left: [""], stayed: ["7", "unheard"] });
+    heartbeats.remove(left);
+    heartbeats.remove(stayed);
+  });
+
   it("tell of a supernode that does not answer", async () => {
     const supernode = new SupernodeClient({ host: "127.0.0.1", port: 1, weight: 1 }, http);
     const heartbeats = new Heartbeats();
