@@ -3,6 +3,7 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { taskId } from "../../protocol/task_id.ts";
+import { preheatRequestSchema } from "../../protocol/v1/preheat.ts";
 import { HttpClient, readBody } from "../../runtime/http_client.ts";
 import { preheatRoutes } from "../routes/preheat.ts";
 import type { PrefetchRequest } from "./file.ts";
@@ -313,4 +314,24 @@ test("so many at once and no more", async () => {
   });
   // One who joins is no burden.
   expect((await post(file(999))).status).toBe(201);
+});
+
+test("remembers so many and no more, the latest", async () => {
+  const jobs = new PreheatJobs({
+    prefetch: async () => {},
+    client,
+    now: () => nowMs,
+    maxJobs: 100,
+  });
+  const file = (number: number) => ({
+    ...preheatRequestSchema.parse({ type: "file", url: `http://127.0.0.1:9/${number}` }),
+  });
+  for (let number = 0; number < 200; number++) {
+    jobs.create(file(number));
+    while (jobs.active > 10) await new Promise((resolve) => setImmediate(resolve));
+  }
+  const urls = jobs.list().map(({ url }) => url);
+  expect(urls.length).toBeLessThanOrEqual(100);
+  expect(urls.at(-1)).toBe("http://127.0.0.1:9/199");
+  expect(urls).not.toContain("http://127.0.0.1:9/0");
 });

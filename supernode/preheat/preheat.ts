@@ -41,6 +41,8 @@ export interface PreheatOptions {
   client: HttpClient;
   /** Files fetched at once, over all jobs. Default: 4. */
   concurrency?: number;
+  /** Default: {@link MAX_JOBS}. */
+  maxJobs?: number;
   /** ms since the epoch. */
   now: () => number;
 }
@@ -178,9 +180,10 @@ export class PreheatJobs {
   }
 
   #forgetOld(): void {
-    const limitMs = this.#options.now() - KEEP_MS;
+    const { now, maxJobs = MAX_JOBS } = this.#options;
+    const limitMs = now() - KEEP_MS;
     for (const [id, job] of this.#jobs) {
-      const tooMany = this.#jobs.size >= MAX_JOBS;
+      const tooMany = this.#jobs.size >= maxJobs;
       if (job.finishMs > 0 && (tooMany || job.finishMs < limitMs)) this.#jobs.delete(id);
     }
   }
