@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { aboutOnce } from "../support/about_once.ts";
 import { type DfgetHost, dfgetHost, startDfget } from "../support/dfget.ts";
@@ -53,6 +54,15 @@ describe.each<CdnPattern>(["local", "source"])("dfget, CDN pattern %s", (cdnPatt
     expect(dfget, dfget.output).toMatchObject({ code: 80 });
     expect(dfget.stdout.toString()).toContain("download FAIL(1104)");
     expect(await filesBelow(directory)).toEqual([]);
+  });
+
+  it("fails with code 80, and without a file, where the source gives other bytes than a blob's URL says", async () => {
+    const file = source.add(`v2/x/blobs/sha256:${"a".repeat(64)}`, 3 * MB);
+    const output = `${await scratch.directory("outputs", "wrong")}/file`;
+    const args = ["-u", file.url, "-o", output, "--node", supernode.node];
+    const dfget = await startDfget(scratch, host, args).finished();
+    expect(dfget, dfget.output).toMatchObject({ code: 80 });
+    expect(await filesBelow(dirname(output))).toEqual([]);
   });
 
   it("fails with code 80 for a file that is not there", async () => {

@@ -1,0 +1,43 @@
+import { createHash } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it, onTestFinished } from "vitest";
+import { TaskFile } from "../store/task_file.ts";
+import { WholeFileCheck } from "./whole_file_check.ts";
+
+const bytes = Buffer.from("0123456789abcdefghijKLMNO");
+const hash = (algorithm: string) => createHash(algorithm).update(bytes).digest("hex");
+
+/** A file whose pieces have all come. */
+async function wholeFile(): Promise<TaskFile> {
+  const folder = await mkdtemp(join(tmpdir(), "dragonfly-check-"));
+  const file = await TaskFile.create(join(folder, "file"), {
+    ...{ version: 1, key: "k", taskId: "t", cid: "c", supernode: "", name: "file" },
+    ...{ length: bytes.length, pieceSize: 10, framed: false, pieces: [] },
+    ...{ verified: false, touchedMs: 0 },
+  });
+  onTestFinished(async () => {
+    await file.close();
+    await rm(folder, { recursive: true });
+  });
+  for (const piece of [2, 0, 1])
+    await file.writePiece(piece, bytes.subarray(piece * 10, piece * 10 + 10));
+  return file;
+}
+
+it.each([
+  ["the right sha256", { digest: { algorithm: "sha256", hex: hash("sha256") } }, undefined],
+  [
+    "another sha256",
+    { digest: { algorithm: "sha256", hex: "a".repeat(64) } },
+    /^the bytes are sha256:/,
+  ],
+  ["the right md5", { md5: hash("md5").toUpperCase() }, undefined],
+  ["another md5", { md5: "b".repeat(32) }, /^the bytes have md5/],
+  ["nothing", {}, undefined],
+] as const)("a file of which %s is known", async (_, expected, wrong) => {
+  const mismatch = await new WholeFileCheck(expected).mismatch(await wholeFile());
+  if (wrong) expect(mismatch).toMatch(wrong);
+  else expect(mismatch).toBeUndefined();
+});
