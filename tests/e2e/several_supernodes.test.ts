@@ -149,42 +149,46 @@ describeWithPrograms(
       },
     );
 
-    it("one that is frozen and wakes up after another has taken its task over gives way", {
-      timeout: 240_000,
-    }, async () => {
-      const megabytes = 50;
-      const supernodes = await startTwo("local");
-      const nodes = await startNodes(supernodes, 4, "6M");
-      const { image, repository } = await pushImage(megabytes * MB);
-      const [layer] = image.layers;
-      const egress = await registry.egress();
-      const pulls = startPulls(nodes, repository);
-      await halfway(pulls, 2 * MB);
-      const owner = await ownerOf(supernodes, layer!.digest);
-      const other = supernodes.find((supernode) => supernode !== owner)!;
-      const copied = await bytesOnDisk(owner.home);
-      owner.process.signal("SIGSTOP");
-      await until("the other has it", async () => (await clientsAt(other, layer!.digest)) > 0);
-      // The nodes are still at it.
-      for (const { program } of pulls) expect(program.running).toBe(true);
-      owner.process.signal("SIGCONT");
-      await owner.process.until("it gives way", async () => {
-        const isSaid = owner.process.output.includes(`supernode ${other.node} has it now`);
-        return isSaid && (await clientsAt(owner, layer!.digest)) === 0;
-      });
+    it.each<CdnPattern>(["local", "source"])(
+      "one that is frozen and wakes up after another has taken its task over gives way, CDN pattern %s",
+      {
+        timeout: 240_000,
+      },
+      async (pattern) => {
+        const megabytes = 50;
+        const supernodes = await startTwo(pattern);
+        const nodes = await startNodes(supernodes, 4, "6M");
+        const { image, repository } = await pushImage(megabytes * MB);
+        const [layer] = image.layers;
+        const egress = await registry.egress();
+        const pulls = startPulls(nodes, repository);
+        await halfway(pulls, 2 * MB);
+        const owner = await ownerOf(supernodes, layer!.digest);
+        const other = supernodes.find((supernode) => supernode !== owner)!;
+        const copied = await bytesOnDisk(owner.home);
+        owner.process.signal("SIGSTOP");
+        await until("the other has it", async () => (await clientsAt(other, layer!.digest)) > 0);
+        // The nodes are still at it.
+        for (const { program } of pulls) expect(program.running).toBe(true);
+        owner.process.signal("SIGCONT");
+        await owner.process.until("it gives way", async () => {
+          const isSaid = owner.process.output.includes(`supernode ${other.node} has it now`);
+          return isSaid && (await clientsAt(owner, layer!.digest)) === 0;
+        });
 
-      await expectAll(pulls, image);
-      expect(await clientsAt(owner, layer!.digest)).toBe(0);
-      await until("all are with the other", async () => {
-        return (await clientsAt(other, layer!.digest)) === 4;
-      });
-      const copies = (await egress.of(layer!)) / layer!.size;
-      console.log(
-        `owner woke up, pattern local, ${megabytes} MB: ${copies.toFixed(3)} copies; its copy had ${copied} then, ${await bytesOnDisk(owner.home)} in the end`,
-      );
-      expect(copies).toBeLessThanOrEqual(mostCopies(layer!.size));
-      await stop(supernodes, nodes);
-    });
+        await expectAll(pulls, image);
+        expect(await clientsAt(owner, layer!.digest)).toBe(0);
+        await until("all are with the other", async () => {
+          return (await clientsAt(other, layer!.digest)) === 4;
+        });
+        const copies = (await egress.of(layer!)) / layer!.size;
+        console.log(
+          `owner woke up, pattern ${pattern}, ${megabytes} MB: ${copies.toFixed(3)} copies; its copy had ${copied} then, ${await bytesOnDisk(owner.home)} in the end`,
+        );
+        expect(copies).toBeLessThanOrEqual(mostCopies(layer!.size));
+        await stop(supernodes, nodes);
+      },
+    );
 
     it("go on alone, and say so, while the state is gone; and share again when it is back", async () => {
       // Its own: what fails here must not leave the other tests without one.
