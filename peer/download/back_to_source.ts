@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { contentSize, pieceContent } from "../../protocol/piece_range.ts";
 import { isDiskFull } from "../../runtime/files.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
+import { isPassingStatus } from "../../runtime/passing_status.ts";
 import type { RateLimit } from "../../runtime/rate_limit/rate_limiter.ts";
 import { withinLimits } from "../../runtime/rate_limit/within_limits.ts";
 import { contentBuffers } from "../store/content_buffers.ts";
@@ -141,7 +142,7 @@ async function retry<Value>(
       options.signal.throwIfAborted();
       const final =
         error instanceof SourceRefusedError
-          ? error.status < 500
+          ? !isPassingStatus(error.status)
           : error instanceof RangeIgnoredError || isDiskFull(error);
       if (final || tries === TRIES) throw error;
       await sleep(100 * 4 ** (tries - 1), undefined, { signal: options.signal });

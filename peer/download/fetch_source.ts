@@ -36,6 +36,8 @@ export interface FetchSourceOptions {
   http: HttpClient;
   limiters?: readonly RateLimit[];
   signal?: AbortSignal | undefined;
+  /** Milliseconds without a byte after which an answer is given up. */
+  idleTimeoutMs?: number | undefined;
   /** Told whenever bytes of the file come. */
   onBytes?: (() => void) | undefined;
 }
@@ -94,6 +96,7 @@ export async function readSourceRange(
     tls: source.tls,
     signal: options.signal,
     maxRedirects: MAX_REDIRECTS,
+    ...(options.idleTimeoutMs ? { idleTimeoutMs: options.idleTimeoutMs } : {}),
   };
   const onHead = ({ status, headers }: HttpHead) => {
     if (status === 200) {

@@ -3,7 +3,6 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
 import { HttpClient } from "../../runtime/http_client.ts";
-import { HttpError } from "../../runtime/http_error.ts";
 import { parseRangeHeader } from "../../runtime/http_range.ts";
 import { SourceRefusedError } from "./fetch_source.ts";
 import { readSourceOn } from "./read_source_on.ts";
@@ -57,20 +56,28 @@ async function read(answers: (number | { status: number })[]) {
 }
 
 it("asks for the rest where an answer breaks off, and for nothing twice", async () => {
-  const { done, asked, bytes } = await read([30_000, 20_000]);
+  const { done, asked, bytes } = await read([30_000, 1, 1, 1, 1, 20_000]);
   await done;
   expect(bytes().equals(content)).toBe(true);
-  expect(asked).toEqual([`bytes=0-${LAST}`, `bytes=30000-${LAST}`, `bytes=50000-${LAST}`]);
+  const starts = [0, 30_000, 30_001, 30_002, 30_003, 30_004, 50_004];
+  expect(asked).toEqual(starts.map((start) => `bytes=${start}-${LAST}`));
 });
 
-it("gives a source up that breaks off again and again", async () => {
-  const { done, asked } = await read([1000, 1000, 1000, 1000, 1000]);
-  await expect(done).rejects.toThrow(HttpError);
+it.each([429, 500, 503])("asks one again that has too much to do (%i)", async (status) => {
+  const { done, asked, bytes } = await read([{ status }, 30_000, { status }]);
+  await done;
+  expect(bytes().equals(content)).toBe(true);
   expect(asked).toHaveLength(4);
 });
 
-it("does not ask one again that refuses", async () => {
-  const { done, asked } = await read([30_000, { status: 503 }]);
+it("gives a source up that has too much to do again and again", async () => {
+  const { done, asked } = await read(Array.from({ length: 9 }, () => ({ status: 503 })));
+  await expect(done).rejects.toThrow(SourceRefusedError);
+  expect(asked).toHaveLength(4);
+});
+
+it.each([401, 403, 404])("does not ask one again that refuses (%i)", async (status) => {
+  const { done, asked } = await read([30_000, { status }]);
   await expect(done).rejects.toThrow(SourceRefusedError);
   expect(asked).toHaveLength(2);
 });

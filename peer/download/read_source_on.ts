@@ -1,41 +1,72 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ByteRange } from "../../protocol/piece_range.ts";
 import { HttpError } from "../../runtime/http_error.ts";
 import { getLogger } from "../../runtime/logger.ts";
+import { isPassingStatus } from "../../runtime/passing_status.ts";
 import type { BodyReader } from "../../runtime/plain_http/connection.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
-import { type FetchSourceOptions, readSourceRange, type Source } from "./fetch_source.ts";
-import { readThenGoOn } from "./read_then_go_on.ts";
+import {
+  type FetchSourceOptions,
+  readSourceRange,
+  type Source,
+  SourceRefusedError,
+} from "./fetch_source.ts";
 
-/** Answers to one question that may break off before the source counts as failing. */
-const MOST_BREAKS = 3;
+/** Answers in a row that bring nothing before the source counts as failing. */
+const MOST_FAILURES = 4;
+/** The pause after the first of them, ms; each one is four times as long as the last. */
+const PAUSE_MS = 100;
+/** An answer of which nothing comes for so long is asked for anew, ms; twice as long where that one, too, stands still. */
+const STILL_MS = 5000;
 
 const log = getLogger("dfclient");
 
 /**
- * Reads a stretch of the file from the source; where an answer breaks off in the middle, as a registry's does that is
- * restarted behind its load balancer, the rest is asked for from the byte reached.
+ * Reads a stretch of the file from the source, in spite of what passes: an answer that breaks off or stands still, as
+ * that of a registry does which is restarted behind its load balancer, and one who has too much to do (408, 429, 5xx). It is
+ * asked for the rest then, from the byte reached.
  *
- * @throws what {@link readSourceRange} throws
+ * @throws what {@link readSourceRange} throws, for good
  */
-export function readSourceOn(
+export async function readSourceOn(
   source: Source,
   range: ByteRange,
   reader: BodyReader,
   options: FetchSourceOptions & { signal: AbortSignal },
-  breaks = MOST_BREAKS,
 ): Promise<void> {
-  return readThenGoOn(range, reader, {
-    signal: options.signal,
-    open: (reader) => readSourceRange(source, range, reader, options),
-    goOn: (rest, reader, reason) => {
-      const isBroken = reason instanceof HttpError && rest.start > range.start;
-      if (!isBroken || breaks === 0) throw reason;
-      log.info("{url} broke off at byte {start}, and is asked for the rest: {reason}", {
+  const { signal } = options;
+  let { start } = range;
+  const onBody = (chunk: Uint8Array) => {
+    start += chunk.byteLength;
+    return reader.onBody(chunk);
+  };
+  let failures = 0;
+  for (;;) {
+    const before = start;
+    const idleTimeoutMs = STILL_MS * 2 ** failures;
+    try {
+      const rest = { start, end: range.end };
+      return await readSourceRange(
+        source,
+        rest,
+        { ...reader, onBody },
+        { ...options, idleTimeoutMs },
+      );
+    } catch (error) {
+      failures = start > before ? 0 : failures + 1;
+      const isOver = signal.aborted || start > range.end || failures === MOST_FAILURES;
+      if (isOver || !isPassing(error)) throw error;
+      log.info("{url} is asked again from byte {start}: {reason}", {
         url: redactUrl(source.url),
-        start: rest.start,
-        reason: reason.message,
+        start,
+        reason: (error as Error).message,
       });
-      return readSourceOn(source, rest, reader, options, breaks - 1);
-    },
-  });
+      if (failures > 0) await sleep(PAUSE_MS * 4 ** (failures - 1), undefined, { signal });
+    }
+  }
+}
+
+function isPassing(error: unknown): boolean {
+  if (error instanceof SourceRefusedError) return isPassingStatus(error.status);
+  return error instanceof HttpError;
 }

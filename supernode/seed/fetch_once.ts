@@ -3,6 +3,7 @@ import type { PieceLayout } from "../../protocol/piece_range.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import { HttpError } from "../../runtime/http_error.ts";
 import { parseContentRange } from "../../runtime/http_range.ts";
+import { isPassingStatus } from "../../runtime/passing_status.ts";
 import type { HttpHead, HttpQuestion } from "../../runtime/plain_http/http_reader.ts";
 import type { RateLimit } from "../../runtime/rate_limit/rate_limiter.ts";
 import { biteOf } from "../../runtime/rate_limit/within_limits.ts";
@@ -55,6 +56,8 @@ export interface FetchOptions {
 const PART_BYTES = 256 * 1024;
 /** Milliseconds to wait before another attempt; a piece gained in between starts the count anew. */
 const PAUSES_MS = [200, 1000, 3000];
+/** Milliseconds without a byte after which it is asked for the rest. */
+const STILL_MS = 10_000;
 
 /**
  * Fetches a file once, as a stream of pieces. Where the source breaks off it goes on from the byte
@@ -197,7 +200,12 @@ function questionOf(
   }
   return {
     part: start,
-    question: { headers: { ...headers, ...more }, tls, maxRedirects: MAX_REDIRECTS },
+    question: {
+      headers: { ...headers, ...more },
+      tls,
+      maxRedirects: MAX_REDIRECTS,
+      idleTimeoutMs: STILL_MS,
+    },
   };
 }
 
@@ -221,8 +229,7 @@ function checkAnswer(
       throw new SourceError(`${name(options)} gives no parts`, false);
     if (cutter.offset > 0) cutter.restart();
   } else {
-    const passing = status >= 500 || status === 408 || status === 429;
-    throw new SourceError(`${name(options)} answers ${status}`, passing);
+    throw new SourceError(`${name(options)} answers ${status}`, isPassingStatus(status));
   }
   const promised = head.length < 0 ? layout.length : head.length + cutter.offset;
   const isPart = end !== undefined && status === 206 && promised === end;

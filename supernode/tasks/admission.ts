@@ -3,6 +3,7 @@ import { Code } from "../../protocol/codes.ts";
 import { isAnonymous } from "../../protocol/is_anonymous.ts";
 import type { CdnSource } from "../../protocol/v1/register.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
+import { isPassingStatus } from "../../runtime/passing_status.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
 import { inSpan, type Span } from "../../runtime/tracing/tracing.ts";
 import { type Probe, probeSource } from "../seed/probe_source.ts";
@@ -128,7 +129,7 @@ export class Admission {
       );
     const message = `${about}: url not reachable, the source answers ${status}`;
     // A source in trouble may be well again in a moment; a dead URL is not.
-    const passing = status >= 500 || status === 408 || status === 429;
+    const passing = isPassingStatus(status);
     if (!passing)
       remember(this.#refused, key, { untilMs: steadyNow() + failAccessIntervalMs, message });
     return new RegisterError(Code.urlNotReachable, message);

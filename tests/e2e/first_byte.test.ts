@@ -65,7 +65,7 @@ describeWithPrograms("the first byte of a layer", { programs: ["docker-registry"
       // It is asked for the layer anew then, not for the rest.
       (response) => {
         response.removeHeader("Content-Range");
-        response.writeHead(503, { "Content-Length": 0 }).end();
+        response.writeHead(404, { "Content-Length": 0 }).end();
       },
     ];
     const { bytes, isWhole } = await getByProxy(cluster.nodes[0]!, url, arrived);

@@ -1,0 +1,7 @@
+/**
+ * Whether a server that answers so says "not now" rather than "no": it has too much to do, or is in trouble, and asking
+ * again may help (RFC 9110 §15.6, RFC 6585 §4).
+ */
+export function isPassingStatus(status: number): boolean {
+  return status >= 500 || status === 408 || status === 429;
+}
