@@ -331,3 +331,17 @@ it("asks a server for many heads by connections that are used again", async () =
   expect(heads.every(({ status, length }) => status === 200 && length === 7)).toBe(true);
   expect(connections).toBeLessThan(150);
 });
+
+it.each([
+  ["once more where the server has too much to do", [503], 200, 2],
+  ["no third time", [503, 429, 503], 429, 2],
+  ["not again where the answer is no", [404], 404, 1],
+])("asks for a head %s", async (_what, answers, status, times) => {
+  let asked = 0;
+  const { url } = await listen((_, response) => {
+    response.writeHead(answers[asked] ?? 200).end();
+    asked += 1;
+  });
+  expect((await client.reader.head(url, {})).status).toBe(status);
+  expect(asked).toBe(times);
+});

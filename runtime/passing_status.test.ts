@@ -9,6 +9,7 @@ it.each([
   [416, false],
   [429, true],
   [500, true],
+  [501, false],
   [503, true],
 ])("status %i: %s", (status, passing) => {
   expect(isPassingStatus(status)).toBe(passing);

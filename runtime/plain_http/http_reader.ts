@@ -2,6 +2,7 @@ import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CROWDED_MS, isCrowded } from "../crowded.ts";
 import { HttpError } from "../http_error.ts";
+import { isPassingStatus } from "../passing_status.ts";
 import { redactUrl } from "../redact_url.ts";
 import { followRedirects, redirectOf } from "../redirect.ts";
 import {
@@ -62,6 +63,8 @@ const KEPT_MS = 30_000;
 const MOST_HEADS = 32;
 /** Milliseconds after which one is asked for all the same: the others may wait for a slow answer. */
 const TURN_MS = 1000;
+/** Milliseconds after which a server that has too much to do is asked once more. */
+const AGAIN_MS = 300;
 /** The longest body that is read though nobody wants it, bytes, for the sake of its connection. */
 const MOST_PASSED_OVER = 64 * 1024;
 
@@ -97,11 +100,14 @@ export class HttpReader {
   }
 
   /**
-   * Asks for the head that an answer would have.
+   * Asks for the head that an answer would have; once more, after a pause, where the server has too much to do.
    *
    * @throws {HttpError | ForbiddenError} as {@link HttpReader.read}
    */
-  head(url: string, question: HttpQuestion): Promise<HttpHead> {
+  async head(url: string, question: HttpQuestion): Promise<HttpHead> {
+    const head = await this.#headOf("HEAD", url, question);
+    if (!isPassingStatus(head.status)) return head;
+    await sleep(AGAIN_MS, undefined, question.signal ? { signal: question.signal } : {});
     return this.#headOf("HEAD", url, question);
   }
 
