@@ -17,7 +17,6 @@ export class OpenTimeout extends Error {
 export async function openInTime(
   peer: Peer,
   request: SourceRequest,
-  length: number,
   limitMs: number,
   span?: Span,
 ): Promise<OpenFile> {
@@ -25,7 +24,6 @@ export async function openInTime(
     url: request.url,
     headers: request.headers,
     tls: request.trust,
-    length,
     span,
   });
   let timer: NodeJS.Timeout | undefined;
