@@ -1,4 +1,5 @@
 import type { MiddlewareHandler } from "hono";
+import type { ConnectionEnv } from "../../runtime/serve.ts";
 import { isFromElsewhere, type OurNames } from "../our_names.ts";
 
 /**
@@ -8,7 +9,9 @@ import { isFromElsewhere, type OurNames } from "../our_names.ts";
 export function refuseOtherSites(names: OurNames): MiddlewareHandler {
   return async (c, next) => {
     if (c.req.method === "GET" || c.req.method === "HEAD") return next();
-    const { host = "", origin } = c.req.header();
+    const { incoming } = (c.env ?? {}) as Partial<ConnectionEnv>;
+    // Web headers would be made for this alone: some 35 µs, a seventh of the work on a heartbeat.
+    const { host = "", origin } = incoming?.headers ?? c.req.header();
     if (origin === undefined || (names.include(host) && !isFromElsewhere({ host, origin })))
       return next();
     return c.json({ code: 403, message: "this request comes from a page of another site" }, 403);
