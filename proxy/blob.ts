@@ -33,7 +33,7 @@ export interface BlobOptions {
 }
 
 /**
- * Answers a GET of a blob by p2p. The source is asked, with the client's own credentials, before any byte is handed out;
+ * Answers a GET of a blob by p2p. The source is asked first, with the client's own credentials;
  * whatever it refuses, and whatever goes wrong in p2p, ends in the source's own answer: at once, or
  * from the byte reached (protocol §5, By p2p).
  */
@@ -64,27 +64,21 @@ export async function serveBlob(
   outgoing.once("close", () => gone.abort());
   const headers = blobRequestHeaders(incoming);
   const request: SourceRequest = { ...decision, headers, signal: gone.signal };
-  // Both at once: a registry may be far away, and the supernode asks it, too. No byte is handed out before it has said yes.
-  const opening = openInTime(peer, request, options.openTimeoutMs ?? 5000, span).catch(
-    (error: Error) => error,
-  );
-  const letGo = () => void opening.then((file) => file instanceof Error || release(file));
   const source = await inSpan("ask registry", { kind: "client", parent: span }, () =>
     askSource(client, request),
   );
-  if (gone.signal.aborted) return letGo();
-  if (typeof source === "string") {
-    letGo();
-    return straight(source);
-  }
+  if (gone.signal.aborted) return;
+  if (typeof source === "string") return straight(source);
 
   const wanted = wantedRange(incoming, source.length, source.etag);
   if (wanted.kind === "unsatisfiable") {
-    letGo();
     outgoing.setHeader("Content-Range", `bytes */${source.length}`);
     return answerText(outgoing, 416, "the range lies beyond the end of the file");
   }
-  const file = await opening;
+  const openTimeoutMs = options.openTimeoutMs ?? 5000;
+  const file = await openInTime(peer, request, source.length, openTimeoutMs, span).catch(
+    (error: Error) => error,
+  );
   if (file instanceof Error) {
     return straight(file instanceof OpenTimeout ? "open_timeout" : "open_failed", file.message);
   }

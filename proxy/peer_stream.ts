@@ -17,6 +17,7 @@ export class OpenTimeout extends Error {
 export async function openInTime(
   peer: Peer,
   request: SourceRequest,
+  length: number,
   limitMs: number,
   span?: Span,
 ): Promise<OpenFile> {
@@ -24,6 +25,7 @@ export async function openInTime(
     url: request.url,
     headers: request.headers,
     tls: request.trust,
+    length,
     span,
   });
   let timer: NodeJS.Timeout | undefined;

@@ -128,8 +128,6 @@ export class TestPeer implements Peer {
   readonly ip = "127.0.0.1";
   readonly port = 15001;
   readonly opened: OpenRequest[] = [];
-  /** What it gave. */
-  readonly files: OpenFile[] = [];
   /** How it opens a file. */
   onOpen: (request: OpenRequest) => OpenFile | Promise<OpenFile>;
 
@@ -139,9 +137,7 @@ export class TestPeer implements Peer {
 
   async open(request: OpenRequest): Promise<OpenFile> {
     this.opened.push(request);
-    const file = await this.onOpen(request);
-    this.files.push(file);
-    return file;
+    return this.onOpen(request);
   }
 
   status(): PeerStatus {
@@ -164,18 +160,9 @@ export interface TestFileOptions {
   onChunk?: (bytes: number) => void;
 }
 
-export interface TestFile extends OpenFile {
-  /** Bytes that readers have been given. */
-  bytesRead: number;
-  /** Whether a reader has left before the end. */
-  isLeft: boolean;
-}
-
 /** A file of a {@link TestPeer}. */
-export function testFile(content: Uint8Array, options: TestFileOptions = {}): TestFile {
-  const file: TestFile = {
-    bytesRead: 0,
-    isLeft: false,
+export function testFile(content: Uint8Array, options: TestFileOptions = {}): OpenFile {
+  return {
     taskId: "test",
     length: content.byteLength,
     done: new Promise(() => {}),
@@ -194,21 +181,16 @@ export function testFile(content: Uint8Array, options: TestFileOptions = {}): Te
             }
             const chunk = bytes.slice(at, Math.min(at + 64 * 1024, limit));
             at += chunk.byteLength;
-            file.bytesRead += chunk.byteLength;
             options.onChunk?.(chunk.byteLength);
             if (chunk.byteLength > 0) controller.enqueue(chunk);
             if (at >= bytes.byteLength) controller.close();
           },
-          cancel: () => {
-            file.isLeft = true;
-            options.onCancel?.();
-          },
+          cancel: () => options.onCancel?.(),
         },
         { highWaterMark: 0 },
       );
     },
   };
-  return file;
 }
 
 /** Starts a proxy on a free port of loopback, with `peer` in it. */
