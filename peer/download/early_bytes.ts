@@ -5,7 +5,7 @@ interface Early {
   /** Our own copy of what has come: the buffer that it came in is used again. */
   bytes: Buffer | undefined;
   filled: number;
-  /** Whether the piece, now that it is whole, begins so; absent while it is not. */
+  /** Whether the block, now that it is whole, begins so; absent while it is not. */
   isRight: boolean | undefined;
 }
 

@@ -75,19 +75,14 @@ function readAll(incoming: IncomingMessage, bytes: BodyBytes): Promise<void> {
   if (incoming.readableEnded) return Promise.resolve();
   return new Promise((resolve, reject) => {
     // Every request closes in the end: an error that nobody hears of costs as much as a tenth of its work.
-    let isRead = false;
-    const cutOff = () => isRead || reject(new BodyError("the body broke off"));
+    const cutOff = () => incoming.readableEnded || reject(new BodyError("the body broke off"));
     if (incoming.destroyed) cutOff();
     incoming.on("data", (chunk: Uint8Array) => {
       if (bytes.add(chunk)) return;
-      isRead = true;
       resolve();
       incoming.destroy();
     });
-    incoming.once("end", () => {
-      isRead = true;
-      resolve();
-    });
+    incoming.once("end", resolve);
     incoming.once("error", cutOff);
     incoming.once("close", cutOff);
   });
