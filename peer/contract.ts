@@ -93,7 +93,6 @@ export interface DownloadSummary {
 /** A file in the making, or complete; several readers share it. */
 export interface OpenFile {
   readonly taskId: string;
-  /** Bytes; -1 while that is not known. */
   readonly length: number;
   /**
    * The file's bytes in order, from the first piece on; the last piece is held back until the whole

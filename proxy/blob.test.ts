@@ -159,13 +159,6 @@ describe("a blob by p2p", () => {
     expect(gets()).toEqual([]);
   });
 
-  test("whose length nobody but the source knows yet", async () => {
-    const { blob, get, gets } = await setUp((blob) => ({ ...testFile(blob.content), length: -1 }));
-    const answer = await get();
-    expect(answer.body.equals(blob.content)).toBe(true);
-    expect(gets()).toEqual([]);
-  });
-
   test("a range beyond the end gives 416 with the length", async () => {
     const { get, peer } = await setUp((blob) => testFile(blob.content));
     const answer = await get({ headers: { Range: `bytes=${SIZE}-` } });

@@ -83,8 +83,7 @@ export async function serveBlob(
     return straight(file instanceof OpenTimeout ? "open_timeout" : "open_failed", file.message);
   }
   if (gone.signal.aborted) return release(file);
-  // The supernode may not have been able to ask.
-  if (file.length >= 0 && file.length !== source.length) {
+  if (file.length !== source.length) {
     release(file);
     return straight("length_differs");
   }
