@@ -10,6 +10,7 @@ export async function allMetrics(): Promise<Record<string, MetricDescription[]>>
   const supernode = new SupernodeMetrics();
   const core = createSupernode({ config: withDefaults() });
   supernode.watch(core);
+  supernode.watchCache(async () => undefined);
   supernode.watchSharing(() => undefined);
   supernode.watchCertificates(() => ({}));
   await core.close();

@@ -98,7 +98,11 @@ function examine(options: CheckOptions, answers: Answers): CheckResult {
   const { program } = options;
   const { ready, samples } = answers;
   const findings: Finding[] = [];
-  if (ready.status === 200) findings.push({ state: "OK", text: "ready" });
+  // What is wrong though work may be sent there stands below the first line.
+  const [, ...remarks] = ready.text.trim().split("\n");
+  if (ready.status === 200 && remarks.length > 0)
+    findings.push({ state: "WARNING", text: `ready, but ${remarks.join("; ")}` });
+  else if (ready.status === 200) findings.push({ state: "OK", text: "ready" });
   else findings.push({ state: program.notReady, text: `not ready: ${ready.text}` });
 
   const time: Figure = { label: "time", value: answers.seconds, unit: "s", ...options.time };

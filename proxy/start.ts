@@ -10,10 +10,10 @@ import { changedKeys } from "../runtime/reload.ts";
 import { type RunningServer, serve } from "../runtime/serve.ts";
 import { rereadSystemTrust } from "../runtime/system_trust.ts";
 import { watchFiles } from "../runtime/watch_files.ts";
+import { WritableFolder } from "../runtime/writable_folder.ts";
 import { onlyAllowedClients } from "./allowed_clients.ts";
 import { createDispatcher } from "./app.ts";
 import type { BlobOptions } from "./blob.ts";
-import { CacheFolder } from "./cache_folder.ts";
 import { keysForRestart, type ProxyConfig } from "./config.ts";
 import { createConnectHandler, type HijackedConnections } from "./connect.ts";
 import { type LoadedConfig, loadReferences, referencedFiles } from "./credentials.ts";
@@ -25,6 +25,11 @@ import { readPeerOptions } from "./peer_options.ts";
 /** As long as Go's dialer, which clients without a proxy use, waits for a connection. */
 const CONNECT_TIMEOUT_MS = 30_000;
 const DRAIN_MS = 3000;
+/** What comes of a cache that cannot be written. */
+const WITHOUT_CACHE = {
+  short: "no p2p",
+  until: "what is not there yet comes straight from its registry, until that is mended",
+};
 /** What the peer is started with and keeps. */
 const PEER_FOR_RESTART = ["ip", "port", "dataDir", "expireMs", "zone", "callSystem"] as const;
 
@@ -91,7 +96,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   if (proof?.kind === "tls") proof.onRenewed(showCertificates);
   const hijacked: HijackedConnections = new WeakMap();
   let stopping = false;
-  const cache = new CacheFolder(settings.dataDir, log);
+  const cache = new WritableFolder(settings.dataDir, WITHOUT_CACHE, log);
   const notReady = async () => {
     if (stopping) return "stopping";
     const why = peer ? await cache.whyUnusable() : "no peer";

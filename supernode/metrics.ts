@@ -164,7 +164,9 @@ export class SupernodeMetrics implements SupernodeObserver {
       gauge.set((await cache.totals()).bytes);
     });
     this.#gauge("cache_free_bytes", "Bytes free on the disk of own copies", [], async (gauge) => {
-      gauge.set(await cache.freeBytes());
+      const free = await cache.freeBytes().catch(() => undefined);
+      if (free === undefined) gauge.remove();
+      else gauge.set(free);
     });
     this.#gauge("peers", "Peers known", ["peer"], (gauge) => {
       for (const { hostName, ip } of store.peers()) gauge.inc({ peer: `${hostName}-${ip}` });
@@ -181,6 +183,16 @@ export class SupernodeMetrics implements SupernodeObserver {
         gauge.inc({ callsystem: this.#callSystem(callSystem), status: state });
       }
     });
+  }
+
+  /** Shows whether own copies can be written; `undefined`: they can. */
+  watchCache(whyUnusable: () => Promise<string | undefined>): void {
+    this.#gauge(
+      "cache_writable",
+      "Whether own copies can be written: 0 where the second line of /readyz says why not",
+      [],
+      async (gauge) => gauge.set((await whyUnusable()) === undefined ? 1 : 0),
+    );
   }
 
   /** Shows whether tasks are shared with other supernodes, where that is configured. */

@@ -11,6 +11,7 @@ import { type ConnectionEnv, type RunningServer, serve } from "../runtime/serve.
 import { logUnforeseen } from "../runtime/unforeseen_error.ts";
 import { answerUnknownPaths } from "../runtime/unknown_paths.ts";
 import { runtimeName, VERSION } from "../runtime/version.ts";
+import { WritableFolder } from "../runtime/writable_folder.ts";
 import { createSupernode } from "./app.ts";
 import { GarbageCollector } from "./collect_garbage.ts";
 import {
@@ -48,6 +49,13 @@ const MAX_BODY_BYTES = 16 * 1024 * 1024;
 const DRAIN_MS = 3000;
 /** Also legacy and system routes answer below a version, `/v1.0/_ping` (protocol §1). */
 const VERSION_PREFIX = "/:version{v[0-9.]+}";
+
+/** What comes of a home directory that cannot be written any more. */
+const WITHOUT_COPIES = {
+  short: "no copies",
+  until:
+    "nodes fetch from the source, each byte once between them, until that is mended; preheats fail",
+};
 
 const log = getLogger("supernode");
 
@@ -118,6 +126,8 @@ export async function startSupernode(
     shared: ledger ? { ledger, owners: new OwnerClient(caller, self), self } : undefined,
   });
   metrics.watch(core);
+  const folder = new WritableFolder(core.cache.root, WITHOUT_COPIES, log);
+  metrics.watchCache(() => folder.whyUnusable());
   metrics.watchSharing(() => core.ownership?.sharing);
   metrics.watchCertificates(() => (links?.proof.kind === "tls" ? links.proof.certificates : {}));
   const jobs = new PreheatJobs({ prefetch: core.prefetch, client, now: Date.now });
@@ -152,7 +162,10 @@ export async function startSupernode(
   const system = systemRoutes({
     metrics: { contentType: metrics.registry.contentType, text: () => metrics.registry.metrics() },
     notReady: () => notReady ?? (draining ? "draining" : undefined),
-    remark: () => sharingRemark(core.ownership?.sharing),
+    remark: async () =>
+      [sharingRemark(core.ownership?.sharing), copiesRemark(await folder.whyUnusable())]
+        .filter((remark) => remark !== undefined)
+        .join("\n") || undefined,
     profiler: config.enableProfiler || config.debug,
   });
   const api = new Hono<Env>();
@@ -168,7 +181,10 @@ export async function startSupernode(
     "/",
     controlRoutes({
       views: core.views,
-      status: () => supernodeStatus({ core, jobs, config, draining, startedMs }),
+      status: async () => {
+        const noCopies = await folder.whyUnusable();
+        return supernodeStatus({ core, jobs, config, noCopies, draining, startedMs });
+      },
       preheat: (id) => describePreheat(jobs, core.store, id),
       isBusy: (taskId) => core.views.activeClients(Date.now(), taskId) > 0,
       remove: (taskId) => removeTask(core, taskId),
@@ -260,6 +276,11 @@ export async function startSupernode(
     await close(0);
     throw error;
   }
+}
+
+/** The same of a disk on which no copies can be written. */
+function copiesRemark(reason: string | undefined): string | undefined {
+  return reason && `no copies: ${reason}`;
 }
 
 /** What who asks whether the supernode is ready is to know besides: work may be sent here all the same. */

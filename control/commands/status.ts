@@ -45,12 +45,17 @@ function rowOf(status: StatusView & { supernode: string }): string[] {
   ];
 }
 
-/** Whether work is taken, together with the other supernodes or not, and whether a supernode that takes none has done what it had. */
+/**
+ * Whether work is taken, together with the other supernodes or not, or without a disk for own copies, and whether a
+ * supernode that takes none has done what it had.
+ */
 export function stateOf({
   draining,
   active,
   sharing,
-}: Pick<StatusView, "draining" | "active" | "sharing">): string {
-  if (!draining) return sharing === "alone" ? "alone" : "ready";
+  cache,
+}: Pick<StatusView, "draining" | "active" | "sharing" | "cache">): string {
+  if (!draining && sharing === "alone") return "alone";
+  if (!draining) return cache.unusable === undefined ? "ready" : "no copies";
   return active.clients + active.seeds + active.preheats > 0 ? "draining" : "drained";
 }

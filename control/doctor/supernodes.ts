@@ -35,6 +35,20 @@ async function look(supernode: SupernodeApi): Promise<Finding> {
       ...{ name, state: "warn", says: "is draining: it takes no new work" },
       todo: "dfctl drain --undo, once it is to be used again",
     };
+  if (status?.sharing === "alone")
+    return {
+      ...{
+        name,
+        state: "warn",
+        says: "shares no tasks with the others: their state does not answer",
+      },
+      todo: "its log and /readyz say why: the Redis of `state` in supernode.yml, most often",
+    };
+  if (status?.cache.unusable !== undefined)
+    return {
+      ...{ name, state: "warn", says: `makes no copies: ${status.cache.unusable}` },
+      todo: "mend that on its host; nothing is to be restarted",
+    };
   const about = status ? `version ${status.version}` : "one of v1, or an older one";
   return { name, state: "ok", says: `answers in ${ms.toFixed(0)} ms, ${about}` };
 }

@@ -42,8 +42,13 @@ export const statusViewSchema = z.object({
     seeds: count,
     preheats: count,
   }),
-  /** The supernode's own copies on disk; bytes. */
-  cache: z.object({ files: count, bytes: count, freeBytes: count }),
+  /** The supernode's own copies on disk; bytes. `unusable`: why none can be written, where that is so. */
+  cache: z.object({
+    files: count,
+    bytes: count,
+    freeBytes: count,
+    unusable: z.string().optional(),
+  }),
 });
 export type StatusView = z.infer<typeof statusViewSchema>;
 

@@ -12,12 +12,18 @@ export async function supernodeStatus(of: {
   core: Supernode;
   jobs: PreheatJobs;
   config: Pick<SupernodeConfig, "cdnPattern">;
+  /** Why no own copies can be written; `undefined`: they can. */
+  noCopies: string | undefined;
   draining: boolean;
   /** `performance.now()` when it started. */
   startedMs: number;
 }): Promise<StatusView> {
-  const { core, jobs, config, draining, startedMs } = of;
-  const [held, freeBytes] = await Promise.all([core.cache.totals(), core.cache.freeBytes()]);
+  const { core, jobs, config, noCopies, draining, startedMs } = of;
+  const [held, freeBytes] = await Promise.all([
+    core.cache.totals(),
+    // A disk that is broken may not even say that; `noCopies` does.
+    core.cache.freeBytes().catch(() => 0),
+  ]);
   const { running, waiting } = core.downloads();
   return {
     version: VERSION,
@@ -34,7 +40,7 @@ export async function supernodeStatus(of: {
       seeds: running + waiting,
       preheats: jobs.active,
     },
-    cache: { ...held, freeBytes },
+    cache: { ...held, freeBytes, unusable: noCopies },
   };
 }
 

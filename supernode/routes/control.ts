@@ -10,6 +10,7 @@ import {
   type StatusView,
 } from "../../protocol/control/messages.ts";
 import { plainAddress } from "../../runtime/address_ranges.ts";
+import { whyNotWritable } from "../../runtime/make_sure_writable.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
 import { thisHostAnd } from "../../runtime/this_host.ts";
 import type { SupernodeViews } from "../control/views.ts";
@@ -71,7 +72,14 @@ export function controlRoutes(options: ControlOptions): Hono<Env> {
     if (!/^[0-9a-f]{64}$/.test(id)) return refuse(c, 400, "a task id is 64 hexadecimal digits");
     if (options.isBusy(id) && c.req.query("force") !== "true")
       return refuse(c, 409, "nodes are fetching it: they would have to begin anew");
-    const removed = await options.remove(id);
+    let removed: Removed;
+    try {
+      removed = await options.remove(id);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+      const why = whyNotWritable(error as Error);
+      return refuse(c, 500, `forgot the task, but its copy cannot be deleted: ${why}`);
+    }
     if (removed.task || removed.bytes > 0) return c.json(removed);
     return refuse(c, 404, `no task ${id} is known here, and no copy on disk`);
   });
@@ -118,6 +126,8 @@ async function body<Schema extends z.ZodType>(
   throw new BodyError(`${issue.path.map(String).join(".") || "body"}: ${issue.message}`);
 }
 
-function refuse(c: Context, code: 400 | 403 | 404 | 409 | 413 | 429, message: string): Response {
+type Refusal = 400 | 403 | 404 | 409 | 413 | 429 | 500;
+
+function refuse(c: Context, code: Refusal, message: string): Response {
   return c.json({ code, message }, code);
 }

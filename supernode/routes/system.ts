@@ -7,7 +7,7 @@ export interface SystemOptions {
   /** Why no work should be sent here now; `undefined`: it may be. */
   notReady(): string | undefined;
   /** What to say beside that it is ready. */
-  remark?(): string | undefined;
+  remark?(): Promise<string | undefined>;
   /** Whether `/debug/pprof` answers (v1: only with `enableProfiler` or `debug`). */
   profiler: boolean;
 }
@@ -41,10 +41,10 @@ export function systemRoutes(options: SystemOptions): Hono {
 
   app.get("/healthz", (c) => c.text("OK"));
 
-  app.get("/readyz", (c) => {
+  app.get("/readyz", async (c) => {
     const reason = options.notReady();
     if (reason !== undefined) return c.text(`${reason}\n`, 503);
-    const remark = options.remark?.();
+    const remark = await options.remark?.();
     return c.text(remark === undefined ? "OK" : `OK\n${remark}\n`);
   });
 

@@ -42,7 +42,8 @@ export interface CachedFile {
  * each piece in order, a line of JSON when it is complete. A crash loses at most a torn last line.
  */
 export class SeedCache {
-  readonly #root: string;
+  /** The file port's root. */
+  readonly root: string;
   /** The size of each copy, as far as it is known without a look at the disk. */
   readonly #sizes = new Map<string, CopySize>();
   #counting: Promise<void> | undefined;
@@ -50,11 +51,11 @@ export class SeedCache {
 
   /** @param root the file port's root, `<homeDir>/repo` */
   constructor(root: string) {
-    this.#root = root;
+    this.root = root;
   }
 
   path(taskId: string): string {
-    return join(this.#root, seedFilePath(taskId));
+    return join(this.root, seedFilePath(taskId));
   }
 
   #indexPath(taskId: string): string {
@@ -121,7 +122,7 @@ export class SeedCache {
 
   /** All copies on disk, whole or in part. */
   async list(): Promise<CachedFile[]> {
-    const base = join(this.#root, "download");
+    const base = join(this.root, "download");
     const files: CachedFile[] = [];
     for (const prefix of await readdir(base).catch(() => [])) {
       for (const name of await readdir(join(base, prefix)).catch(() => [])) {
@@ -168,10 +169,14 @@ export class SeedCache {
     return bytes;
   }
 
-  /** Bytes free on the disk of the cache. */
+  /**
+   * Bytes free on the disk of the cache.
+   *
+   * @throws the system's error where the disk does not say
+   */
   async freeBytes(): Promise<number> {
-    await makeDirectory(this.#root);
-    return freeBytes(this.#root);
+    await makeDirectory(this.root);
+    return freeBytes(this.root);
   }
 }
 

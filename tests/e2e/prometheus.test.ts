@@ -14,7 +14,7 @@ import { Redis } from "../support/redis.ts";
 import { REGISTRY_NAME, Registry } from "../support/registry.ts";
 import { Scratch } from "../support/scratch.ts";
 import { expectImage, startSkopeoPull } from "../support/skopeo.ts";
-import { onDiskOf, withSmallDisk } from "../support/small_disk.ts";
+import { makeReadOnly, onDiskOf, WITH_OWN_DISKS, withSmallDisk } from "../support/small_disk.ts";
 
 const DOCS = join(import.meta.dirname, "../../docs");
 /** Where the package of the alerts has what they mean. */
@@ -86,6 +86,7 @@ describeWithPrograms(
         ...{ nodes: 2, scheme: "https", registry, authority, cdnPattern: "source" },
         state: redis.url,
         prefix: withSmallDisk(disk, 160),
+        supernodePrefix: WITH_OWN_DISKS,
         dfgetFlags: ["--home", disk],
       });
       prometheus = await Prometheus.start(scratch, cluster, authority.files.cert);
@@ -177,6 +178,13 @@ describeWithPrograms(
         await runWell(scratch, [...onItsDisks, ...readOnly]);
         await prometheus.fires("DragonflyDfdaemonNotReady", { instance: instance(node) });
         await runWell(scratch, [...onItsDisks, "umount", `${disk}/data`]);
+      });
+
+      it("a supernode's disk that becomes read-only: DragonflySupernodeMakesNoCopies", async () => {
+        const { home, node: supernode, process } = cluster.supernode;
+        const mend = await makeReadOnly(scratch, process.pid, join(home, "repo"));
+        await prometheus.fires("DragonflySupernodeMakesNoCopies", { instance: supernode });
+        await mend();
       });
 
       it("a shared state that is gone: DragonflySupernodeAlone", async () => {

@@ -15,6 +15,8 @@ export interface ClusterOptions
   nodeEnv?: Readonly<Record<string, string>>;
   /** Further keys of every program's configuration, asked for once each. */
   keys?: () => Promise<Record<string, unknown>>;
+  /** What the supernode is started by; `prefix` is the nodes'. */
+  supernodePrefix?: readonly string[];
   /** URL of what supernodes share. */
   state?: string;
 }
@@ -29,7 +31,8 @@ export interface Cluster {
 export async function startCluster(scratch: Scratch, options: ClusterOptions): Promise<Cluster> {
   const { nodes: count, cdnPattern, registry, env = {}, nodeEnv = {}, state, ...rest } = options;
   const base = { ...(await rest.keys?.()), ...(state && { state }) };
-  const supernode = await startSupernode(scratch, { cdnPattern, registry, env, base });
+  const prefix = rest.supernodePrefix ?? [];
+  const supernode = await startSupernode(scratch, { cdnPattern, registry, env, base, prefix });
   const supernodes = [supernode.node];
   const nodes = await Promise.all(
     Array.from({ length: count }, () =>

@@ -1,19 +1,23 @@
-import { makeDirectory } from "../runtime/files.ts";
-import type { Logger } from "../runtime/logger.ts";
-import { makeSureWritable, whyNotWritable } from "../runtime/make_sure_writable.ts";
-import { within } from "../runtime/within.ts";
+import { makeDirectory } from "./files.ts";
+import type { Logger } from "./logger.ts";
+import { makeSureWritable, whyNotWritable } from "./make_sure_writable.ts";
+import { within } from "./within.ts";
 
 /** Milliseconds for which an answer holds: whoever asks often costs the disk nothing. */
 const HOLDS_MS = 1000;
 /** Milliseconds for an answer of the disk: one that hangs gives none. */
 const PATIENCE_MS = 2000;
 
-/**
- * Whether files can be written where the peer keeps them. Where not, what is not there yet comes straight from its
- * registry, until somebody has mended it: the log says so once, and says when it is over.
- */
-export class CacheFolder {
+/** What it means that nothing can be written, for the log: before the reason, and after it. */
+export interface Consequence {
+  short: string;
+  until: string;
+}
+
+/** Whether files can be written in a folder. Where not, the log says so once, and says when it is over. */
+export class WritableFolder {
   readonly #path: string;
+  readonly #consequence: Consequence;
   readonly #log: Logger;
   #look: Promise<string | undefined> | undefined;
   /** What the disk has not answered yet: a second question would wait behind it, and others' behind both. */
@@ -21,8 +25,9 @@ export class CacheFolder {
   #lookedMs = Number.NEGATIVE_INFINITY;
   #said: string | undefined;
 
-  constructor(path: string, log: Logger) {
+  constructor(path: string, consequence: Consequence, log: Logger) {
     this.#path = path;
+    this.#consequence = consequence;
     this.#log = log;
   }
 
@@ -45,13 +50,9 @@ export class CacheFolder {
       (error: Error) => error.message,
     );
     if (reason !== this.#said) {
-      const facts = { path: this.#path, reason };
+      const facts = { path: this.#path, reason, ...this.#consequence };
       if (reason === undefined) this.#log.info("files can be written in {path} again", facts);
-      else
-        this.#log.error(
-          "no p2p: nothing can be written in {path}: {reason}; what is not there yet comes straight from its registry, until that is mended",
-          facts,
-        );
+      else this.#log.error("{short}: nothing can be written in {path}: {reason}; {until}", facts);
       this.#said = reason;
     }
     return reason && `nothing can be written in ${this.#path}: ${reason}`;
