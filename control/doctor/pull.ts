@@ -67,7 +67,7 @@ async function compare(
   blob: string,
 ): Promise<Finding> {
   const { pathname, host } = new URL(blob);
-  const before = await fallbacks(node);
+  const before = await counted(node);
   let through: Uint8Array;
   try {
     through = await get(node, `${node.dfdaemon}${pathname}?ns=${host}`, {
@@ -98,8 +98,10 @@ async function compare(
       },
       todo: "stop dfdaemon on this node, keep its cache directory, and report this",
     };
-  const now = await fallbacks(node);
-  const reason = [...now].find(([why, count]) => count > (before.get(why) ?? 0))?.[0];
+  const now = await counted(node);
+  const grown = (counters: "fallbacks" | "bytes") =>
+    [...now[counters]].find(([of, count]) => count > (before[counters].get(of) ?? 0))?.[0];
+  const reason = grown("fallbacks");
   if (reason !== undefined)
     return {
       ...{ name: NAME, state: "warn" },
@@ -107,7 +109,9 @@ async function compare(
       todo: "docs/monitoring.md has what each reason means",
     };
   const size = showBytes(through.byteLength);
-  return { name: NAME, state: "ok", says: `${size} came by p2p, the same as from the registry` };
+  // What a node has it gives without a supernode, too.
+  const how = grown("bytes") === "cache" ? "out of this node's cache" : "by p2p";
+  return { name: NAME, state: "ok", says: `${size} came ${how}, the same as from the registry` };
 }
 
 /** Whether a blob has the digest by which its URL ends. */
@@ -166,16 +170,25 @@ async function get(node: NodeUnderTest, url: string, init: HttpRequestInit): Pro
   throw new Error(`${new URL(url).pathname} answers ${answer.status}`);
 }
 
-/** How often dfdaemon has gone straight to a registry, by reason. */
-async function fallbacks({ http, dfdaemon }: NodeUnderTest): Promise<Map<string, number>> {
+/** What dfdaemon has counted so far. */
+interface Counted {
+  /** How often it has gone straight to a registry, by reason. */
+  fallbacks: Map<string, number>;
+  /** Bytes of blobs, by where they came from. */
+  bytes: Map<string, number>;
+}
+
+async function counted({ http, dfdaemon }: NodeUnderTest): Promise<Counted> {
   const { text } = await http
     .text(`${dfdaemon}/metrics`, {
       tls: { insecure: true },
       signal: AbortSignal.timeout(METRICS_MS),
     })
     .catch(() => ({ text: "" }));
-  const lines = text.matchAll(
-    /^dragonfly_dfdaemon_fallbacks_total\{.*?reason="([^"]+)".*?\} (\d+)/gm,
-  );
-  return new Map([...lines].map(([, reason, count]) => [reason!, Number(count)]));
+  const by = (lines: RegExp) =>
+    new Map([...text.matchAll(lines)].map(([, of, count]) => [of!, Number(count)]));
+  return {
+    fallbacks: by(/^dragonfly_dfdaemon_fallbacks_total\{.*?reason="([^"]+)".*?\} (\d+)/gm),
+    bytes: by(/^dragonfly_dfdaemon_bytes_total\{.*?origin="([^"]+)".*?\} (\d+)/gm),
+  };
 }

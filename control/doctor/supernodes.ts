@@ -33,7 +33,7 @@ async function look(supernode: SupernodeApi): Promise<Finding> {
   if (status?.draining)
     return {
       ...{ name, state: "warn", says: "is draining: it takes no new work" },
-      todo: "dfctl drain --undo, once it is to be used again",
+      todo: `once it is to be used again, on its host: dfctl drain --undo --supernode ${supernode.name}`,
     };
   if (status?.sharing === "alone")
     return {

@@ -16,25 +16,31 @@ export async function planDocker(node: NodeSetup, host: Host): Promise<SetupPlan
       "docker reaches dfdaemon as a proxy, and dfdaemon shares layers only of hosts in whose place it answers: configure hijack_https in dfdaemon.yml (`dfdaemon gen-ca` makes its certificate)",
     );
   await refuseOtherProxy(host);
+  const text = await host.read(DROP_IN);
   const lines = [
     "# dockerd pulls images through dfdaemon on this node. Written by: dfctl setup docker",
     "[Service]",
     `Environment=HTTPS_PROXY=${node.dfdaemon}`,
     "Environment=NO_PROXY=localhost,127.0.0.0/8,::1",
   ];
+  const dropIn = `${lines.join("\n")}\n`;
   const trust = node.impersonator;
   return {
     files: [
-      { path: DROP_IN, after: `${lines.join("\n")}\n` },
+      { path: DROP_IN, after: dropIn },
       ...node.registries.map((registry) => ({
         path: `/etc/docker/certs.d/${registry}/dragonfly.crt`,
         after: trust,
       })),
     ],
-    activate: [
-      ["systemctl", "daemon-reload"],
-      ["systemctl", "restart", "docker"],
-    ],
+    // Whom to trust it reads at each pull.
+    activate:
+      text === dropIn
+        ? []
+        : [
+            ["systemctl", "daemon-reload"],
+            ["systemctl", "restart", "docker"],
+          ],
     notes: node.dfdaemon.startsWith("https:")
       ? ["docker trusts dfdaemon's own certificate only where the host does (ca-certificates)"]
       : [],

@@ -137,6 +137,11 @@ describeWithPrograms(
       expect(await readFile(dropIn, "utf8")).toContain(`Environment=HTTPS_PROXY=${node.url}\n`);
       const trusted = join(root, `etc/docker/certs.d/${registry.host}/dragonfly.crt`);
       expect((await readFile(trusted, "utf8")).trim()).toBe(authority.files.pair.cert.trim());
+      // Another authority alone wants no restart, which would end containers.
+      await writeFile(trusted, "an older one");
+      const renewed = await well("docker", "--yes", "--force");
+      expect(renewed).toContain("docker is set up");
+      expect(renewed).not.toContain("systemctl");
       await well("docker", "--undo", "--yes");
       expect(await state()).toEqual(before);
 
