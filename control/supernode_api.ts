@@ -36,6 +36,9 @@ export interface PreheatOrder {
   platform?: string | undefined;
 }
 
+/** A supernode is there, and takes us for none of its site's programs. */
+export class RefusedError extends ControlError {}
+
 /** One supernode, as an operator speaks to it. All that `dfctl` asks a supernode goes this way. */
 export class SupernodeApi {
   /** `host:port` */
@@ -92,11 +95,16 @@ export class SupernodeApi {
     return (await this.#call("/preheats", createdSchema, posted(order))).ID;
   }
 
-  /** Whether a supernode, of v1 perhaps, is there. Resolves with the milliseconds that took. */
+  /**
+   * Whether a supernode, of v1 perhaps, is there. Resolves with the milliseconds that took.
+   *
+   * @throws {RefusedError} where it is, and refuses us; {ControlError} where it is not
+   */
   async ping(): Promise<number> {
     const startMs = performance.now();
-    const { status } = await this.#send("/_ping", {});
+    const { status, text } = await this.#send("/_ping", {});
     if (status === 200) return performance.now() - startMs;
+    if (status === 401) throw new RefusedError(`supernode ${this.name}: ${text.trim()}`);
     throw new ControlError(`${this.name}: /_ping answers ${status}: no supernode listens there`);
   }
 

@@ -151,6 +151,13 @@ export interface Peer {
    * @throws {DownloadError} when p2p cannot be used for it (no length, for instance)
    */
   open(request: OpenRequest): Promise<OpenFile>;
+  /**
+   * Goes by another address of this host from now on. Files that are here are known to nobody until they are asked for
+   * again, as after a restart; downloads under way go on.
+   *
+   * @throws {ListenError} where it cannot be served on: all stays as it was
+   */
+  moveTo(ip: string): Promise<void>;
   /** Takes other supernodes and limits; downloads under way keep their supernode. */
   adjust(settings: AdjustableOptions): void;
   /** Stops serving; keeps the cache on disk. */

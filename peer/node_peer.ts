@@ -42,7 +42,6 @@ const log = getLogger("dfclient");
 
 /** A peer in this process, with downloads and server: what dfdaemon runs. */
 export class NodePeer implements Peer {
-  readonly ip: string;
   readonly links: Links | undefined;
   readonly #options: PeerOptions;
   readonly #catalog: Catalog;
@@ -76,7 +75,6 @@ export class NodePeer implements Peer {
       links: Links | undefined;
     },
   ) {
-    this.ip = options.ip;
     this.links = parts.links;
     this.#options = options;
     this.#catalog = parts.catalog;
@@ -120,8 +118,22 @@ export class NodePeer implements Peer {
     return new NodePeer(options, parts);
   }
 
+  get ip(): string {
+    return this.#server.ip;
+  }
+
   get port(): number {
     return this.#server.port;
+  }
+
+  async moveTo(ip: string): Promise<void> {
+    await this.#server.moveTo(ip);
+    this.#http.closeIdle();
+    await Promise.all(
+      [...this.#catalog.entries()]
+        .filter(({ announced }) => announced)
+        .map((entry) => this.#server.retract(entry)),
+    );
   }
 
   status(): PeerStatus {
@@ -287,12 +299,14 @@ export class NodePeer implements Peer {
       entry.touchedMs = Date.now();
       shared.settled();
       if (this.#running.get(key) === shared) this.#running.delete(key);
-      reportSummary(download, summary, { ip: this.ip, port: this.port });
+      reportSummary(download, summary, { ip: download.plan.identity.ip, port: this.port });
     };
     download.done.then(
       (summary) => {
         entry.announced = true;
         settle(summary);
+        // Others were told of an address at which we are no more.
+        if (download.plan.identity.ip !== this.ip) void this.#server.retract(entry);
         log.info("{name} SUCCESS cost:{seconds}s length:{length} reason:{reason}", {
           name,
           seconds: summary.seconds.toFixed(3),

@@ -157,7 +157,7 @@ const SHAPE = {
   logConfig: documented(logConfigSchema, "how the log is written and rotated").prefault({}),
   localIP: documented(announcedAddress, "announced to the supernode", {
     type: "IPv4 address",
-    default: "the one by which the supernode is reached",
+    default: "the one by which the supernode is reached, also when that changes",
   }).default(""),
   peerPort: documented(port, "of the peer server; 0: the first free one of 15000 to 65000").default(
     0,

@@ -2,8 +2,22 @@ import { join } from "node:path";
 import { type PeerOptions, readDfgetSettings } from "../peer/mod.ts";
 import { UsageError } from "../runtime/command_line.ts";
 import { ConfigError } from "../runtime/config_error.ts";
-import { localAddressTowards } from "../runtime/local_address.ts";
+import { type LocalAddress, localAddressTowards } from "../runtime/local_address.ts";
 import type { ProxyConfig } from "./config.ts";
+
+/** How a node that is told no address of its own finds one. */
+export interface ChosenAddress {
+  /** Whether the one that was found is more than a guess. */
+  isSure: boolean;
+  /** Looks again. */
+  choose(): Promise<LocalAddress>;
+}
+
+/** Of the peer inside dfdaemon. */
+export interface NodePeerOptions extends PeerOptions {
+  /** Absent where the configuration names the address. */
+  chosen?: ChosenAddress | undefined;
+}
 
 /**
  * What the peer inside dfdaemon is started with: dfdaemon.yml, its `dfget_flags`, and dfget.yml, as
@@ -15,7 +29,7 @@ import type { ProxyConfig } from "./config.ts";
 export async function readPeerOptions(
   config: ProxyConfig,
   dfgetConfigFile?: string,
-): Promise<PeerOptions> {
+): Promise<NodePeerOptions> {
   const { tls, secretFile } = config;
   const flags = [...config.dfget_flags];
   if (config.supernodes.length > 0) flags.push("--node", config.supernodes.join(","));
@@ -23,12 +37,12 @@ export async function readPeerOptions(
     throw error instanceof UsageError ? new ConfigError(`dfget_flags: ${error.message}`) : error;
   });
   const [first] = settings.supernodes;
-  const ip =
-    settings.ip ||
-    config.localIP ||
-    (await localAddressTowards(first?.host ?? "127.0.0.1", first?.port ?? 1));
+  const choose = () => localAddressTowards(first?.host ?? "127.0.0.1", first?.port ?? 1);
+  const configured = settings.ip || config.localIP;
+  const found = configured ? { address: configured, isSure: true } : await choose();
   return {
-    ip,
+    ip: found.address,
+    chosen: configured ? undefined : { isSure: found.isSure, choose },
     port: settings.port ?? config.peerPort,
     dataDir: join(settings.home ?? config.workHome, "data"),
     supernodes: settings.supernodes,

@@ -20,7 +20,8 @@ import { type LoadedConfig, loadReferences, referencedFiles } from "./credential
 import { createEndpoints } from "./endpoints.ts";
 import { createImpersonator } from "./impersonate.ts";
 import { createMetrics } from "./metrics.ts";
-import { readPeerOptions } from "./peer_options.ts";
+import { OwnAddress } from "./own_address.ts";
+import { type NodePeerOptions, readPeerOptions } from "./peer_options.ts";
 
 /** As long as Go's dialer, which clients without a proxy use, waits for a connection. */
 const CONNECT_TIMEOUT_MS = 30_000;
@@ -39,8 +40,10 @@ export interface ProxyOptions extends Pick<BlobOptions, "openTimeoutMs" | "stall
   config: ProxyConfig;
   /** Milliseconds between two looks at certificates and keys; default: see {@link watchFiles}. */
   lookMs?: number;
+  /** … and between two at this host's address; default: see {@link OwnAddress}. */
+  addressLookMs?: number;
   /** Default: what {@link readPeerOptions} makes of the configuration. */
-  peerOptions?: PeerOptions;
+  peerOptions?: NodePeerOptions;
   /** Starts the peer; another one than ours may be put in its place. */
   startPeer?: (options: PeerOptions) => Promise<Peer>;
 }
@@ -57,7 +60,7 @@ export interface RunningProxy {
    * @returns the keys of what has changed and waits for a restart
    * @throws {ConfigError} for one that cannot be used: the old one stays
    */
-  reload(config: ProxyConfig, peerOptions?: PeerOptions): Promise<string[]>;
+  reload(config: ProxyConfig, peerOptions?: NodePeerOptions): Promise<string[]>;
   /** Stops accepting, lets what is in flight end for `graceMs` (default 3000), then cuts it. */
   close(graceMs?: number): Promise<void>;
 }
@@ -157,6 +160,13 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   // Who has made a mistake hears of it now, and not with the first pull.
   if (peer) void cache.whyUnusable();
   void lookForSupernodes(config, settings, peer?.links);
+  const ownAddress = peer
+    ? new OwnAddress({
+        ...{ peer, chosen: settings.chosen, log, lookMs: options.addressLookMs },
+        // What waits to be used again was opened from the address before, and would hang.
+        onMoved: () => client.closeIdle(),
+      })
+    : undefined;
   const take = (next: LoadedConfig) => {
     loaded = next;
     ({ rules, impersonator } = inEffect(next));
@@ -192,17 +202,20 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       take(references);
       rereadSystemTrust();
       peer?.adjust(nextSettings);
+      // One that was configured stays until a restart.
+      const follows = settings.chosen !== undefined && nextSettings.chosen !== undefined;
+      if (follows) await ownAddress?.follow(nextSettings.chosen);
+      const kept = PEER_FOR_RESTART.filter((name) => name !== "ip" || !follows);
       return [
         ...keysForRestart(config, next),
-        ...(changedKeys(PEER_FOR_RESTART, settings, nextSettings).length > 0
-          ? ["dfget_flags"]
-          : []),
+        ...(changedKeys(kept, settings, nextSettings).length > 0 ? ["dfget_flags"] : []),
         ...changedKeys(LINK_KEYS, settings.links ?? {}, nextSettings.links ?? {}),
       ];
     },
     async close(graceMs = DRAIN_MS) {
       stopping = true;
       watch.close();
+      ownAddress?.close();
       await server.close(graceMs);
       await peer?.close();
       client.close();

@@ -125,7 +125,7 @@ export function serveTestBlob(
 
 /** A peer that does what a test orders. */
 export class TestPeer implements Peer {
-  readonly ip = "127.0.0.1";
+  ip = "127.0.0.1";
   readonly port = 15001;
   readonly opened: OpenRequest[] = [];
   /** How it opens a file. */
@@ -145,6 +145,10 @@ export class TestPeer implements Peer {
   }
 
   adjust(): void {}
+
+  async moveTo(ip: string): Promise<void> {
+    this.ip = ip;
+  }
 
   async close(): Promise<void> {}
 }

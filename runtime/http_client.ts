@@ -150,6 +150,13 @@ export class HttpClient {
     };
   }
 
+  /** Ends all idle connections, such as those from an address that this host has no more. */
+  closeIdle(): void {
+    this.plain.close();
+    this.reader.close();
+    this.#agents.closeIdle();
+  }
+
   /** Ends all idle connections; running requests go on. */
   close(): void {
     this.#forgetRenewal?.();

@@ -1,4 +1,4 @@
-import type { SupernodeApi } from "../supernode_api.ts";
+import { RefusedError, type SupernodeApi } from "../supernode_api.ts";
 import type { Check, Finding } from "./check.ts";
 
 /** Whether the supernodes answer, and whether one of them takes work. */
@@ -24,6 +24,11 @@ async function look(supernode: SupernodeApi): Promise<Finding> {
   try {
     ms = await supernode.ping();
   } catch (error) {
+    if (error instanceof RefusedError)
+      return {
+        ...{ name, state: "fail", says: `refuses us: ${reasonOf(error)}` },
+        todo: "all programs must have the same secretFile, and the right time: docs/configuration.md, Between our programs",
+      };
     return {
       ...{ name, state: "fail", says: reasonOf(error as Error) },
       todo: "is it started, is its name right in dfget.yml, does a firewall let 8002 through?",

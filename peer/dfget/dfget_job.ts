@@ -83,7 +83,8 @@ export class DfgetJob {
     const supernodes = new SupernodeList(sourceOnly ? [] : settings.supernodes, http);
     const [first] = settings.supernodes;
     const ip =
-      settings.ip ?? (await localAddressTowards(first?.host ?? "127.0.0.1", first?.port ?? 1));
+      settings.ip ??
+      (await localAddressTowards(first?.host ?? "127.0.0.1", first?.port ?? 1)).address;
     const base = outputName(request)
       .replace(/[^\w.-]/g, "_")
       .slice(0, MAX_BASE_NAME);

@@ -33,8 +33,16 @@ export interface PeerServerSettings {
 }
 
 export interface PeerServer {
-  ip: string;
-  port: number;
+  readonly ip: string;
+  readonly port: number;
+  /**
+   * Serves on another address, and no more on the one before.
+   *
+   * @throws {ListenError}
+   */
+  moveTo(ip: string): Promise<void>;
+  /** Tells the supernode that a file is not served any more as it was told; it stays here. Never throws. */
+  retract(entry: CatalogEntry): Promise<void>;
   /** Milliseconds since the last request. */
   idleMs(): number;
   /** Stops serving. */
@@ -45,6 +53,8 @@ export interface PeerServer {
   withdrawAll(): Promise<void>;
 }
 
+/** Milliseconds for answers under way when it stops. */
+const GRACE_MS = 500;
 /** Bytes of a body at most: nothing here takes one. */
 const MAX_BODY_BYTES = 64 * 1024;
 /** Ports a peer may serve on (protocol §1). */
@@ -72,7 +82,8 @@ export async function startPeerServer(settings: PeerServerSettings): Promise<Pee
     onServed: settings.onServed,
     swarms: settings.swarms,
   });
-  const server = await listen(settings, app.fetch);
+  let { ip } = settings;
+  let server = await listen(settings, app.fetch);
 
   const tellSupernode = async ({ name, taskId, cid, supernode: of }: CatalogEntry) => {
     if (!taskId || !cid || !of) return;
@@ -138,12 +149,29 @@ export async function startPeerServer(settings: PeerServerSettings): Promise<Pee
 
   log.info("serving pieces on {ip}:{port}", { ip: settings.ip, port: server.port });
   return {
-    ip: settings.ip,
-    port: server.port,
+    get ip() {
+      return ip;
+    },
+    get port() {
+      return server.port;
+    },
+    async moveTo(next) {
+      const before = server;
+      server = await listen({ ...settings, ip: next, port: before.port }, app.fetch);
+      ip = next;
+      log.info("serving pieces on {ip}:{port}", { ip, port: server.port });
+      // Nobody can reach it there; who is being served still has its last bytes.
+      void before.close(GRACE_MS);
+    },
+    async retract(entry) {
+      entry.announced = false;
+      settings.swarms?.leave(entry.name);
+      await tellSupernode(entry);
+    },
     idleMs: () => Date.now() - lastRequestMs,
     async close() {
       clearInterval(timer);
-      await server.close(500);
+      await server.close(GRACE_MS);
     },
     dropDamaged,
     async withdrawAll() {
