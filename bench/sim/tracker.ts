@@ -1,4 +1,5 @@
 import { MAX_STARVED } from "../../protocol/swarm/messages.ts";
+import { HeartbeatRelief } from "../../supernode/schedule/heartbeat_relief.ts";
 import type { MemberAdvice } from "../../supernode/schedule/member.ts";
 import { SourceBudget } from "../../supernode/schedule/source_budget.ts";
 import { SwarmTask } from "../../supernode/schedule/swarm_task.ts";
@@ -14,6 +15,8 @@ import type { World } from "./world.ts";
 const PROBE_MS = 10;
 /** How often the supernode looks for those who are silent, ms. */
 const EXPIRE_MS = 250;
+/** How often it looks how busy it is, ms. */
+const MEASURE_MS = 1000;
 /** Leases that a participant can work on, or have before it. */
 const LEASES = 2;
 
@@ -24,6 +27,7 @@ export class Tracker {
   readonly #talk: Talk;
   readonly #source: Source;
   readonly #tasks: readonly SwarmTask[];
+  readonly #relief = new HeartbeatRelief();
 
   constructor(world: World, talk: Talk, source: Source) {
     this.#world = world;
@@ -37,9 +41,11 @@ export class Tracker {
           blocks: world.participants[task]!.blocks,
           budget,
           random: seededRandom(world.setup.seed + 1 + task),
+          relief: this.#relief,
         }),
     );
     world.at(EXPIRE_MS, () => this.#expire());
+    this.#planMeasurement(0, 0);
   }
 
   /** A node registers for one layer after the other, and fetches the first ones meanwhile. */
@@ -130,6 +136,16 @@ export class Tracker {
       this.#talk.connect(participant, other, near);
     }
     this.#source.heed(participant, advice.leases);
+  }
+
+  #planMeasurement(reports: number, busyMs: number): void {
+    this.#world.at(this.#world.nowMs + MEASURE_MS, () => {
+      const { model } = this;
+      const busy = (model.busyMs - busyMs) / MEASURE_MS;
+      const perSecond = (model.requests.heartbeat - reports) / (MEASURE_MS / 1000);
+      this.#relief.measured(Math.min(1, busy), perSecond);
+      this.#planMeasurement(model.requests.heartbeat, model.busyMs);
+    });
   }
 
   #expire(): void {

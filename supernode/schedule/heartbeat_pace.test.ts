@@ -7,6 +7,7 @@ const USUAL: Occasion = {
   isDone: false,
   waits: false,
   isHeldBack: false,
+  relief: 1,
   random: () => 0.5,
 };
 const pace = (occasion: Partial<Occasion>) => heartbeatPace({ ...USUAL, ...occasion });
@@ -29,5 +30,13 @@ describe("the pace of heartbeats", () => {
     expect(pace({ members: 10_000 })).toBe(2000);
     expect(pace({ members: 100_000 })).toBe(3000);
     expect(pace({ random: () => 0 })).toBe(800);
+  });
+
+  it("slows down for a busy supernode, but not for those who fetch or wait", () => {
+    expect(pace({ members: 10_000, relief: 1.5 })).toBe(3000);
+    expect(pace({ members: 10_000, relief: 4 })).toBe(4000);
+    expect(pace({ isDone: true, relief: 1.5 })).toBe(4000);
+    expect(pace({ isRunner: true, relief: 4 })).toBe(500);
+    expect(pace({ waits: true, relief: 4 })).toBe(200);
   });
 });

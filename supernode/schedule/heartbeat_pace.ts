@@ -2,6 +2,11 @@
 const RUNNER_HEARTBEAT_MS = 500;
 /** … of the others who download: longer with many of them. */
 const HEARTBEAT_MS = { least: 1000, most: 3000 };
+/**
+ * … and of those who download or have all, where the supernode is busy: with up to a fifth more it hears of all of them
+ * within 5 s when it starts again.
+ */
+const RELIEVED_MS = 4000;
 /** … of those who wait for blocks that are still to come to where they can be had, at least. */
 const WAITING_HEARTBEAT_MS = 100;
 /** A report of any of those who wait comes every so many ms. */
@@ -25,18 +30,21 @@ export interface Occasion {
   waits: boolean;
   /** Whether those who fetch wait for a copy that waits for them. */
   isHeldBack: boolean;
+  /** Times as long as usual, since the supernode is busy; 1 or more. */
+  relief: number;
   /** Uniform in [0, 1). */
   random: () => number;
 }
 
 /** Milliseconds until a member should report again. Pure. */
 export function heartbeatPace(occasion: Occasion): number {
-  const { members, isRunner, isDone, waits, isHeldBack, random } = occasion;
+  const { members, isRunner, isDone, waits, isHeldBack, relief, random } = occasion;
   const waitingMs = Math.max(WAITING_HEARTBEAT_MS, WAITING_REPORT_MS * members);
   if (isRunner) return isHeldBack ? Math.min(waitingMs, RUNNER_HEARTBEAT_MS) : RUNNER_HEARTBEAT_MS;
   if (waits && waitingMs < HEARTBEAT_MS.least) return waitingMs;
   const forAllMs = Math.max(HEARTBEAT_MS.least, (members / HEARTBEATS_PER_SECOND) * 1000);
   const usualMs = isDone ? SEED_HEARTBEAT_MS : Math.min(HEARTBEAT_MS.most, forAllMs);
+  const relievedMs = Math.max(usualMs, Math.min(RELIEVED_MS, usualMs * relief));
   // Those who came together should not report together.
-  return Math.round(usualMs * (0.8 + 0.4 * random()));
+  return Math.round(relievedMs * (0.8 + 0.4 * random()));
 }

@@ -1,6 +1,7 @@
 import type { BlockRun } from "../../protocol/swarm/blocks.ts";
 import { BlockIntegrity } from "./block_integrity.ts";
 import { heartbeatPace } from "./heartbeat_pace.ts";
+import type { HeartbeatRelief } from "./heartbeat_relief.ts";
 import { Liveness } from "./liveness.ts";
 import {
   type Member,
@@ -32,6 +33,8 @@ export interface SwarmTaskOptions {
   budget: SourceBudget;
   /** Uniform in [0, 1). */
   random: () => number;
+  /** Of the supernode that has all the swarms; absent: it has time. */
+  relief?: HeartbeatRelief;
   neighbours?: NeighbourLimits;
   leases?: LeaseLimits;
   /** Told of each node that is found to hand out, or to report, wrong blocks: it is used no more. */
@@ -255,6 +258,7 @@ export class SwarmTask {
       isDone,
       waits: wantsLeases > 0 && (comesMore || this.#integrity.isOpen(nowMs)),
       isHeldBack,
+      relief: this.#options.relief?.factor ?? 1,
       random: this.#options.random,
     });
     return {

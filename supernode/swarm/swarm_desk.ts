@@ -13,13 +13,14 @@ import { subnetOf } from "../schedule/neighbours.ts";
 import type { Client, Task } from "../tasks/task.ts";
 import { AdviceInWords, type AdviceInWordsOptions } from "./advice_in_words.ts";
 import { readPieces } from "./read_pieces.ts";
+import { ReportLoad } from "./report_load.ts";
 import { SilenceWatch } from "./silence_watch.ts";
 import { type Swarm, type SwarmMember, saidIn } from "./swarm.ts";
 import { type MemberState, memberState, type SwarmLoad } from "./swarm_state.ts";
 import { Swarms, type SwarmsOptions } from "./swarms.ts";
 import { V1Clients } from "./v1_clients.ts";
 
-export type SwarmDeskOptions = SwarmsOptions & AdviceInWordsOptions;
+export type SwarmDeskOptions = Omit<SwarmsOptions, "relief"> & AdviceInWordsOptions;
 
 /** What is said of one task, seals in JSON. */
 type WireAdvice = Omit<TaskAdvice, "seals"> & { seals: WireSeal[] };
@@ -38,14 +39,18 @@ export class SwarmDesk {
   readonly #swarms: Swarms;
   readonly #words: AdviceInWords;
   readonly #v1Clients = new V1Clients();
+  readonly #load = new ReportLoad();
   readonly #watch = new SilenceWatch({
-    look: (deafMs) => this.expire(deafMs),
+    look: (deafMs) => {
+      this.#load.look();
+      this.expire(deafMs);
+    },
     isAtWork: () => [...this.#swarms].some(({ downloading }) => downloading > 0),
   });
 
   constructor(options: SwarmDeskOptions) {
     this.#options = options;
-    this.#swarms = new Swarms(options);
+    this.#swarms = new Swarms({ ...options, relief: this.#load.relief });
     this.#words = new AdviceInWords(options);
   }
 
@@ -204,6 +209,7 @@ export class SwarmDesk {
 
   #report(report: TaskReport): { heartbeatMs: number; task: WireAdvice } | undefined {
     const { store, now } = this.#options;
+    this.#load.reported();
     const swarm = this.#swarms.ofMember(report.taskId, report.cid);
     const member = swarm?.members.get(report.cid);
     if (!swarm || !member) return undefined;

@@ -1,6 +1,7 @@
 import { blockCount } from "../../protocol/swarm/blocks.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import { SILENT, type SupernodeObserver } from "../observer.ts";
+import type { HeartbeatRelief } from "../schedule/heartbeat_relief.ts";
 import { SourceBudget } from "../schedule/source_budget.ts";
 import { SwarmTask } from "../schedule/swarm_task.ts";
 import type { TaskSchedule } from "../schedule/v1_scheduler.ts";
@@ -20,6 +21,8 @@ export interface SwarmsOptions {
   now: () => number;
   /** Uniform in [0, 1). */
   random: () => number;
+  /** How much less often than usual members report. */
+  relief: HeartbeatRelief;
   observer?: SupernodeObserver;
   /** Whether another supernode had a task until a moment ago. Default: never. */
   begunElsewhere?: (task: Task) => boolean;
@@ -93,11 +96,12 @@ export class Swarms {
 
   #begin(key: string, task: Task): Swarm {
     const { length } = task;
-    const { random, store, schedules, now, readAhead, begunElsewhere } = this.#options;
+    const { random, relief, store, schedules, now, readAhead, begunElsewhere } = this.#options;
     const swarmTask = new SwarmTask({
       blocks: blockCount(length),
       budget: this.#budgetOf(task),
       random,
+      relief,
       onLiar: (node, ids) => this.#foundOut(key, node, ids),
       onGivenUp: (node, id) => this.#givenUp(node, id),
       onFetched: (run, origin) => this.received.fetched(run, length, origin),
