@@ -244,13 +244,14 @@ export class Connection {
       this.close();
       return;
     }
+    const wasConnected = this.#connected;
     const received = this.#socket.bytesRead;
     // In a busy process what it waited for may lie there unread: that comes first.
     setImmediate(() => {
       if (this.#request !== request || this.#pause) return;
       if (!this.#connected) {
         this.#fail(new PlainHttpError(`no connection within ${request.connectTimeoutMs} ms`));
-      } else if (this.#socket.bytesRead === received) {
+      } else if (wasConnected && this.#socket.bytesRead === received) {
         this.#fail(new PlainHttpError(`nothing received for ${request.idleTimeoutMs} ms`));
       }
     });

@@ -192,6 +192,17 @@ describe("PlainHttp", () => {
     expect(got.body.byteLength).toBe(1_000_000);
   });
 
+  it("does not take its own being busy for silence, not even when the connection came in that time", async () => {
+    const { place } = await listenHttp((_request, response) => response.end("hello"));
+    const { request, got } = gathering({ connectTimeoutMs: 20 });
+    const answered = client().get(place, request);
+    await new Promise(process.nextTick);
+    const untilMs = performance.now() + 60;
+    while (performance.now() < untilMs) Math.sqrt(untilMs);
+    await answered;
+    expect(String(got.body)).toBe("hello");
+  });
+
   it("says that an answer broke off", async () => {
     const { place } = await listenHttp((_request, response) => {
       response.writeHead(200, { "content-length": 10 });

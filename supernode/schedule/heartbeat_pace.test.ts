@@ -34,8 +34,8 @@ describe("the pace of heartbeats", () => {
 
   it("slows down for a busy supernode, but not for those who fetch or wait", () => {
     expect(pace({ members: 10_000, relief: 1.5 })).toBe(3000);
-    expect(pace({ members: 10_000, relief: 4 })).toBe(4000);
-    expect(pace({ isDone: true, relief: 1.5 })).toBe(4000);
+    expect(pace({ members: 15_000, relief: 4 })).toBe(8000);
+    expect(pace({ isDone: true, relief: 4 })).toBe(8000);
     expect(pace({ isRunner: true, relief: 4 })).toBe(500);
     expect(pace({ waits: true, relief: 4 })).toBe(200);
   });

@@ -3,10 +3,10 @@ const RUNNER_HEARTBEAT_MS = 500;
 /** … of the others who download: longer with many of them. */
 const HEARTBEAT_MS = { least: 1000, most: 3000 };
 /**
- * … and of those who download or have all, where the supernode is busy: with up to a fifth more it hears of all of them
- * within 5 s when it starts again.
+ * … and at most, where the supernode is too busy for more. When such a one starts again, it hears of all its members
+ * later than 5 s.
  */
-const RELIEVED_MS = 4000;
+const RELIEVED_MS = 8000;
 /** … of those who wait for blocks that are still to come to where they can be had, at least. */
 const WAITING_HEARTBEAT_MS = 100;
 /** A report of any of those who wait comes every so many ms. */

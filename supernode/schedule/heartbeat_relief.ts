@@ -4,8 +4,11 @@ const AIM = 0.6;
 const LIGHT_REPORTS = 500;
 /** Reports come so many times as seldom as usual, at most. */
 const MOST_FACTOR = 4;
-/** How fast a measurement tells: what it changes is seen only when the reports under way have come. */
-const GAIN = 0.25;
+/** How fast a measurement tells: what it changes is seen only when members have reported once more. */
+const RISE = 0.3;
+const FALL = 0.1;
+/** The factor of a second in which reports are no burden. */
+const RECOVERY = 0.75;
 
 /**
  * How much less often than usual the members of all swarms report, since this supernode is busy. How many reports a
@@ -27,7 +30,7 @@ export class HeartbeatRelief {
    */
   measured(busy: number, reports: number): void {
     const isBurden = reports > LIGHT_REPORTS;
-    const change = isBurden ? (Math.max(busy, AIM / 10) / AIM) ** GAIN : 1 - GAIN;
+    const change = isBurden ? (busy / AIM) ** (busy > AIM ? RISE : FALL) : RECOVERY;
     this.#factor = Math.min(MOST_FACTOR, Math.max(1, this.#factor * change));
   }
 }

@@ -84,7 +84,8 @@ export class Admission {
     const about = `task ${id}, ${redactUrl(request.rawUrl)}`;
     const { probe, askedMs } = await this.#probe(key, request, about);
     if (probe.kind === "refused") throw this.#refusal(probe.status, key, about);
-    if (probe.kind === "unreachable") this.#doWithout(key, request, known, about);
+    if (probe.kind === "unreachable")
+      this.#doWithout(key, request, known, `${about}: ${probe.reason}`);
     else {
       this.#checkFit(probe, about);
       this.#refused.delete(key);
@@ -146,7 +147,7 @@ export class Admission {
     if (known && guarded)
       throw new RegisterError(
         Code.urlNotReachable,
-        `${about}: the source cannot be asked about these credentials`,
+        `the source cannot be asked about these credentials: ${about}`,
       );
   }
 
