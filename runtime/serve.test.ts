@@ -1,4 +1,7 @@
+import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { Hono } from "hono";
 import { afterEach, describe, expect, it } from "vitest";
 import { ListenError } from "./listen_error.ts";
@@ -32,6 +35,12 @@ function raw(port: number, text: string): Promise<string> {
   });
 }
 
+/** What collects the garbage at once. */
+function collector(): () => void {
+  setFlagsFromString("--expose-gc");
+  return runInNewContext("gc") as () => void;
+}
+
 describe("serve", () => {
   it("serves an app, and bytes without copying them into a stream", async () => {
     const app = new Hono().get("/bytes", () => new Response(Buffer.alloc(1_000_000, 7)));
@@ -58,6 +67,27 @@ describe("serve", () => {
     expect(await raw(port, `GET / HTTP/1.1\r\nX: ${"x".repeat(70_000)}\r\n\r\n`)).toMatch(
       /^HTTP\/1\.1 431/,
     );
+  });
+
+  it("holds nothing of a request that is answered for as long as its connection is open", async () => {
+    let request: WeakRef<object> | undefined;
+    const app = new Hono().get("/", (c) => {
+      request = new WeakRef((c.env as { incoming: object }).incoming);
+      return c.text("done");
+    });
+    const { port } = await start(app);
+    const socket = connect(port, "127.0.0.1");
+    socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    const collect = collector();
+    const isHeld = () => {
+      collect();
+      return request?.deref() !== undefined;
+    };
+    await once(socket, "data");
+    expect(request).toBeDefined();
+    await expect.poll(isHeld, { timeout: 10_000 }).toBe(false);
+    expect(socket.readyState).toBe("open");
+    socket.destroy();
   });
 
   it("lets a request end before it closes, but not longer than its grace", async () => {

@@ -221,11 +221,16 @@ class UnansweredRequests {
     if (!waiting) {
       waiting = new Set();
       this.#waiting.set(socket, waiting);
-      socket.once("close", () => this.#hungUp(socket));
+      this.#watch(socket);
     }
     waiting.add(outgoing);
     outgoing.once("close", () => waiting.delete(outgoing));
     return waiting.size;
+  }
+
+  /** In a function of its own: what listens here must not keep the first request for as long as the connection is open. */
+  #watch(socket: Duplex): void {
+    socket.once("close", () => this.#hungUp(socket));
   }
 
   has(socket: Duplex): boolean {
