@@ -54,3 +54,12 @@ it("goes by the block that was found right, not by a wrong one before it", () =>
   early.compare(0, Buffer.from("abcdef"));
   expect(early.settle(0)).toBe(true);
 });
+
+it("takes nothing of a block that is whole but not proven for who begins to read it then: nobody would compare it", () => {
+  const early = new EarlyBytes();
+  early.compare(0, Buffer.from("abcdef"));
+  early.want(0);
+  expect(early.offer(0, Buffer.from("abX"))).toBe(false);
+  expect(early.filled(0)).toBe(0);
+  expect(early.settle(0)).toBe(true);
+});

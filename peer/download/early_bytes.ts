@@ -9,6 +9,8 @@ interface Early {
   isRight: boolean | undefined;
 }
 
+const nothing = (): Early => ({ bytes: undefined, filled: 0, isRight: undefined });
+
 /**
  * What the source has sent so far of the blocks that readers begin with: a client's first byte need not wait until its
  * whole block has come and is on disk. From the source itself only, as a client without us would have it; what readers
@@ -19,8 +21,7 @@ export class EarlyBytes {
 
   /** A reader begins with a block that is not here yet. */
   want(block: number): void {
-    if (!this.#blocks.has(block))
-      this.#blocks.set(block, { bytes: undefined, filled: 0, isRight: undefined });
+    if (!this.#blocks.has(block)) this.#blocks.set(block, nothing());
   }
 
   /**
@@ -51,10 +52,13 @@ export class EarlyBytes {
     target.set(bytes!.subarray(offset, offset + target.byteLength));
   }
 
-  /** A block is whole, from wherever, though it may still turn out wrong: no more is taken of it. */
+  /**
+   * A block is whole, from wherever, though it may still turn out wrong: no more is taken of it, for nothing would
+   * compare that. Nor for who begins to read it only then.
+   */
   compare(block: number, content: Uint8Array): void {
-    const early = this.#blocks.get(block);
-    if (!early) return;
+    const early = this.#blocks.get(block) ?? nothing();
+    this.#blocks.set(block, early);
     const { bytes, filled } = early;
     early.isRight = !bytes || bytes.subarray(0, filled).equals(content.subarray(0, filled));
   }
