@@ -10,6 +10,7 @@ import {
   authority,
   type Blob,
   cleanUp,
+  connectTo,
   hijackedConnection,
   leaf,
   pairFiles,
@@ -272,6 +273,18 @@ describe("a registry that redirects to another host", () => {
     expect(peer.opened).toEqual([]);
   });
 
+  test("a length that comes with another answer than a part of the file is none", async () => {
+    const { peer, get } = await setUp(
+      (blob) => testFile(blob.content),
+      (_blob, request, response) => {
+        if (request.method === "HEAD") response.writeHead(405).end();
+        else response.writeHead(416, { "Content-Range": `bytes */${SIZE}` }).end();
+      },
+    );
+    expect((await get()).status).toBe(416);
+    expect(peer.opened).toEqual([]);
+  });
+
   test("403 of the registry itself is an answer, not a reason to try otherwise", async () => {
     const { get, gets, peer } = await setUp(
       (blob) => testFile(blob.content),
@@ -389,6 +402,48 @@ describe("when p2p fails", () => {
     expect(await metrics()).toContain("dragonfly_dfdaemon_first_byte_duration_seconds_count 1");
     expect(answer.body.length).toBeLessThan(SIZE);
     expect(gets()).toEqual([]);
+  });
+
+  test.each([
+    ["turn out wrong", new WrongDigestError("sha256 differs")],
+    ["are at an end, here and at the source", new DownloadError("gone")],
+  ])(
+    "a client that has sent its next request already has no part of that answer for the rest of bytes that %s",
+    async (_, error) => {
+      let opened = 0;
+      const { blob, proxy, registry } = await setUp(
+        (blob) => testFile(blob.content, opened++ === 0 ? { failAfter: SIZE - 100, error } : {}),
+        (blob, request, response) => {
+          if (request.method === "HEAD") serveTestBlob(blob, request, response);
+          else response.writeHead(500).end();
+        },
+      );
+      const socket = await connectTo(proxy.port);
+      socket.on("error", () => {});
+      const request = `GET http://127.0.0.1:${registry.port}${blob.path} HTTP/1.1\r\nHost: h\r\n`;
+      socket.write(`${request}\r\n${request}Connection: close\r\n\r\n`);
+      const chunks: Buffer[] = [];
+      socket.on("data", (chunk: Buffer) => chunks.push(chunk));
+      await once(socket, "close");
+      const answer = Buffer.concat(chunks);
+      const head = answer.indexOf("\r\n\r\n") + 4;
+      expect(answer.toString("latin1", 0, head)).toMatch(/^HTTP\/1.1 200 /);
+      expect(answer.length - head).toBeLessThan(SIZE);
+    },
+  );
+
+  test("more bytes than were promised do not come before the next answer", async () => {
+    const { blob, proxy, registry } = await setUp((blob) => ({
+      ...testFile(blob.content),
+      stream: () => testFile(Buffer.concat([blob.content, Buffer.alloc(10)])).stream(),
+    }));
+    const socket = await connectTo(proxy.port);
+    for (let round = 0; round < 2; round++) {
+      const path = `http://127.0.0.1:${registry.port}${blob.path}`;
+      const answer = await ask({ socket, path });
+      expect(answer).toMatchObject({ status: 200, cut: false });
+      expect(answer.body.equals(blob.content)).toBe(true);
+    }
   });
 
   test("no peer at all: straight, and said by /readyz", async () => {

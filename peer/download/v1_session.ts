@@ -204,6 +204,8 @@ export class V1Session {
   #take(task: PieceTask): void {
     const piece = task.pieceNum;
     if (this.#file.has(piece)) {
+      // A supernode that did not know so sends others here from now on.
+      this.#reportSuccess(piece, task.cid);
       this.#settle(task, PieceResult.semiSuccess);
       return;
     }

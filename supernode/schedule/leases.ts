@@ -2,10 +2,14 @@
 interface Lease<Holder> {
   readonly holder: Holder;
   readonly sinceMs: number;
+  /** When its holder said that the piece has arrived. */
+  arrivedMs?: number;
 }
 
 /** However much its holder does elsewhere, a lease ends after this, ms. */
 const LONGEST_LEASE_MS = 60_000;
+/** A piece that has arrived for so long is on disk, ms, though its holder has not said so. */
+const WRITTEN_MS = 3000;
 
 /**
  * Who may fetch which piece from the source: one client a piece, so that the source sends each byte
@@ -34,6 +38,18 @@ export class Leases<Holder> {
 
   take(piece: number, holder: Holder, nowMs: number): void {
     this.#leases.set(piece, { holder, sinceMs: nowMs });
+  }
+
+  /** The piece has arrived at its holder, who will say when it is on disk. */
+  arrived(piece: number, holder: Holder, nowMs: number): void {
+    const lease = this.#leases.get(piece);
+    if (lease?.holder === holder) lease.arrivedMs ??= nowMs;
+  }
+
+  /** Whether the piece must be on its holder's disk, said or not. */
+  isWritten(piece: number, nowMs: number): boolean {
+    const { arrivedMs = Number.POSITIVE_INFINITY } = this.#leases.get(piece) ?? {};
+    return nowMs - arrivedMs >= WRITTEN_MS;
   }
 
   /** The piece can be had elsewhere now. */

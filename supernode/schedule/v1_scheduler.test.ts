@@ -209,6 +209,17 @@ describe("a pull in CDN pattern source", () => {
     expect(spell(task.pull("c", 2))).toBe("0:a");
   });
 
+  it("sends others to one who has had a piece for 3 s, though it does not say that it is on disk", () => {
+    const task = sourceTask(1);
+    for (const cid of ["a", "b"]) task.join(cid, true, 0);
+    expect(spell(task.pull("a", 0))).toBe("0:source");
+    task.succeeded("a", 0, false, 1);
+    expect(spell(task.pull("b", 3000))).toBe("wait");
+    // It would be the source's again by now, had it not arrived.
+    expect(spell(task.pull("b", 3001))).toBe("wait");
+    expect(spell(task.pull("b", 3002))).toBe("0:a");
+  });
+
   it("fetches no more than sourceFetchLimit at once", () => {
     const task = sourceTask(100, { sourceFetchLimit: 5 });
     for (const cid of ["a", "b", "c"]) task.join(cid, true, 0);

@@ -256,7 +256,7 @@ export class TaskSchedule {
     else if (onDisk) {
       this.#holders.add(piece, client);
       this.#leases.end(piece);
-    }
+    } else this.#leases.arrived(piece, client, nowMs);
     return news;
   }
 
@@ -358,6 +358,12 @@ export class TaskSchedule {
     const holder = this.#leases.holder(piece);
     if (holder && holder !== client) {
       if (!takeOver) return false;
+      // Of what it had before it came here a v1 client says only that it has arrived. The next one to ask is sent to it.
+      if (this.#leases.isWritten(piece, nowMs)) {
+        this.#holders.add(piece, holder);
+        this.#leases.end(piece);
+        return false;
+      }
       if (nowMs < this.#leaseEndsMs(piece, holder, nowMs)) return false;
       holder.slow = true;
     }

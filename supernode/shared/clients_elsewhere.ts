@@ -1,6 +1,13 @@
 import type { RegisterRequest } from "../../protocol/v1/register.ts";
 import { hasSecretWord } from "../../runtime/secret_word.ts";
 
+/** How a client registered. */
+export interface Registration {
+  request: RegisterRequest;
+  /** The address that the request came from. */
+  from: string | undefined;
+}
+
 /** A client that registered here, and whose task another supernode has. */
 export interface ClientElsewhere {
   readonly taskId: string;
@@ -10,7 +17,9 @@ export interface ClientElsewhere {
   /** The address that it alone may speak from, where its id can be guessed; see `Client.onlyFrom`. */
   readonly onlyFrom: string | undefined;
   /** How it registered, where it cannot do so again itself: v1's clients go to the source instead. */
-  readonly registration: { request: RegisterRequest; from: string | undefined } | undefined;
+  readonly registration: Registration | undefined;
+  /** Whether it was registered anew, since its supernode was gone or had forgotten it. */
+  readonly isReturned: boolean;
   lastMs: number;
 }
 
@@ -55,6 +64,11 @@ export class ClientsElsewhere {
     client.lastMs = this.#now();
     this.#put(client);
     return client;
+  }
+
+  /** Whether a client that was found is still where it was. */
+  has(client: ClientElsewhere): boolean {
+    return this.#clients.get(keyOf(client.taskId, client.cid)) === client;
   }
 
   remove(taskId: string, cid: string): void {

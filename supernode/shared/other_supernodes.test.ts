@@ -172,6 +172,45 @@ it("lets v1 clients download at the wrong one, also where the right one goes", a
   expect(Buffer.compare(await v1Client(b).download(), THREE)).toBe(0);
 });
 
+it("brings a v1 client back that its supernode has forgotten, once", async () => {
+  const [a, b] = [await start("a"), await start("b")];
+  await v1Client(a).register();
+  const wrong = v1Client(b);
+  const { taskId } = await wrong.register();
+  const ask = () => wrong.pull("&status=700&result=502");
+  const forget = () => a.core.store.removeClient(taskId, wrong.cid);
+  expect(forget()).toBe(true);
+  expect(await ask()).toMatchObject({ code: 602 });
+  expect(await ask()).toMatchObject({ code: 601 });
+  expect(forget()).toBe(true);
+  expect(await ask()).toMatchObject({ code: 502 });
+});
+
+it("takes v1 clients in whose supernode has given their task away to it", async () => {
+  const [a, b] = [await start("a"), await start("b")];
+  await v1Client(a).register();
+  const wrong = v1Client(b);
+  const { taskId } = await wrong.register();
+  ledger.owners.set(taskId, b.address);
+  a.core.store.removeTask(taskId);
+  expect(Buffer.compare(await wrong.goOn(), THREE)).toBe(0);
+  expect([...b.core.store.clients()]).toMatchObject([{ cid: wrong.cid }]);
+});
+
+it("tells the next supernode what a v1 client has, also where it asks for more at the same time", async () => {
+  const [a, b] = [await start("a"), await start("b")];
+  await v1Client(a).register();
+  const wrong = v1Client(b);
+  const { taskId, pieceSize } = await wrong.register();
+  await a.stop();
+  const stored = `/peer/piece/suc?taskId=${taskId}&cid=${wrong.cid}&dstCid=&pieceRange=0-${pieceSize - 1}`;
+  const ask = () => wrong.pull("&status=700&result=502");
+  const answers = await Promise.all([ask(), wrong.get(stored), ask()]);
+  expect(answers.map(({ code }) => code)).toEqual([602, 611, 602]);
+  const { has } = b.core.holdings(taskId, wrong.cid)!;
+  expect([...has]).toEqual([0]);
+});
+
 it("speaks for a v1 client only to the address that registered it", async () => {
   const [a, b] = [await start("a"), await start("b")];
   await v1Client(a).register();

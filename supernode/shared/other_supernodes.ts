@@ -15,7 +15,7 @@ import {
 import { getLogger } from "../../runtime/logger.ts";
 import type { Span } from "../../runtime/tracing/tracing.ts";
 import { RegisterError } from "../tasks/admission.ts";
-import { type ClientElsewhere, ClientsElsewhere } from "./clients_elsewhere.ts";
+import { type ClientElsewhere, ClientsElsewhere, type Registration } from "./clients_elsewhere.ts";
 import { type OwnerAnswer, type OwnerClient, OwnerLostError, REGISTER_MS } from "./owner_client.ts";
 import type { Ownership } from "./ownership.ts";
 import { taskKey } from "./task_key.ts";
@@ -70,7 +70,16 @@ export class OtherSupernodes implements LocalRegistry {
    *
    * @throws {RegisterError}
    */
-  async register(request: RegisterRequest, from?: string, span?: Span): Promise<RegisterData> {
+  register(request: RegisterRequest, from?: string, span?: Span): Promise<RegisterData> {
+    return this.#register({ request, from }, false, span);
+  }
+
+  /** @param isReturn whether it is a client of v1 that its supernode did not know any more */
+  async #register(
+    { request, from }: Registration,
+    isReturn: boolean,
+    span?: Span,
+  ): Promise<RegisterData> {
     const { ownership, local } = this.#options;
     const taskUrl = request.taskURL || request.rawURL;
     const key = taskKey({ ...request, taskUrl });
@@ -79,7 +88,7 @@ export class OtherSupernodes implements LocalRegistry {
       const owner = await ownership.ownerOf(key, gone);
       if (owner === undefined) break;
       try {
-        return await this.#registerWith(owner, key, request, from, span);
+        return await this.#registerWith(owner, key, { request, from }, isReturn, span);
       } catch (error) {
         if (!(error instanceof OwnerLostError)) throw error;
         log.warn("{error}: its task {key} is taken over", { error: error.message, key });
@@ -107,7 +116,10 @@ export class OtherSupernodes implements LocalRegistry {
     const client = this.#clients.find(taskId, cid, from);
     if (!client) return undefined;
     try {
-      return await this.#options.owners.ask(client.owner, path);
+      const answer = await this.#options.owners.ask(client.owner, path);
+      // It was started again, or has given the task away. Whom it forgets twice it does not want.
+      const isForgotten = !client.isReturned && saysUnknown(answer);
+      return isForgotten && (await this.#returned(client)) ? "wait" : answer;
     } catch (error) {
       if (!(error instanceof OwnerLostError)) throw error;
       return (await this.#returned(client)) ? "wait" : undefined;
@@ -151,8 +163,8 @@ export class OtherSupernodes implements LocalRegistry {
   async #registerWith(
     owner: string,
     key: string,
-    request: RegisterRequest,
-    from: string | undefined,
+    { request, from }: Registration,
+    isReturned: boolean,
     span: Span | undefined,
   ): Promise<RegisterData> {
     // The owner is reached at its own address, not at ours.
@@ -167,7 +179,7 @@ export class OtherSupernodes implements LocalRegistry {
     if (!task.success) throw new OwnerLostError(`supernode ${owner}: its answer makes no sense`);
     const { taskId, swarm } = task.data;
     const registration = swarm ? undefined : { request, from };
-    this.#clients.add({ taskId, cid: request.cID, owner, registration }, from);
+    this.#clients.add({ taskId, cid: request.cID, owner, registration, isReturned }, from);
     return swarm ? { ...task.data, swarm: { ...swarm, at: owner } } : task.data;
   }
 
@@ -216,10 +228,12 @@ export class OtherSupernodes implements LocalRegistry {
   }
 
   /**
-   * Registers a client of v1 anew, whose supernode is gone; what it has it says itself when it is sent for it
-   * again.
+   * Registers a client of v1 anew, whose supernode is gone or has forgotten it; what it has it says itself when it is
+   * sent for it again.
    */
-  #returned(client: ClientElsewhere): Promise<boolean> {
+  async #returned(client: ClientElsewhere): Promise<boolean> {
+    // Another request of it was sooner.
+    if (!this.#clients.has(client)) return true;
     let returning = this.#returning.get(client);
     if (!returning) {
       returning = this.#return(client).finally(() => this.#returning.delete(client));
@@ -229,15 +243,22 @@ export class OtherSupernodes implements LocalRegistry {
   }
 
   async #return({ taskId, cid, registration }: ClientElsewhere): Promise<boolean> {
-    this.#clients.remove(taskId, cid);
-    if (!registration) return false;
     try {
-      await this.register(registration.request, registration.from);
-      return true;
+      // What else it asks meanwhile waits for this, too: it stays known until it is with somebody else.
+      if (registration) await this.#register(registration, true);
+      else this.#clients.remove(taskId, cid);
+      return registration !== undefined;
     } catch {
+      this.#clients.remove(taskId, cid);
       return false;
     }
   }
+}
+
+/** Whether a supernode does not know the client that was asked for (protocol §1, code 502). */
+function saysUnknown({ text }: OwnerAnswer): boolean {
+  const said = envelopeSchema.safeParse(parseJson(text));
+  return said.success && said.data.code === Code.targetNotFound;
 }
 
 function parseJson(text: string): unknown {

@@ -67,7 +67,13 @@ export class V1Client {
 
   /** Downloads the file and returns it. */
   async download(): Promise<Uint8Array> {
-    const task = await this.register();
+    await this.register();
+    return this.goOn();
+  }
+
+  /** Downloads the file, registered as it is, and returns it. */
+  async goOn(): Promise<Uint8Array> {
+    const task = this.task!;
     let report = "&dstCid=&range=&result=502&status=700";
     const running = new Map<number, Promise<string>>();
     for (;;) {

@@ -231,38 +231,55 @@ describeWithPrograms(
       await stop(supernodes, nodes);
     });
 
-    it("answer v1 clients by way of each other, also when the one that has the task is killed", async () => {
-      const supernodes = await startTwo("source");
-      const source = await Source.start(scratch);
-      const file = source.add("by-v1", 40 * MB);
-      const start = async (node: string, limit: string) => {
-        const host = await dfgetHost(scratch);
-        const output = join(host.home, "output");
-        const args = ["-u", file.url, "-o", output, "--node", node, "--locallimit", limit];
-        return { ...host, output, program: startDfget(scratch, host, args) };
-      };
-      const [one, two] = supernodes;
-      const first = await start(`${one.node},${two.node}`, "1G");
-      const done = async ({ program, output }: typeof first) => {
-        const finished = await program.finished();
-        expect(finished, finished.output).toMatchObject({ code: 0 });
-        expect(finished.output).toContain("reason:0");
-        expect(file.content.equals(await readFile(output))).toBe(true);
-      };
-      await done(first);
-      const owner = await ownerOf(supernodes, file.url);
-      const wrong = supernodes.find((supernode) => supernode !== owner)!;
-      const second = await start(wrong.node, "8M");
-      await second.program.until("a part is there", async () => {
-        return (await bytesOnDisk(second.home)) > 8 * MB;
-      });
-      expect(await clientsAt(wrong, file.url)).toBe(0);
-      expect(file.sent() / file.size).toBeLessThanOrEqual(1.05);
-      await owner.process.stop("SIGKILL");
-      await done(second);
-      expect(await clientsAt(wrong, file.url)).toBe(1);
-      await stop([wrong], []);
-    });
+    it.each<["is killed" | "is started again" | "freezes, and wakes up when the other has it"]>([
+      ["is killed"],
+      ["is started again"],
+      ["freezes, and wakes up when the other has it"],
+    ])(
+      "answer v1 clients by way of each other, also when the one that has the task %s",
+      async (what) => {
+        const supernodes = await startTwo("source");
+        const source = await Source.start(scratch);
+        const file = source.add("by-v1", 40 * MB);
+        const start = async (node: string, limit: string) => {
+          const host = await dfgetHost(scratch);
+          const output = join(host.home, "output");
+          const args = ["-u", file.url, "-o", output, "--node", node, "--locallimit", limit];
+          return { ...host, output, program: startDfget(scratch, host, args) };
+        };
+        const [one, two] = supernodes;
+        const first = await start(`${one.node},${two.node}`, "1G");
+        const done = async ({ program, output }: typeof first) => {
+          const finished = await program.finished();
+          expect(finished, finished.output).toMatchObject({ code: 0 });
+          expect(finished.output).toContain("reason:0");
+          expect(file.content.equals(await readFile(output))).toBe(true);
+        };
+        await done(first);
+        const owner = await ownerOf(supernodes, file.url);
+        const wrong = supernodes.find((supernode) => supernode !== owner)!;
+        const second = await start(wrong.node, "8M");
+        const third = await start(`${owner.node}=999999,${wrong.node}=1`, "8M");
+        for (const { program, home } of [second, third])
+          await program.until("a part is there", async () => (await bytesOnDisk(home)) > 8 * MB);
+        expect(await clientsAt(wrong, file.url)).toBe(0);
+        expect(file.sent() / file.size).toBeLessThanOrEqual(1.05);
+        if (what === "is killed") await owner.process.stop("SIGKILL");
+        else {
+          owner.process.signal("SIGSTOP");
+          await until("the other has it", async () => (await clientsAt(wrong, file.url)) > 0);
+          for (const { program } of [second, third]) expect(program.running).toBe(true);
+          owner.process.signal("SIGCONT");
+        }
+        await Promise.all([second, third].map(done));
+        console.log(
+          `v1 clients whose supernode ${what}: ${(file.sent() / file.size).toFixed(3)} copies`,
+        );
+        if (what !== "is started again")
+          expect(await clientsAt(wrong, file.url)).toBeGreaterThan(0);
+        await stop(supernodes, []);
+      },
+    );
 
     it("prove themselves to a state with TLS, and keep its password to themselves", async () => {
       const certificates = await Authority.create(scratch, "state");
