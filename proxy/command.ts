@@ -1,8 +1,9 @@
 import type { Command } from "commander";
 import { collectList, createCommand } from "../runtime/command_line.ts";
 import { addStandardCommands } from "../runtime/standard_commands.ts";
-import { type ConfigSources, FLAG_NAMES, SETTABLE, type Settings } from "./config.ts";
+import { type ConfigSources, FLAG_NAMES } from "./config.ts";
 import type { GenCaFlags } from "./gen_ca.ts";
+import { SETTABLE, type Settings } from "./settings.ts";
 
 /** dfdaemon's flags as typed (protocol §5). */
 interface Flags {

@@ -4,7 +4,8 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { parse } from "yaml";
 import { UsageError } from "../runtime/command_line.ts";
 import { ConfigError } from "../runtime/config_error.ts";
-import { formatConfig, loadConfig, type ProxyConfig, type Settings } from "./config.ts";
+import { formatConfig, loadConfig } from "./config.ts";
+import type { ProxyConfig, Settings } from "./settings.ts";
 import { cleanUp, scratchDirectory } from "./testing.ts";
 
 afterEach(cleanUp);

@@ -4,9 +4,9 @@ import { type NamedFile, readNamedFile } from "../runtime/config_file.ts";
 import { type LinkSettings, linkFiles } from "../runtime/links/settings.ts";
 import { type Unreadable, unreadableByService } from "../runtime/service_user.ts";
 import type { TlsTrust } from "../runtime/tls_trust.ts";
-import type { ProxyConfig } from "./config.ts";
 import { compileGoRegexp } from "./go_regexp.ts";
 import type { Rules } from "./rules.ts";
+import type { ProxyConfig } from "./settings.ts";
 
 /** What the configuration refers to, read and compiled. */
 export interface LoadedConfig {

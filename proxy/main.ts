@@ -10,10 +10,11 @@ import { refuseUnreadable } from "../runtime/service_user.ts";
 import { onShutdown } from "../runtime/shutdown.ts";
 import { closeTracing, startTracing } from "../runtime/tracing/tracing.ts";
 import { dfdaemonCommand } from "./command.ts";
-import { type ConfigSources, defaultConfig, formatConfig, loadConfig } from "./config.ts";
+import { type ConfigSources, formatConfig, loadConfig } from "./config.ts";
 import { loadReferences, unreadableByDfdaemon } from "./credentials.ts";
 import { type GenCaFlags, generateAuthority } from "./gen_ca.ts";
 import { readPeerOptions } from "./peer_options.ts";
+import { defaultConfig } from "./settings.ts";
 import { startProxy } from "./start.ts";
 
 const log = getLogger("dfdaemon");

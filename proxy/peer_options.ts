@@ -3,7 +3,7 @@ import { type PeerOptions, readDfgetSettings } from "../peer/mod.ts";
 import { UsageError } from "../runtime/command_line.ts";
 import { ConfigError } from "../runtime/config_error.ts";
 import { type LocalAddress, localAddressTowards } from "../runtime/local_address.ts";
-import type { ProxyConfig } from "./config.ts";
+import type { ProxyConfig } from "./settings.ts";
 
 /** How a node that is told no address of its own finds one. */
 export interface ChosenAddress {

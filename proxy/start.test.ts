@@ -9,8 +9,8 @@ import type { PeerOptions } from "../peer/mod.ts";
 import { ConfigError } from "../runtime/config_error.ts";
 import { HttpClient } from "../runtime/http_client.ts";
 import { ListenError } from "../runtime/listen_error.ts";
-import { defaultConfig } from "./config.ts";
 import { readPeerOptions } from "./peer_options.ts";
+import { defaultConfig } from "./settings.ts";
 import { startProxy } from "./start.ts";
 import {
   ask,

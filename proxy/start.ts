@@ -14,7 +14,7 @@ import { WritableFolder } from "../runtime/writable_folder.ts";
 import { onlyAllowedClients } from "./allowed_clients.ts";
 import { createDispatcher } from "./app.ts";
 import type { BlobOptions } from "./blob.ts";
-import { keysForRestart, type ProxyConfig } from "./config.ts";
+import { keysForRestart } from "./config.ts";
 import { createConnectHandler, type HijackedConnections } from "./connect.ts";
 import { type LoadedConfig, loadReferences, referencedFiles } from "./credentials.ts";
 import { createEndpoints } from "./endpoints.ts";
@@ -22,6 +22,7 @@ import { createImpersonator } from "./impersonate.ts";
 import { createMetrics } from "./metrics.ts";
 import { OwnAddress } from "./own_address.ts";
 import { type NodePeerOptions, readPeerOptions } from "./peer_options.ts";
+import type { ProxyConfig } from "./settings.ts";
 
 /** As long as Go's dialer, which clients without a proxy use, waits for a connection. */
 const CONNECT_TIMEOUT_MS = 30_000;

@@ -11,7 +11,7 @@ import { connect as tlsConnect } from "node:tls";
 import type { OpenFile, OpenRequest, Peer, PeerStatus } from "../peer/mod.ts";
 import { createAuthority, type KeyPair, mintLeaf } from "../runtime/certificates.ts";
 import { parseRangeHeader } from "../runtime/http_range.ts";
-import { defaultConfig } from "./config.ts";
+import { defaultConfig } from "./settings.ts";
 import { type ProxyOptions, type RunningProxy, startProxy } from "./start.ts";
 
 /** Undone in reverse order by {@link cleanUp}, which every test file calls after each test. */

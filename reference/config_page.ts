@@ -1,8 +1,8 @@
 import { dfgetConfigSchema } from "../peer/dfget/settings.ts";
 import { flagOf as dfdaemonFlag } from "../proxy/command.ts";
-import { proxyConfigSchema } from "../proxy/config.ts";
+import { proxyConfigSchema } from "../proxy/settings.ts";
 import { flagOf as supernodeFlag } from "../supernode/command.ts";
-import { supernodeFileSchema } from "../supernode/config.ts";
+import { supernodeFileSchema } from "../supernode/settings.ts";
 import { type ConfigKey, configKeys } from "./config_keys.ts";
 import { table } from "./table.ts";
 

@@ -6,7 +6,7 @@ import {
   GarbageCollector,
   offlinePeers,
 } from "./collect_garbage.ts";
-import { withDefaults } from "./config.ts";
+import { withDefaults } from "./settings.ts";
 import { SourceAccess, type Task } from "./tasks/task.ts";
 import { TaskStore } from "./tasks/task_store.ts";
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { getLogger } from "../runtime/logger.ts";
-import type { SupernodeConfig } from "./config.ts";
+import type { SupernodeConfig } from "./settings.ts";
 import type { Peer, Task } from "./tasks/task.ts";
 import type { TaskStore } from "./tasks/task_store.ts";
 

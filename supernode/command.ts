@@ -1,15 +1,8 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { createCommand } from "../runtime/command_line.ts";
 import { addStandardCommands } from "../runtime/standard_commands.ts";
-import {
-  type ConfigSources,
-  DEFAULT_CONFIG_FILE,
-  formatSetting,
-  keyOf,
-  type SettingName,
-  type SupernodeConfig,
-  settingFromText,
-} from "./config.ts";
+import { type ConfigSources, DEFAULT_CONFIG_FILE, settingFromText } from "./config.ts";
+import { formatSetting, keyOf, type SettingName, type SupernodeConfig } from "./settings.ts";
 
 /** v1's flags, what each takes, and the setting behind it; switches take nothing. */
 const FLAGS: readonly [flag: string, takes: string, setting: SettingName, help: string][] = [

@@ -4,13 +4,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { ConfigError } from "../runtime/config_error.ts";
-import {
-  formatConfig,
-  loadConfig,
-  settingFromText,
-  settingsForRestart,
-  withDefaults,
-} from "./config.ts";
+import { formatConfig, loadConfig, settingFromText, settingsForRestart } from "./config.ts";
+import { withDefaults } from "./settings.ts";
 
 /** What v1.0.6 prints for `supernode config` without a file. */
 const V1_DEFAULTS = `base:

@@ -12,7 +12,8 @@ import { onShutdown } from "../runtime/shutdown.ts";
 import { closeTracing, startTracing } from "../runtime/tracing/tracing.ts";
 import { runtimeName, VERSION } from "../runtime/version.ts";
 import { supernodeCommand } from "./command.ts";
-import { type ConfigSources, formatConfig, loadConfig, withDefaults } from "./config.ts";
+import { type ConfigSources, formatConfig, loadConfig } from "./config.ts";
+import { withDefaults } from "./settings.ts";
 import { prepareHome, startSupernode } from "./start.ts";
 
 const log = getLogger("supernode");

@@ -13,7 +13,7 @@ async function lines(metrics: SupernodeMetrics, name: string): Promise<string[]>
 }
 
 /** A supernode with these tasks, a copy of 5 and one of 7 bytes, and downloads from sources. */
-function having(store: TaskStore): Parameters<SupernodeMetrics["watch"]>[0] {
+function having(store: TaskStore): Parameters<SupernodeMetrics["gauges"]["watch"]>[0] {
   const cache = new SeedCache("/nowhere");
   cache.list = async () => [5, 7].map((bytes) => ({ taskId: `${bytes}`, bytes, lastAccessMs: 0 }));
   cache.freeBytes = async () => 9;
@@ -73,7 +73,7 @@ const TYPES = {
 
 test("every name of v1's dashboards is there, with its type", async () => {
   const metrics = new SupernodeMetrics();
-  metrics.watch(having(new TaskStore(() => 0)));
+  metrics.gauges.watch(having(new TaskStore(() => 0)));
   const types = await lines(metrics, "# TYPE dragonfly_");
   expect(types.sort()).toEqual(
     Object.entries(TYPES)
@@ -124,7 +124,7 @@ test("call systems beyond the hundredth are counted together", async () => {
 
 test("gauges say what swarms and the cache are at, and counters how much was asked for", async () => {
   const metrics = new SupernodeMetrics();
-  metrics.watch(having(new TaskStore(() => 0)));
+  metrics.gauges.watch(having(new TaskStore(() => 0)));
   metrics.taskRegistered(100);
   metrics.taskRegistered(-1);
   const found = Object.keys(TYPES).flatMap((name) => lines(metrics, name));
@@ -150,7 +150,7 @@ test("gauges say what swarms and the cache are at, and counters how much was ask
 test("gauges follow the store", async () => {
   const metrics = new SupernodeMetrics();
   const store = new TaskStore(() => 0);
-  metrics.watch(having(store));
+  metrics.gauges.watch(having(store));
   const peer = store.addPeer({ ip: "127.0.0.2", hostName: "h", port: 15001, version: "" });
   const name = "dragonfly_supernode_peers";
   expect(await lines(metrics, name)).toEqual([`${name}{peer="h-127.0.0.2"} 1`]);
@@ -199,7 +199,7 @@ test("requests are counted by the route's pattern, with or without version prefi
 
 test("the cache, and the queue of downloads from sources", async () => {
   const metrics = new SupernodeMetrics();
-  metrics.watch(having(new TaskStore(() => 0)));
+  metrics.gauges.watch(having(new TaskStore(() => 0)));
   expect(await lines(metrics, "dragonfly_supernode_cache_size_bytes ")).toEqual([
     "dragonfly_supernode_cache_size_bytes 12",
   ]);
@@ -213,7 +213,7 @@ test("counts the swarms up once a scrape", async () => {
   const metrics = new SupernodeMetrics();
   const has = having(new TaskStore(() => 0));
   let counted = 0;
-  metrics.watch({
+  metrics.gauges.watch({
     ...has,
     swarmLoad: () => {
       counted += 1;

@@ -14,12 +14,7 @@ import { runtimeName, VERSION } from "../runtime/version.ts";
 import { WritableFolder } from "../runtime/writable_folder.ts";
 import { createSupernode } from "./app.ts";
 import { GarbageCollector } from "./collect_garbage.ts";
-import {
-  RELOADED_SETTINGS,
-  type SupernodeConfig,
-  settingsForRestart,
-  withDefaults,
-} from "./config.ts";
+import { RELOADED_SETTINGS, settingsForRestart } from "./config.ts";
 import { ConsoleAccess } from "./console/access.ts";
 import { Feed } from "./console/feed.ts";
 import { Recorder } from "./console/recorder.ts";
@@ -38,6 +33,7 @@ import { refuseOtherSites } from "./routes/other_sites.ts";
 import { preheatRoutes } from "./routes/preheat.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { sourceGuard } from "./seed/source_guard.ts";
+import { type SupernodeConfig, withDefaults } from "./settings.ts";
 import { OwnerClient } from "./shared/owner_client.ts";
 import { namesakeClash, type Sharing } from "./shared/ownership.ts";
 import { openRedisLedger } from "./shared/redis_ledger.ts";
@@ -125,11 +121,13 @@ export async function startSupernode(
     observer: observers(metrics, recorder),
     shared: ledger ? { ledger, owners: new OwnerClient(caller, self), self } : undefined,
   });
-  metrics.watch(core);
+  metrics.gauges.watch(core);
   const folder = new WritableFolder(core.cache.root, WITHOUT_COPIES, log);
-  metrics.watchCache(() => folder.whyUnusable());
-  metrics.watchSharing(() => core.ownership?.sharing);
-  metrics.watchCertificates(() => (links?.proof.kind === "tls" ? links.proof.certificates : {}));
+  metrics.gauges.watchCache(() => folder.whyUnusable());
+  metrics.gauges.watchSharing(() => core.ownership?.sharing);
+  metrics.gauges.watchCertificates(() =>
+    links?.proof.kind === "tls" ? links.proof.certificates : {},
+  );
   const jobs = new PreheatJobs({ prefetch: core.prefetch, client, now: Date.now });
   const feed = new Feed({
     build: () => builder.build(),

@@ -8,9 +8,9 @@ import { Service } from "kubernetes-models/v1/Service";
 import { describe, expect, it } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import { dfgetConfigSchema } from "../../peer/dfget/settings.ts";
-import { proxyConfigSchema } from "../../proxy/config.ts";
+import { proxyConfigSchema } from "../../proxy/settings.ts";
 import { readConfigFile } from "../../runtime/config_file.ts";
-import { supernodeFileSchema } from "../../supernode/config.ts";
+import { supernodeFileSchema } from "../../supernode/settings.ts";
 
 const KINDS = { DaemonSet, Deployment, Namespace, Service };
 const FOLDERS = [".", "undo"];

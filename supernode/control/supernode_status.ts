@@ -2,8 +2,8 @@ import type { Removed, StatusView } from "../../protocol/control/messages.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import { runtimeName, VERSION } from "../../runtime/version.ts";
 import type { Supernode } from "../app.ts";
-import type { SupernodeConfig } from "../config.ts";
 import type { PreheatJobs } from "../preheat/preheat.ts";
+import type { SupernodeConfig } from "../settings.ts";
 
 const log = getLogger("supernode");
 

@@ -11,7 +11,7 @@ import { type Links, openLinks } from "../../runtime/links/links.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import { type RunningServer, serve } from "../../runtime/serve.ts";
 import { createSupernode } from "../app.ts";
-import { withDefaults } from "../config.ts";
+import { withDefaults } from "../settings.ts";
 import { MemoryLedger } from "../testing/memory_ledger.ts";
 import { SourceServer, transcriptContent } from "../testing/source_server.ts";
 import { V1Client } from "../testing/v1_client.ts";

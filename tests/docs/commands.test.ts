@@ -4,10 +4,10 @@ import type { Command } from "commander";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { dfgetConfigSchema } from "../../peer/dfget/settings.ts";
-import { proxyConfigSchema } from "../../proxy/config.ts";
+import { proxyConfigSchema } from "../../proxy/settings.ts";
 import { allPrograms } from "../../reference/programs.ts";
 import { expectedOf, parseConfig } from "../../runtime/config_file.ts";
-import { supernodeFileSchema } from "../../supernode/config.ts";
+import { supernodeFileSchema } from "../../supernode/settings.ts";
 import { allPages, codeOf, ROOT } from "./markdown.ts";
 
 const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
