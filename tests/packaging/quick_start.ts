@@ -104,7 +104,7 @@ export async function followQuickStart(scratch: Scratch, root: CleanRoot): Promi
   // How much room this machine has is not ours to say.
   const found = await root.run("sh", "-c", doctor!);
   expect(found.stdout.toString().replace(/^fail {2}disk.*$/m, "")).not.toMatch(/^fail/m);
-  expect(found.stdout.toString()).toMatch(/^ok .*pull: .* came out of this node's cache/m);
+  expect(found.stdout.toString()).toMatch(/^ok .*pull: .* came (by p2p|out of this node's cache)/m);
   expect(found.stdout.toString()).not.toContain("run this as root");
   const shown = await type(tasks!);
   // All three engines have had them from this one node.
