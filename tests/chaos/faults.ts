@@ -3,6 +3,8 @@ import { open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { MB } from "../support/image.ts";
+import { accepts, RunningProgram } from "../support/process.ts";
+import { REGISTRY_NAME } from "../support/registry.ts";
 import type { Fault, FaultKind, Part } from "./schedule.ts";
 import type { Site, SitePart } from "./site.ts";
 
@@ -70,7 +72,37 @@ const CAUSES: Record<FaultKind, Cause> = {
 
   // Started, pulled through and ended by whoever runs the schedule.
   twin: async () => async () => {},
+
+  "in trouble": (site, _part, percent) => trouble(site, percent),
 };
+
+/** Another port of the registry's host. */
+const TROUBLED_PORT = 5001;
+
+/** Has a program stand before the registry that is in its place for whoever connects, and for those who are connected. */
+async function trouble({ scratch, registry, hosts }: Site, percent: number): Promise<Undo> {
+  const { address, port, authority } = registry;
+  const { cert, key } = await authority.leaf(REGISTRY_NAME, address);
+  const { prefix, namespace } = hosts.parts.registry;
+  const place = { address, port: TROUBLED_PORT, behind: port, cert, key, percent };
+  const program = join(import.meta.dirname, "troubled_registry.mjs");
+  const command = [...prefix, process.execPath, program, JSON.stringify(place)];
+  const running = RunningProgram.start(scratch, command);
+  await running.until("it listens", () => accepts(address, TROUBLED_PORT));
+  await nft(
+    namespace,
+    [
+      "add table ip trouble",
+      "add chain ip trouble coming { type nat hook prerouting priority -100 ; }",
+      `add rule ip trouble coming iifname "eth0" tcp dport ${port} redirect to :${TROUBLED_PORT}`,
+    ].join("\n"),
+  );
+  return async () => {
+    // While its packets are still the registry's: its clients hear that it has gone.
+    await running.stop("SIGKILL");
+    await nft(namespace, "delete table ip trouble");
+  };
+}
 
 async function endAndStart(site: Site, name: Part, signal: NodeJS.Signals): Promise<Undo> {
   await site.end(name, signal);
@@ -79,9 +111,8 @@ async function endAndStart(site: Site, name: Part, signal: NodeJS.Signals): Prom
 
 /** Has a rule for all that comes and goes by a host's link; what stays on the host is left alone. */
 async function filterPackets(namespace: string, rule: string): Promise<Undo> {
-  const nft = (command: string) =>
-    run("ip", ["netns", "exec", namespace, "nft", command], { env: programPath() });
   await nft(
+    namespace,
     [
       "add table inet chaos",
       "add chain inet chaos coming { type filter hook input priority 0 ; }",
@@ -91,8 +122,12 @@ async function filterPackets(namespace: string, rule: string): Promise<Undo> {
     ].join("\n"),
   );
   return async () => {
-    await nft("delete table inet chaos");
+    await nft(namespace, "delete table inet chaos");
   };
+}
+
+async function nft(namespace: string, command: string): Promise<void> {
+  await run("ip", ["netns", "exec", namespace, "nft", command], { env: programPath() });
 }
 
 /** Fills a disk to the last byte. */

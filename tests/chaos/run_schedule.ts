@@ -186,7 +186,7 @@ class ScheduleRun {
   #isExcused(node: number, { startedMs, endedMs, failure = "" }: PullAttempt): boolean {
     return this.#outages.some(({ part, kind, fromMs, toMs }) => {
       if (startedMs > toMs || endedMs < fromMs) return false;
-      if (part === "registry") return kind === "kill";
+      if (part === "registry") return kind === "kill" || kind === "in trouble";
       if (part !== `node${node}`) return false;
       if (kind === "out of descriptors") return REFUSED.test(failure);
       return WITHOUT_PROXY.includes(kind);

@@ -29,7 +29,8 @@ test("a part is hit only by what can happen to it, and by one thing at a time", 
   for (const { faults, cdnPattern } of many) {
     for (const { kind, part } of faults) {
       if (part === "registry")
-        expect(["kill", "freeze", "black hole", "lossy link"]).toContain(kind);
+        expect(["kill", "freeze", "black hole", "lossy link", "in trouble"]).toContain(kind);
+      if (kind === "in trouble") expect(part).toBe("registry");
       if (kind === "twin") expect(part).toMatch(/^node/);
       if (kind === "full disk" && part === "supernode") expect(cdnPattern).toBe("local");
     }

@@ -32,9 +32,15 @@ export const FAULTS = {
   "clock jump": "ours",
   /** A second dfdaemon is started on the same home and another port, and somebody pulls through it. */
   twin: "node",
+  /** It says 503 or 429 to some requests, breaks answers off in the middle, or says no more. */
+  "in trouble": "registry",
 } as const;
 export type FaultKind = keyof typeof FAULTS;
 export const FAULT_KINDS = Object.keys(FAULTS) as FaultKind[];
+/** … that every seed chooses from. The last is drawn by itself: it came when many seeds had their figures. */
+const OLD_KINDS = FAULT_KINDS.filter((kind) => kind !== "in trouble");
+/** The part of the seeds in which the registry is in trouble. */
+const IN_TROUBLE = 0.4;
 
 export interface Fault {
   kind: FaultKind;
@@ -43,7 +49,7 @@ export interface Fault {
   atMs: number;
   /** ms until it is undone. */
   forMs: number;
-  /** Percent of packets lost; descriptors left; ms by which the clock jumps. */
+  /** Percent of packets lost, or of requests that go wrong; descriptors left; ms by which the clock jumps. */
   amount?: number;
 }
 
@@ -97,8 +103,8 @@ export function scheduleOf(seed: number): Schedule {
   const faults: Fault[] = [];
   const wanted = between(2, 5);
   // Each kind has its turn, so that few seeds see them all.
-  const kinds = [FAULT_KINDS[(seed >>> 0) % FAULT_KINDS.length]!];
-  while (kinds.length < wanted) kinds.push(pick(FAULT_KINDS));
+  const kinds = [OLD_KINDS[(seed >>> 0) % OLD_KINDS.length]!];
+  while (kinds.length < wanted) kinds.push(pick(OLD_KINDS));
   for (const kind of kinds) {
     const part = pick(PARTS.filter((candidate) => isOpenTo(candidate, kind, cdnPattern)));
     const fault: Fault = {
@@ -119,6 +125,18 @@ export function scheduleOf(seed: number): Schedule {
       pulls.push({ node, image: below(IMAGES), atMs: Math.max(0, fault.atMs - below(500)) });
     }
   }
+  // Drawn last: whatever else a seed has is what it had before there was this fault.
+  if (random() < IN_TROUBLE) {
+    const fault: Fault = {
+      kind: "in trouble",
+      part: "registry",
+      atMs: between(100, LAST_FAULT_MS),
+      forMs: between(1000, 2500),
+      amount: between(20, 60),
+    };
+    if (!faults.some((other) => other.part === "registry" && overlap(other, fault)))
+      faults.push(fault);
+  }
   const byTime = (a: { atMs: number }, b: { atMs: number }) => a.atMs - b.atMs;
   return { seed, cdnPattern, pulls: pulls.sort(byTime), faults: faults.sort(byTime) };
 }
@@ -134,6 +152,8 @@ function isOpenTo(part: Part, kind: FaultKind, cdnPattern: Schedule["cdnPattern"
       return part.startsWith("node") || (part === "supernode" && cdnPattern === "local");
     case "node":
       return part.startsWith("node");
+    case "registry":
+      return part === "registry";
   }
 }
 
@@ -164,6 +184,7 @@ export function describeSchedule(schedule: Schedule): string {
 
 function amountOf(kind: FaultKind, amount: number): string {
   if (kind === "lossy link") return `${amount} % lost`;
+  if (kind === "in trouble") return `${amount} % of the requests`;
   if (kind === "out of descriptors") return `${amount} left`;
   return `${(amount / HOUR_MS).toFixed(1)} h`;
 }

@@ -37,6 +37,7 @@ export class Site {
   readonly nodes: readonly Dfdaemon[];
   readonly authority: Authority;
   readonly hosts: Hosts;
+  readonly registry: Registry;
   /** Parts that the test has ended, for now. */
   readonly down = new Set<Part>();
   /** All processes so far, for their outputs. */
@@ -48,6 +49,7 @@ export class Site {
     scratch: Scratch,
     authority: Authority,
     hosts: Hosts,
+    registry: Registry,
     parts: Map<Part, SitePart>,
     nodes: Dfdaemon[],
     disks: string[],
@@ -56,6 +58,7 @@ export class Site {
     this.scratch = scratch;
     this.authority = authority;
     this.hosts = hosts;
+    this.registry = registry;
     this.parts = parts;
     this.nodes = nodes;
     this.#disks = disks;
@@ -139,7 +142,7 @@ export class Site {
           return node;
         }),
       );
-      return new Site(scratch, authority, hosts, parts, nodes, disks, async (index) => {
+      return new Site(scratch, authority, hosts, registry, parts, nodes, disks, async (index) => {
         return (await startNode(index, 65002)).node;
       });
     } catch (error) {
