@@ -424,7 +424,7 @@ describe("when p2p fails", () => {
       socket.write(`${request}\r\n${request}Connection: close\r\n\r\n`);
       const chunks: Buffer[] = [];
       socket.on("data", (chunk: Buffer) => chunks.push(chunk));
-      await once(socket, "close");
+      await new Promise((over) => socket.once("end", over).once("close", over));
       const answer = Buffer.concat(chunks);
       const head = answer.indexOf("\r\n\r\n") + 4;
       expect(answer.toString("latin1", 0, head)).toMatch(/^HTTP\/1.1 200 /);
