@@ -1,3 +1,4 @@
+import type { Hash } from "node:crypto";
 import type { Digest } from "../protocol/digest.ts";
 import type { ByteRange } from "../protocol/piece_range.ts";
 import type { Links } from "../runtime/links/links.ts";
@@ -90,6 +91,12 @@ export interface DownloadSummary {
   bytes: Readonly<Record<Origin, number>>;
 }
 
+/** The first so many bytes of a file, and their hash, to go on with. */
+export interface HashedStart {
+  bytes: number;
+  hash: Hash;
+}
+
 /** A file in the making, or complete; several readers share it. */
 export interface OpenFile {
   readonly taskId: string;
@@ -111,6 +118,12 @@ export interface OpenFile {
    * source may be slow for everybody.
    */
   quietMs(): number;
+  /**
+   * What is here of the first bytes of a file that is still to be compared with its digest, for who goes on by other
+   * means: all that was handed out from the start, but for what came straight from the source or cannot be read any
+   * more. `undefined` where the file has been compared, or nobody knows its digest.
+   */
+  hashedStart(): Promise<HashedStart | undefined>;
   /** Settles when the file is complete and verified, or has failed. */
   readonly done: Promise<DownloadSummary>;
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { connect } from "node:net";
@@ -338,6 +339,38 @@ describe("when p2p fails", () => {
       `bytes=${start}-${range ? 5000 : SIZE - 1}`,
     ]);
     expect(await metrics()).toContain('fallbacks_total{reason="stream_failed"} 1');
+  });
+
+  test.each([
+    ["as far as the client has it", 300_000],
+    ["further", 700_000],
+    ["not so far", 100_000],
+  ])("what was hashed %s is part of what is compared in the end", async (_, bytes) => {
+    const error = new DownloadError("all peers gone");
+    const spoilt = { of: (content: Buffer) => content };
+    const { blob, get, gets, metrics } = await setUp((blob) => {
+      const content = spoilt.of(blob.content);
+      const hashed = () => ({
+        bytes,
+        hash: createHash("sha256").update(content.subarray(0, bytes)),
+      });
+      return testFile(content, { failAfter: 300_000, error, hashed });
+    });
+    const good = await get();
+    expect(good.cut).toBe(false);
+    expect(good.body.equals(blob.content)).toBe(true);
+    const asked = [`bytes=${Math.min(bytes, 300_000)}-${SIZE - 1}`];
+    expect(gets().map(({ headers }) => headers.range)).toEqual(asked);
+    expect(await metrics()).toContain("dragonfly_dfdaemon_verification_failures_total 0");
+    spoilt.of = (content) => {
+      const wrong = Buffer.from(content);
+      wrong[50_000]! ^= 1;
+      return wrong;
+    };
+    const bad = await get();
+    expect(bad.cut).toBe(true);
+    expect(bad.body.byteLength).toBeLessThan(SIZE);
+    expect(await metrics()).toContain("dragonfly_dfdaemon_verification_failures_total 1");
   });
 
   test("a stream that falls silent counts as failed", async () => {

@@ -6,6 +6,7 @@ import {
   type Peer,
   WrongDigestError,
 } from "../peer/mod.ts";
+import { blobDigest } from "../protocol/digest.ts";
 import type { ByteRange } from "../protocol/piece_range.ts";
 import type { HttpClient } from "../runtime/http_client.ts";
 import { parseRangeHeader, type RangeRequest } from "../runtime/http_range.ts";
@@ -13,6 +14,7 @@ import type { Logger } from "../runtime/logger.ts";
 import { redactUrl } from "../runtime/redact_url.ts";
 import { inSpan, NO_SPAN, type Span } from "../runtime/tracing/tracing.ts";
 import { askSource, type SourceFile, type SourceRequest } from "./ask_source.ts";
+import { compared } from "./compared.ts";
 import { forward } from "./forward.ts";
 import { answerText, blobRequestHeaders, hasBody } from "./headers.ts";
 import type { FallbackReason, ProxyMetrics } from "./metrics.ts";
@@ -108,27 +110,38 @@ export async function serveBlob(
     if (reached <= range.end)
       throw new DownloadError(`ended ${range.end + 1 - reached} bytes early`);
   };
+  const cutWrong = (error: WrongDigestError) => {
+    metrics.countVerificationFailure();
+    span.set({ "dragonfly.outcome": "cut: wrong digest" });
+    // The client has some of the wrong bytes already: it must not take them for a whole.
+    log.error("{url}: connection cut: {error}", { url, error: error.message });
+    outgoing.destroy();
+  };
+  /** From the source; with what p2p brought before, it must be what the digest says. */
+  const rest = async (start: number) => {
+    const digest = wanted.kind === "whole" ? blobDigest(decision.url) : undefined;
+    const hashed = digest && (await file.hashedStart());
+    // What cannot be hashed any more comes once more.
+    const at = Math.min(start, hashed?.bytes ?? start);
+    const chunks = readFromSource(client, request, source, { start: at, end: range.end });
+    if (!digest || !hashed) return chunks;
+    return without(start - at, compared({ chunks, at, start: hashed, digest }));
+  };
   try {
     await send(readChunks(file, range, gone.signal, options.stallTimeoutMs ?? 60_000));
     span.set({ "dragonfly.outcome": gone.signal.aborted ? CLIENT_GONE : "p2p" });
   } catch (error) {
     if (gone.signal.aborted) return span.set({ "dragonfly.outcome": CLIENT_GONE });
-    if (error instanceof WrongDigestError) {
-      metrics.countVerificationFailure();
-      span.set({ "dragonfly.outcome": "cut: wrong digest" });
-      // The client has some of the wrong bytes already: it must not take them for a whole.
-      log.error("{url}: connection cut: {error}", { url, error: error.message });
-      return void outgoing.destroy();
-    }
+    if (error instanceof WrongDigestError) return cutWrong(error);
     metrics.countFallback("stream_failed");
     span.set({ "dragonfly.outcome": "p2p, the rest straight: stream_failed" });
     const about = { url, reached, error: message(error) };
     log.warn("{url}: p2p failed at byte {reached}, on from the source: {error}", about);
     try {
-      const rest = readFromSource(client, request, source, { start: reached, end: range.end });
-      await send(rest, (bytes) => metrics.countBytes("registry", bytes));
+      await send(await rest(reached), (bytes) => metrics.countBytes("registry", bytes));
     } catch (failure) {
       if (gone.signal.aborted) return;
+      if (failure instanceof WrongDigestError) return cutWrong(failure);
       metrics.countFailure("broken_off");
       span.set({ "dragonfly.outcome": "cut: broken_off" });
       const about = { url, reached, error: message(failure) };
@@ -152,6 +165,19 @@ function traceOrigins(file: OpenFile, span: Span): Promise<void> {
     ({ bytes }) => span.set(byOrigin(bytes)),
     () => {},
   );
+}
+
+/** Chunks without the first `count` bytes of them. */
+async function* without(
+  count: number,
+  chunks: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  let left = count;
+  for await (const chunk of chunks) {
+    const skipped = Math.min(left, chunk.byteLength);
+    left -= skipped;
+    if (skipped < chunk.byteLength) yield chunk.subarray(skipped);
+  }
 }
 
 /** Resolves when bytes have been handed to the system: their memory is free again. */

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Duplex } from "node:stream";
 import { connect as tlsConnect } from "node:tls";
-import type { OpenFile, OpenRequest, Peer, PeerStatus } from "../peer/mod.ts";
+import type { HashedStart, OpenFile, OpenRequest, Peer, PeerStatus } from "../peer/mod.ts";
 import { createAuthority, type KeyPair, mintLeaf } from "../runtime/certificates.ts";
 import { parseRangeHeader } from "../runtime/http_range.ts";
 import { defaultConfig } from "./settings.ts";
@@ -158,6 +158,8 @@ export interface TestFileOptions {
   failAfter?: number;
   /** …with this; without it, the stream then stays silent. */
   error?: Error;
+  /** What it has hashed when it is asked. */
+  hashed?: () => HashedStart | undefined;
   /** Told when the stream is cancelled. */
   onCancel?: () => void;
   /** Told of each chunk asked for. */
@@ -172,6 +174,7 @@ export function testFile(content: Uint8Array, options: TestFileOptions = {}): Op
     done: new Promise(() => {}),
     giveBack: () => {},
     quietMs: () => Number.POSITIVE_INFINITY,
+    hashedStart: async () => options.hashed?.(),
     stream(range = { start: 0, end: content.byteLength - 1 }) {
       const bytes = content.subarray(range.start, range.end + 1);
       const limit = options.failAfter ?? Number.POSITIVE_INFINITY;

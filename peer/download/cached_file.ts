@@ -42,6 +42,7 @@ export function openCachedFile(
     },
     giveBack: (chunk) => buffers.give(chunk),
     quietMs: () => Number.POSITIVE_INFINITY,
+    hashedStart: () => Promise.resolve(undefined),
     done: Promise.resolve({
       length,
       reason: 0,

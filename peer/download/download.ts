@@ -10,6 +10,7 @@ import {
   byOrigin,
   DownloadError,
   type DownloadSummary,
+  type HashedStart,
   NeedAuthError,
   type Origin,
   WrongDigestError,
@@ -95,6 +96,11 @@ export class Download {
 
   get verifies(): boolean {
     return this.#check.isPossible;
+  }
+
+  /** See {@link OpenFile.hashedStart}. */
+  async hashedStart(): Promise<HashedStart | undefined> {
+    return this.#file && this.#check.start(this.#file);
   }
 
   /** Gives up; what is here stays. */

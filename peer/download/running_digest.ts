@@ -1,5 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 import { pieceContent } from "../../protocol/piece_range.ts";
+import type { HashedStart } from "../contract.ts";
 import { blockBuffers } from "../store/block_buffers.ts";
 import type { TaskFile } from "../store/task_file.ts";
 
@@ -14,6 +15,7 @@ export class RunningDigest {
   readonly #file: TaskFile;
   readonly #hashes: Map<string, Hash>;
   #next = 0;
+  #bytes = 0;
   /** Reading back what came early. */
   #work: Promise<void> | undefined;
   #failure: Error | undefined;
@@ -26,6 +28,14 @@ export class RunningDigest {
   /** The first piece that has not been hashed. */
   get next(): number {
     return this.#next;
+  }
+
+  /** The file's first bytes, as far as they are here and can be read. */
+  async start(algorithm: string): Promise<HashedStart | undefined> {
+    this.offer(this.#next);
+    await this.#work;
+    const hash = this.#hashes.get(algorithm);
+    return hash && { bytes: this.#bytes, hash: hash.copy() };
   }
 
   /**
@@ -78,6 +88,7 @@ export class RunningDigest {
   }
 
   #update(bytes: Uint8Array): void {
+    this.#bytes += bytes.byteLength;
     for (const hash of this.#hashes.values()) hash.update(bytes);
   }
 }

@@ -41,6 +41,7 @@ export class SharedDownload {
       },
       giveBack: (chunk) => this.#buffers.give(chunk),
       quietMs: () => download.quietMs,
+      hashedStart: () => download.hashedStart(),
       done: download.done,
     };
   }

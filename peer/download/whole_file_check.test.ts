@@ -26,6 +26,20 @@ async function wholeFile(): Promise<TaskFile> {
   return file;
 }
 
+it("knows the hash of what is here from the start on, and of no more", async () => {
+  const file = await wholeFile();
+  const check = new WholeFileCheck({ digest: { algorithm: "sha256", hex: hash("sha256") } });
+  file.dropPiece(1);
+  const start = await check.start(file);
+  expect(start?.bytes).toBe(10);
+  expect(start?.hash.update(bytes.subarray(10)).digest("hex")).toBe(hash("sha256"));
+  // Whoever goes on with it does not change what the check itself has hashed.
+  await file.writePiece(1, bytes.subarray(10, 20));
+  expect((await check.start(file))?.bytes).toBe(bytes.length);
+  expect(await check.mismatch(file)).toBeUndefined();
+  expect(await new WholeFileCheck({ md5: hash("md5") }).start(file)).toBeUndefined();
+});
+
 it.each([
   ["the right sha256", { digest: { algorithm: "sha256", hex: hash("sha256") } }, undefined],
   [

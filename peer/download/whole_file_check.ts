@@ -1,4 +1,5 @@
 import { type Digest, formatDigest } from "../../protocol/digest.ts";
+import type { HashedStart } from "../contract.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import { RunningDigest } from "./running_digest.ts";
 
@@ -37,6 +38,12 @@ export class WholeFileCheck {
   /** It is another file, or its pieces come once more. */
   restart(): void {
     this.#running = undefined;
+  }
+
+  /** What is here of a file's first bytes, hashed; `undefined` where nobody knows its digest. */
+  async start(file: TaskFile): Promise<HashedStart | undefined> {
+    const { digest } = this.#expected;
+    return digest && this.#of(file)?.start(digest.algorithm);
   }
 
   /** How a file whose pieces are all here is not what it should be; `undefined` where it is, or nobody knows. */
