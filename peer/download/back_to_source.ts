@@ -109,6 +109,10 @@ async function streamAll(options: BackToSourceOptions): Promise<void> {
     options.onBytes?.();
     await withinLimits(chunk.byteLength, options.limiters);
     options.signal.throwIfAborted();
+    const { length } = file.layout;
+    // One that never ends must not fill the disk.
+    if (length >= 0 && total > length)
+      throw new Error(`the source sends more than the ${length} bytes that should come`);
     let at = 0;
     while (at < chunk.byteLength) {
       const copied = chunk.copy(buffer, filled, at, Math.min(chunk.byteLength, at + size - filled));

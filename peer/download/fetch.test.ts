@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -232,6 +232,29 @@ describe("fetchAllFromSource", () => {
       } else ranged(request, response);
     });
     expect(content).toEqual(bytes);
+  });
+
+  it("keeps nothing of an answer beyond its length, however long it goes on", async () => {
+    let open = 0;
+    let pieces = 0;
+    const endless = bring(bytes.byteLength, [], (_request, response) => {
+      open += 1;
+      response.once("close", () => {
+        open -= 1;
+      });
+      const more = () => {
+        pieces += 1;
+        response.write(Buffer.alloc(PIECE), () => response.destroyed || more());
+      };
+      response.writeHead(200);
+      more();
+    });
+    await expect(endless).rejects.toThrow(/sends more than the \d+ bytes/);
+    await expect.poll(() => open).toBe(0);
+    expect(pieces).toBeGreaterThan(10);
+    expect((await stat(join(folder, `file-${next - 1}`))).size).toBeLessThanOrEqual(
+      bytes.byteLength,
+    );
   });
 
   it("brings an empty file", async () => {
