@@ -30,7 +30,7 @@ import { type RegisterOptions, Registry } from "./tasks/register.ts";
 import { SourceAccess } from "./tasks/task.ts";
 import { TaskStore } from "./tasks/task_store.ts";
 
-/** What the core of a supernode must know; see `config.ts` for each value's meaning. */
+/** What the core of a supernode must know; see `settings.ts` for each value's meaning. */
 export interface CoreConfig {
   cdnPattern: "local" | "source";
   /** The file port's root is `repo` in it. */

@@ -22,7 +22,7 @@ const UNSEALED_MOST_MS = 5000;
 const TRUSTED_BLOCKS = 2;
 
 export interface ProofOptions {
-  file: TaskFile;
+  file: Pick<TaskFile, "has" | "withholdPiece">;
   /** What the file is called in logs. */
   fileName: string;
   /** How a node has kept its word. */
