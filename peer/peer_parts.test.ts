@@ -1,7 +1,8 @@
-import { mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import type { ByteRange } from "../protocol/piece_range.ts";
 import { UsageError } from "../runtime/command_line.ts";
 import { ConfigError } from "../runtime/config_error.ts";
 import { HttpClient } from "../runtime/http_client.ts";
@@ -13,6 +14,7 @@ import { RunningDigest } from "./download/running_digest.ts";
 import { Catalog } from "./store/catalog.ts";
 import { expired } from "./store/expiry.ts";
 import type { FileIndex } from "./store/index_file.ts";
+import { sha256 } from "./store/sha256.ts";
 import { TaskFile } from "./store/task_file.ts";
 import { parseSupernode } from "./supernode/parse_supernode.ts";
 import { SupernodeList, weightedOrder } from "./supernode/supernode_list.ts";
@@ -332,6 +334,56 @@ describe("orderedStream", () => {
     await file.write(1, "abcdefghij");
     expect(await read(reader)).toBe("abcdefghij");
     await reader.cancel();
+  });
+
+  it("fails for who was handed a piece that turned out wrong, and for nobody else", async () => {
+    const file = await growing("lost", 25, true);
+    const readerOf = (range?: ByteRange) =>
+      orderedStream(file, range, new ReaderBuffers(), () => {}).getReader();
+    const [all, rest] = [readerOf(), readerOf({ start: 10, end: 24 })];
+    await file.write(0, "0123456789");
+    expect(await read(all)).toBe("0123456789");
+    file.lost.push(2, 0);
+    await file.write(1, "abcdefghij");
+    await expect(all.read()).rejects.toThrow(/piece 0 turned out wrong/);
+    expect(await read(rest)).toBe("abcdefghij");
+    // Who comes now has the right one.
+    const late = readerOf();
+    expect(await read(late)).toBe("0123456789");
+    expect(await read(late)).toBe("abcdefghij");
+  });
+
+  /** A file of two pieces that is complete, and was found right so many milliseconds ago. */
+  async function found(name: string, agoMs: number) {
+    const growingFile = await growing(name, 20, true);
+    const file = await growingFile.file;
+    for (const [piece, text] of ["0123456789", "abcdefghij"].entries()) {
+      const content = Buffer.from(text);
+      await file.writePiece(piece, content, await sha256(content));
+    }
+    await file.seal();
+    file.foundRight(performance.now() - agoMs);
+    let damaged = 0;
+    growingFile.end();
+    const onDamaged = () => {
+      damaged += 1;
+    };
+    return { file: { ...growingFile, onDamaged }, path: file.path, damaged: () => damaged };
+  }
+
+  it("ends before a piece that a disk has spoilt, and tells", async () => {
+    const { file, path, damaged } = await found("spoilt", 61_000);
+    await writeFile(path, "0123456789abcdefghiX");
+    const reader = orderedStream(file, { start: 10, end: 19 }, new ReaderBuffers(), () => {});
+    await expect(reader.getReader().read()).rejects.toThrow(/damaged on disk/);
+    expect(damaged()).toBe(1);
+  });
+
+  it("does not end as a whole where somebody has written to the file since it was found right", async () => {
+    const { file, path } = await found("written", 0);
+    await appendFile(path, "!");
+    const reader = orderedStream(file, { start: 0, end: 9 }, new ReaderBuffers(), () => {});
+    await expect(reader.getReader().read()).rejects.toThrow(/was changed on disk/);
   });
 
   it("lets go once when its reader leaves", async () => {

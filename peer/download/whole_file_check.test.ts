@@ -40,6 +40,18 @@ it("knows the hash of what is here from the start on, and of no more", async () 
   expect(await new WholeFileCheck({ md5: hash("md5") }).start(file)).toBeUndefined();
 });
 
+it("hashes a piece anew that was taken back and came once more", async () => {
+  const file = await wholeFile();
+  const check = new WholeFileCheck({ digest: { algorithm: "sha256", hex: hash("sha256") } });
+  await file.writePiece(1, Buffer.from("wrong here"));
+  for (const piece of [0, 1, 2]) check.offer(file, piece);
+  expect(await check.mismatch(file)).toMatch(/^the bytes are sha256:/);
+  check.lose(1);
+  await file.writePiece(1, bytes.subarray(10, 20));
+  check.offer(file, 1);
+  expect(await check.mismatch(file)).toBeUndefined();
+});
+
 it.each([
   ["the right sha256", { digest: { algorithm: "sha256", hex: hash("sha256") } }, undefined],
   [

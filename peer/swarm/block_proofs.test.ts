@@ -8,7 +8,11 @@ import { Standing } from "./standing.ts";
 const { publicKey, privateKey } = generateKeyPairSync("ed25519");
 const digest = (text: string) => new Uint8Array(createHash("sha256").update(text).digest());
 const sealOf = (block: number, text: string, version = 0) =>
-  signDigests(privateKey, { first: block, version, digests: digest(text) });
+  signDigests(privateKey, {
+    first: block,
+    version,
+    digests: digest(text),
+  }) as DigestsAnswer["seals"][number];
 
 /** A node's proofs of ten blocks, and what they have said. */
 function proving({ seals = true } = {}) {
