@@ -14,6 +14,7 @@ import type { Logger } from "../runtime/logger.ts";
 import { redactUrl } from "../runtime/redact_url.ts";
 import { inSpan, NO_SPAN, type Span } from "../runtime/tracing/tracing.ts";
 import { askSource, type SourceFile, type SourceRequest } from "./ask_source.ts";
+import { bytesWithin } from "./bytes_within.ts";
 import { compared } from "./compared.ts";
 import { forward } from "./forward.ts";
 import { answerText, blobRequestHeaders, hasBody } from "./headers.ts";
@@ -125,7 +126,8 @@ export async function serveBlob(
     const at = Math.min(start, hashed?.bytes ?? start);
     const chunks = readFromSource(client, request, source, { start: at, end: range.end });
     if (!digest || !hashed) return chunks;
-    return without(start - at, compared({ chunks, at, start: hashed, digest }));
+    const right = compared({ chunks, at, start: hashed, digest });
+    return bytesWithin(right, at, { start, end: range.end });
   };
   try {
     await send(readChunks(file, range, gone.signal, options.stallTimeoutMs ?? 60_000));
@@ -165,19 +167,6 @@ function traceOrigins(file: OpenFile, span: Span): Promise<void> {
     ({ bytes }) => span.set(byOrigin(bytes)),
     () => {},
   );
-}
-
-/** Chunks without the first `count` bytes of them. */
-async function* without(
-  count: number,
-  chunks: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
-  let left = count;
-  for await (const chunk of chunks) {
-    const skipped = Math.min(left, chunk.byteLength);
-    left -= skipped;
-    if (skipped < chunk.byteLength) yield chunk.subarray(skipped);
-  }
 }
 
 /** Resolves when bytes have been handed to the system: their memory is free again. */

@@ -5,6 +5,7 @@ import { HttpError } from "../runtime/http_error.ts";
 import { parseContentRange } from "../runtime/http_range.ts";
 import { redactUrl } from "../runtime/redact_url.ts";
 import type { SourceFile, SourceRequest } from "./ask_source.ts";
+import { bytesWithin } from "./bytes_within.ts";
 
 /**
  * The bytes `range` of a file from the source itself, by a Range request; where the source knows no
@@ -33,13 +34,7 @@ export async function* readFromSource(
     response.body.destroy();
     throw error;
   }
-  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
-    const from = Math.max(0, range.start - position);
-    const to = Math.min(chunk.byteLength, range.end + 1 - position);
-    position += chunk.byteLength;
-    if (to > from) yield chunk.subarray(from, to);
-    if (position > range.end) break;
-  }
+  yield* bytesWithin(response.body as AsyncIterable<Uint8Array>, position, range);
 }
 
 /** The file offset of the answer's first byte. */
