@@ -37,49 +37,29 @@ export class StateGauges {
       }
       return counted;
     };
-    gaugeIn(this.#registry, "swarm_members", "Members of swarms, by state", ["state"], (gauge) => {
+    this.#gauge("swarm_members", "Members of swarms, by state", ["state"], (gauge) => {
       const { downloading, complete } = swarmLoad();
       gauge.set({ state: "downloading" }, downloading);
       gauge.set({ state: "complete" }, complete);
     });
-    gaugeIn(
-      this.#registry,
-      "swarm_runners",
-      "Members of swarms that fetch from outside",
-      [],
-      (gauge) => {
-        gauge.set(swarmLoad().runners);
-      },
-    );
-    gaugeIn(
-      this.#registry,
-      "swarm_leases",
-      "Leases to fetch from outside that are held",
-      [],
-      (gauge) => {
-        gauge.set(swarmLoad().leases);
-      },
-    );
-    gaugeIn(
-      this.#registry,
+    this.#gauge("swarm_runners", "Members of swarms that fetch from outside", [], (gauge) => {
+      gauge.set(swarmLoad().runners);
+    });
+    this.#gauge("swarm_leases", "Leases to fetch from outside that are held", [], (gauge) => {
+      gauge.set(swarmLoad().leases);
+    });
+    this.#gauge(
       "swarm_open_blocks",
       "Blocks of 1 MiB that are still to be leased, in swarms that download",
       [],
       (gauge) => gauge.set(swarmLoad().openBlocks),
     );
-    gaugeIn(
-      this.#registry,
-      "source_downloads",
-      "Downloads from sources, by state",
-      ["state"],
-      (gauge) => {
-        const { running, waiting } = downloads();
-        gauge.set({ state: "running" }, running);
-        gauge.set({ state: "waiting" }, waiting);
-      },
-    );
-    gaugeIn(
-      this.#registry,
+    this.#gauge("source_downloads", "Downloads from sources, by state", ["state"], (gauge) => {
+      const { running, waiting } = downloads();
+      gauge.set({ state: "running" }, running);
+      gauge.set({ state: "waiting" }, waiting);
+    });
+    this.#gauge(
       "source_connections",
       "Connections of nodes to a registry for swarms: in use, and as many as its link needs",
       ["registry", "state"],
@@ -93,59 +73,34 @@ export class StateGauges {
         }
       },
     );
-    gaugeIn(
-      this.#registry,
-      "cache_size_bytes",
-      "Bytes of own copies on disk",
-      [],
-      async (gauge) => {
-        gauge.set((await cache.totals()).bytes);
-      },
-    );
-    gaugeIn(
-      this.#registry,
-      "cache_free_bytes",
-      "Bytes free on the disk of own copies",
-      [],
-      async (gauge) => {
-        const free = await cache.freeBytes().catch(() => undefined);
-        if (free === undefined) gauge.remove();
-        else gauge.set(free);
-      },
-    );
-    gaugeIn(this.#registry, "peers", "Peers known", ["peer"], (gauge) => {
+    this.#gauge("cache_size_bytes", "Bytes of own copies on disk", [], async (gauge) => {
+      gauge.set((await cache.totals()).bytes);
+    });
+    this.#gauge("cache_free_bytes", "Bytes free on the disk of own copies", [], async (gauge) => {
+      const free = await cache.freeBytes().catch(() => undefined);
+      if (free === undefined) gauge.remove();
+      else gauge.set(free);
+    });
+    this.#gauge("peers", "Peers known", ["peer"], (gauge) => {
       for (const { hostName, ip } of store.peers()) gauge.inc({ peer: `${hostName}-${ip}` });
     });
-    gaugeIn(
-      this.#registry,
-      "tasks",
-      "Tasks by the state of our own copy",
-      ["cdnstatus"],
-      (gauge) => {
-        for (const cdnstatus of CDN_STATES) gauge.set({ cdnstatus }, 0);
-        for (const task of store.tasks()) gauge.inc({ cdnstatus: shownCdnStatus(task) });
-      },
-    );
-    gaugeIn(
-      this.#registry,
-      "dfgettasks",
-      "Downloads by state",
-      ["callsystem", "status"],
-      (gauge) => {
-        for (const callsystem of this.#callSystems.names()) {
-          for (const status of CLIENT_STATES) gauge.set({ callsystem, status }, 0);
-        }
-        for (const { callSystem, state } of store.clients()) {
-          gauge.inc({ callsystem: this.#callSystems.shown(callSystem), status: state });
-        }
-      },
-    );
+    this.#gauge("tasks", "Tasks by the state of our own copy", ["cdnstatus"], (gauge) => {
+      for (const cdnstatus of CDN_STATES) gauge.set({ cdnstatus }, 0);
+      for (const task of store.tasks()) gauge.inc({ cdnstatus: shownCdnStatus(task) });
+    });
+    this.#gauge("dfgettasks", "Downloads by state", ["callsystem", "status"], (gauge) => {
+      for (const callsystem of this.#callSystems.names()) {
+        for (const status of CLIENT_STATES) gauge.set({ callsystem, status }, 0);
+      }
+      for (const { callSystem, state } of store.clients()) {
+        gauge.inc({ callsystem: this.#callSystems.shown(callSystem), status: state });
+      }
+    });
   }
 
   /** Shows whether own copies can be written; `undefined`: they can. */
   watchCache(whyUnusable: () => Promise<string | undefined>): void {
-    gaugeIn(
-      this.#registry,
+    this.#gauge(
       "cache_writable",
       "Whether own copies can be written: 0 where the second line of /readyz says why not",
       [],
@@ -155,8 +110,7 @@ export class StateGauges {
 
   /** Shows whether tasks are shared with other supernodes, where that is configured. */
   watchSharing(read: () => Sharing | undefined): void {
-    gaugeIn(
-      this.#registry,
+    this.#gauge(
       "state_shared",
       "Whether tasks are shared with other supernodes: 0 while the shared state does not answer, or another supernode goes by the same address; no series without one, nor while draining",
       [],
@@ -174,8 +128,7 @@ export class StateGauges {
    * @param read PEM of those in use, by the keys of the configuration that name them
    */
   watchCertificates(read: () => Readonly<Record<string, string>>): void {
-    gaugeIn(
-      this.#registry,
+    this.#gauge(
       "certificate_expiry_timestamp_seconds",
       "When a certificate that the supernode uses expires, in seconds since the epoch",
       ["certificate"],
@@ -186,7 +139,18 @@ export class StateGauges {
       },
     );
   }
+
+  #gauge<Label extends string>(
+    name: string,
+    help: string,
+    labelNames: Label[],
+    fill: Fill<Label>,
+  ): void {
+    gaugeIn(this.#registry, name, help, labelNames, fill);
+  }
 }
+
+type Fill<Label extends string> = (gauge: Gauge<Label>) => void | Promise<void>;
 
 /** A gauge, filled whenever it is read where `fill` is given. */
 export function gaugeIn<Label extends string>(
@@ -194,7 +158,7 @@ export function gaugeIn<Label extends string>(
   name: string,
   help: string,
   labelNames: Label[] = [],
-  fill?: (gauge: Gauge<Label>) => void | Promise<void>,
+  fill?: Fill<Label>,
 ): Gauge<Label> {
   const collect = function (this: Gauge<Label>) {
     this.reset();
