@@ -161,13 +161,14 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   // Who has made a mistake hears of it now, and not with the first pull.
   if (peer) void cache.whyUnusable();
   void lookForSupernodes(config, settings, peer?.links);
-  const ownAddress = peer
-    ? new OwnAddress({
-        ...{ peer, chosen: settings.chosen, log, lookMs: options.addressLookMs },
-        // What waits to be used again was opened from the address before, and would hang.
-        onMoved: () => client.closeIdle(),
-      })
-    : undefined;
+  const ownAddress =
+    peer && settings.chosen
+      ? new OwnAddress({
+          ...{ peer, chosen: settings.chosen, log, lookMs: options.addressLookMs },
+          // What waits to be used again was opened from the address before, and would hang.
+          onMoved: () => client.closeIdle(),
+        })
+      : undefined;
   const take = (next: LoadedConfig) => {
     loaded = next;
     ({ rules, impersonator } = inEffect(next));

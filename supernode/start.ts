@@ -276,14 +276,14 @@ export async function startSupernode(
   }
 }
 
-/** The same of a disk on which no copies can be written. */
-function copiesRemark(reason: string | undefined): string | undefined {
-  return reason && `no copies: ${reason}`;
-}
-
 /** What who asks whether the supernode is ready is to know besides: work may be sent here all the same. */
 function sharingRemark(sharing: Sharing | undefined): string | undefined {
   if (sharing?.namesake) return namesakeClash(sharing.namesake);
   if (sharing?.state !== "alone") return undefined;
   return `alone: the shared state does not answer (${sharing.reason})`;
+}
+
+/** The same of a disk on which no copies can be written. */
+function copiesRemark(reason: string | undefined): string | undefined {
+  return reason && `no copies: ${reason}`;
 }

@@ -1,5 +1,5 @@
 import { MAX_STARVED } from "../../protocol/swarm/messages.ts";
-import { HeartbeatRelief } from "../../supernode/schedule/heartbeat_relief.ts";
+import { HeartbeatRelief, MEASURE_MS } from "../../supernode/schedule/heartbeat_relief.ts";
 import type { MemberAdvice } from "../../supernode/schedule/member.ts";
 import { SourceBudget } from "../../supernode/schedule/source_budget.ts";
 import { SwarmTask } from "../../supernode/schedule/swarm_task.ts";
@@ -15,8 +15,6 @@ import type { World } from "./world.ts";
 const PROBE_MS = 10;
 /** How often the supernode looks for those who are silent, ms. */
 const EXPIRE_MS = 250;
-/** How often it looks how busy it is, ms. */
-const MEASURE_MS = 1000;
 /** Leases that a participant can work on, or have before it. */
 const LEASES = 2;
 

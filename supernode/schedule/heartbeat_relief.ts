@@ -1,3 +1,5 @@
+/** How long a measurement takes, about, ms. */
+export const MEASURE_MS = 1000;
 /** Part of a core that the supernode is to be busy for at most, so that who comes is soon answered. */
 const AIM = 0.6;
 /** Reports a second that are no burden: with no more of them it is busy with something else. */
@@ -23,7 +25,7 @@ export class HeartbeatRelief {
   }
 
   /**
-   * Notes a stretch of time, of about a second.
+   * Notes a stretch of time, of about {@link MEASURE_MS}.
    *
    * @param busy the part of it for which this process was at work, 0 to 1
    * @param reports of members, a second

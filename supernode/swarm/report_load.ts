@@ -1,8 +1,5 @@
 import { BusyShare } from "../../runtime/busy_share.ts";
-import { HeartbeatRelief } from "../schedule/heartbeat_relief.ts";
-
-/** Milliseconds that a measurement takes at least. */
-const MEASURE_MS = 1000;
+import { HeartbeatRelief, MEASURE_MS } from "../schedule/heartbeat_relief.ts";
 
 /** What the members' reports cost this supernode, and how much less often they are to come for that. */
 export class ReportLoad {
