@@ -72,4 +72,20 @@ describe("command line", () => {
     await expect(program().parse(...args)).rejects.toThrow(UsageError);
     await expect(program().parse(...args)).rejects.toThrow(message);
   });
+
+  it("knows whose help says more", async () => {
+    const parent = createCommand("test").option("--of <all>");
+    const remove = () => {
+      throw new UsageError("not so");
+    };
+    parent.command("rm").exitOverride().option("--force").argument("<task>").action(remove);
+    const whose = (...args: string[]) =>
+      parseCommandLine(parent, args).catch(({ command }: UsageError) => command);
+    expect(await whose("--nope")).toBe("test");
+    expect(await whose("rn")).toBe("test");
+    expect(await whose("rm")).toBe("test rm");
+    expect(await whose("--of", "rm", "--nope")).toBe("test");
+    expect(await whose("rm", "--force=perhaps", "x")).toBe("test rm");
+    expect(await whose("rm", "x")).toBe("test rm");
+  });
 });

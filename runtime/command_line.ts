@@ -1,6 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { ConfigError } from "./config_error.ts";
-import { readGoFlags } from "./go_flags.ts";
+import { type GoFlags, readGoFlags } from "./go_flags.ts";
 import { ListenError } from "./listen_error.ts";
 import { bearLostOutput } from "./lost_output.ts";
 import { VERSION } from "./version.ts";
@@ -8,6 +8,8 @@ import { VERSION } from "./version.ts";
 /** Wrong use of a command line; the message says which flag and what it takes. */
 export class UsageError extends Error {
   override name = "UsageError";
+  /** Whose help says more, such as `dfctl rm`; the program's where absent. */
+  command?: string;
 }
 
 /** A program or sub-command whose mistakes are thrown, not printed: see {@link parseCommandLine}. */
@@ -46,6 +48,15 @@ export async function parseCommandLine(
   args: readonly string[],
 ): Promise<number | undefined> {
   const flags = readGoFlags(program, args);
+  try {
+    return await runCommand(program, flags);
+  } catch (error) {
+    if (error instanceof UsageError) error.command ??= spelledOut(flags.command);
+    throw error;
+  }
+}
+
+async function runCommand(program: Command, flags: GoFlags): Promise<number | undefined> {
   if (flags.mistake) throw new UsageError(flags.mistake);
   program.hook("preAction", () => {
     for (const [option, { command, value }] of flags.switches) {
@@ -61,6 +72,12 @@ export async function parseCommandLine(
     if (error.code === "commander.help") throw new UsageError("no such command to help with");
     throw new UsageError(error.message.replace(/^error: /, ""));
   }
+}
+
+/** A command with those above it: `dfctl rm`. */
+function spelledOut(command: Command): string {
+  const above = command.parent;
+  return above ? `${spelledOut(above)} ${command.name()}` : command.name();
 }
 
 /** `<program> <version> (<runtime>)`. */
@@ -86,7 +103,8 @@ export async function runMain(
     if (code) process.exitCode = code;
   } catch (error) {
     process.stderr.write(`${program}: ${(error as Error).message}\n`);
-    if (error instanceof UsageError) process.stderr.write(`Try '${program} --help'.\n`);
+    if (error instanceof UsageError)
+      process.stderr.write(`Try '${error.command ?? program} --help'.\n`);
     const expected =
       error instanceof UsageError || error instanceof ConfigError || error instanceof ListenError;
     process.exit(expected ? 1 : 2);

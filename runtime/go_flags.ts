@@ -6,6 +6,8 @@ export interface GoFlags {
   args: string[];
   /** Switches that occur, by the last value given to each, and the command they belong to. */
   switches: Map<Option, { command: Command; value: boolean }>;
+  /** The program, or the sub-command that they name. */
+  command: Command;
   /** What is not right with a switch's value, if anything. */
   mistake?: string;
 }
@@ -17,14 +19,13 @@ export interface GoFlags {
  * it gathers.
  */
 export function readGoFlags(program: Command, args: readonly string[]): GoFlags {
-  const result: GoFlags = { args: [], switches: new Map() };
-  let command = program;
+  const result: GoFlags = { args: [], switches: new Map(), command: program };
   let index = 0;
   const next = () => args[index++];
 
   /** @returns whether the flag is one of ours; others are left to commander's complaint */
   const take = (spelled: string, inline: string | undefined, rest = inline): boolean => {
-    const found = findOption(command, spelled);
+    const found = findOption(result.command, spelled);
     if (!found) return false;
     const { option, owner } = found;
     if (option.required) {
@@ -49,7 +50,8 @@ export function readGoFlags(program: Command, args: readonly string[]): GoFlags 
       if (!take(long, value)) result.args.push(arg);
     } else if (/^-./s.test(arg)) takeShort(arg.slice(1));
     else {
-      command = command.commands.find((known) => known.name() === arg) ?? command;
+      const named = result.command.commands.find((known) => known.name() === arg);
+      result.command = named ?? result.command;
       result.args.push(arg);
     }
   }
@@ -64,7 +66,7 @@ export function readGoFlags(program: Command, args: readonly string[]): GoFlags 
         result.args.push(`-${letters.slice(at)}`);
         return;
       }
-      const takesValue = findOption(command, `-${letters[at]}`)!.option.required;
+      const takesValue = findOption(result.command, `-${letters[at]}`)!.option.required;
       if (takesValue || inline !== undefined) return;
     }
   }
