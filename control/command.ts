@@ -8,6 +8,8 @@ const DESCRIPTION = [
   "Ends with 0, with 1 for wrong use, and with 2 where something could not be done; `doctor` with 0, 1 or 2 for the worst that it has found.",
 ].join("\n\n");
 
+const WHICH_TASK = "its id, the digest of a blob, or the beginning of either; or its URL";
+
 /**
  * The command line of `dfctl`. What a command works with is read when it runs.
  *
@@ -16,6 +18,7 @@ const DESCRIPTION = [
 export function controlCommand(done: (exitCode: number) => void): Command {
   const program = createCommand("dfctl")
     .summary("look at a Dragonfly network, and look after it")
+    .configureHelp({ showGlobalOptions: true })
     .description(DESCRIPTION)
     .option("-s, --supernode <hosts>", "supernodes to ask, host[:8002], comma separated")
     .option("--config <path>", "dfdaemon's configuration (default: /etc/dragonfly/dfdaemon.yml)")
@@ -46,7 +49,7 @@ export function controlCommand(done: (exitCode: number) => void): Command {
   program
     .command("task")
     .description("show who holds what of a task")
-    .argument("<task>", "its id, the digest of a blob, or the beginning of either; or its URL")
+    .argument("<task>", WHICH_TASK)
     .action(async (task: string, _flags, command: Command) => {
       const { showTask } = await import("./commands/task.ts");
       await showTask(task, command.optsWithGlobals());
@@ -69,7 +72,7 @@ export function controlCommand(done: (exitCode: number) => void): Command {
   program
     .command("rm")
     .description("have the supernodes forget a task and delete their copies; nodes keep theirs")
-    .argument("<task>", "as for task")
+    .argument("<task>", WHICH_TASK)
     .option("--force", "also while nodes are fetching it: they begin anew")
     .action(async (task: string, _flags, command: Command) => {
       const { removeTask } = await import("./commands/remove.ts");

@@ -3,6 +3,7 @@ import type { LoadedConfig, ProxyConfig } from "../../proxy/mod.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import type { HostFiles } from "../setup/host_files.ts";
 import type { SupernodeApi } from "../supernode_api.ts";
+import type { PortAnswer } from "./ask_port.ts";
 
 /** From good to bad; a program's exit code is its place here. */
 export const STATES = ["ok", "warn", "fail"] as const;
@@ -30,6 +31,8 @@ export interface NodeUnderTest {
   references: LoadedConfig | undefined;
   /** `http://127.0.0.1:65001`, or `https://…`. */
   dfdaemon: string;
+  /** What it says there of its version. */
+  answer: PortAnswer;
   supernodes: readonly SupernodeApi[];
   http: HttpClient;
   /** Where configurations of engines are read. */

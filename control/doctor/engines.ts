@@ -33,10 +33,17 @@ async function look(engine: Engine, node: NodeUnderTest): Promise<Finding> {
   const address = new RegExp(
     `(127\\.0\\.0\\.1|localhost|\\[::1\\]|${new URL(node.dfdaemon).hostname.replaceAll(".", "\\.")}):${node.config.port}\\b`,
   );
-  const found = places.find(([, text]) =>
-    text.split("\n").some((line) => !/^\s*#/.test(line) && address.test(line)),
-  );
-  if (found) return { name: engine, state: "ok", says: `pulls through dfdaemon (${found[0]})` };
+  for (const [path, text] of places) {
+    const line = text.split("\n").find((one) => !/^\s*#/.test(one) && address.test(one));
+    if (line === undefined) continue;
+    // Engines go by a mirror that does not answer, but not by a proxy.
+    if (typeof node.answer === "string" && /proxy/i.test(line))
+      return {
+        ...{ name: engine, state: "fail", says: `cannot pull: dfdaemon is its proxy (${path})` },
+        todo: `start dfdaemon, or take it out: dfctl setup ${engine} --undo`,
+      };
+    return { name: engine, state: "ok", says: `pulls through dfdaemon (${path})` };
+  }
   return {
     ...{ name: engine, state: "warn", says: "does not pull through dfdaemon" },
     todo: `dfctl setup ${engine}`,

@@ -14,12 +14,11 @@ import { usualAuthorizationFor } from "../auth_file.ts";
 import { HostFiles } from "../setup/host_files.ts";
 import { urlOf } from "../setup/node_setup.ts";
 import { SupernodeApi } from "../supernode_api.ts";
+import { askPort, type PortAnswer } from "./ask_port.ts";
 import type { Finding, NodeUnderTest } from "./check.ts";
 import { couldNotSee } from "./run_checks.ts";
 
 const NAME = "configuration";
-/** Milliseconds for an answer of dfdaemon. */
-const PATIENCE_MS = 2000;
 
 const versionSchema = z.object({ Peer: z.object({ ip: z.string(), port: z.number() }).optional() });
 
@@ -42,10 +41,11 @@ export async function lookAtNode(
       links: await openLinks(peer.links, getLogger("dfctl")),
     });
     const dfdaemon = urlOf(config);
-    const running = await runningPeer(http, dfdaemon);
+    const answer = await askPort(http, `${dfdaemon}/debug/version`);
+    const running = runningPeer(answer);
     const isOther = running !== undefined && peer.port !== 0 && running.port !== peer.port;
     const node: NodeUnderTest = {
-      ...{ configFile, config, http, dfdaemon },
+      ...{ configFile, config, http, dfdaemon, answer },
       peer: running && !isOther ? { ...peer, ip: running.ip } : peer,
       otherPeerPort: isOther ? running.port : undefined,
       // The check of the certificates says what is wrong with them.
@@ -76,16 +76,12 @@ export async function lookAtNode(
  * Where the peer server of a running dfdaemon is. It has chosen its address when it began, when another supernode
  * may have answered, or none; to work it out anew may lead to another address of this host.
  */
-async function runningPeer(
-  http: HttpClient,
-  dfdaemon: string,
-): Promise<{ ip: string; port: number } | undefined> {
+function runningPeer(answer: PortAnswer): { ip: string; port: number } | undefined {
+  if (typeof answer === "string") return undefined;
   try {
-    const asked = { signal: AbortSignal.timeout(PATIENCE_MS), tls: { insecure: true } };
-    const { text } = await http.text(`${dfdaemon}/debug/version`, asked, 64 * 1024);
-    return versionSchema.parse(JSON.parse(text)).Peer;
+    return versionSchema.parse(JSON.parse(answer.text)).Peer;
   } catch {
-    // Whether it answers is looked at by the checks.
+    // Whether it is dfdaemon that answers is looked at by the checks.
     return undefined;
   }
 }

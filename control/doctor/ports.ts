@@ -1,30 +1,23 @@
-import type { HttpClient } from "../../runtime/http_client.ts";
-import type { Check, Finding } from "./check.ts";
-
-/** Milliseconds for an answer. */
-const PATIENCE_MS = 3000;
+import { askPort, PATIENCE_MS, type PortAnswer } from "./ask_port.ts";
+import type { Check, Finding, NodeUnderTest } from "./check.ts";
 
 /** Whether dfdaemon's two ports are its own, or at least free. */
 export const ports: Check = {
   name: "port",
   patienceMs: 7000,
-  async run({ http, dfdaemon, config, peer, otherPeerPort }) {
-    const own = lookAtDfdaemon(http, `port ${config.port}`, dfdaemon);
-    if (peer.port === 0) return [await own];
-    const pieces = look(
-      http,
-      `port ${peer.port}`,
-      `http://${peer.ip}:${peer.port}/server/ping`,
-      "the peer server",
-      (text) => text.trim() === "success",
-      true,
-    );
-    return Promise.all([
-      own,
-      otherPeerPort ? withOther(await pieces, otherPeerPort, peer.port) : pieces,
-    ]);
+  async run(node) {
+    const own = lookAtDfdaemon(node);
+    if (node.peer.port === 0) return [await own];
+    return Promise.all([own, lookAtPeerServer(node)]);
   },
 };
+
+async function lookAtPeerServer({ http, peer, otherPeerPort }: NodeUnderTest): Promise<Finding> {
+  const answer = await askPort(http, `http://${peer.ip}:${peer.port}/server/ping`, true);
+  const isOurs = (text: string) => text.trim() === "success";
+  const found = judge(answer, `port ${peer.port}`, peer.port, "the peer server", isOurs);
+  return otherPeerPort ? withOther(found, otherPeerPort, peer.port) : found;
+}
 
 /** Of a peer server that runs on another port than the configured one. */
 function withOther(found: Finding, port: number, configured: number): Finding {
@@ -37,12 +30,12 @@ function withOther(found: Finding, port: number, configured: number): Finding {
 }
 
 /** Whether dfdaemon is there, and has all that it needs. */
-async function lookAtDfdaemon(http: HttpClient, name: string, url: string): Promise<Finding> {
-  const isOurs = (text: string) => /"Version"/.test(text);
-  const found = await look(http, name, `${url}/debug/version`, "dfdaemon", isOurs);
+async function lookAtDfdaemon({ http, dfdaemon, config, answer }: NodeUnderTest): Promise<Finding> {
+  const name = `port ${config.port}`;
+  const found = judge(answer, name, config.port, "dfdaemon", (text) => /"Version"/.test(text));
   if (found.state !== "ok") return found;
   const asked = { signal: AbortSignal.timeout(PATIENCE_MS), tls: { insecure: true } };
-  const { status, text } = await http.text(`${url}/readyz`, asked, 64 * 1024);
+  const { status, text } = await http.text(`${dfdaemon}/readyz`, asked, 64 * 1024);
   if (status === 200) return found;
   return {
     ...{ name, state: "fail", says: `dfdaemon answers, and is not ready: ${text.trim()}` },
@@ -50,40 +43,31 @@ async function lookAtDfdaemon(http: HttpClient, name: string, url: string): Prom
   };
 }
 
-async function look(
-  http: HttpClient,
+function judge(
+  answer: PortAnswer,
   name: string,
-  url: string,
+  port: number,
   who: string,
   isOurs: (text: string) => boolean,
-  own = false,
-): Promise<Finding> {
-  const port = new URL(url).port;
-  const other: Finding = {
-    ...{ name, state: "fail", says: `another program has it, not ${who}` },
-    todo: `ss -ltnp 'sport = :${port}' names it: stop it, or configure another port`,
-  };
-  // Nothing else is to be the first to lose patience.
-  const signal = AbortSignal.timeout(PATIENCE_MS);
-  try {
-    const asked = { signal, connectTimeoutMs: 2 * PATIENCE_MS, tls: { insecure: true }, own };
-    const { status, text } = await http.text(url, asked, 64 * 1024);
-    return status === 200 && isOurs(text) ? { name, state: "ok", says: `${who} answers` } : other;
-  } catch (error) {
-    const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
-    if (signal.aborted)
-      return {
-        ...{
-          name,
-          state: "fail",
-          says: `no answer within ${PATIENCE_MS / 1000} s: it hangs, or this host has no time for it`,
-        },
-        todo: `uptime; ss -ltnp 'sport = :${port}' names the program: its log, or systemctl restart dragonfly-dfdaemon`,
-      };
-    if (code !== "ECONNREFUSED") return other;
+): Finding {
+  if (answer === "nobody listens")
     return {
       ...{ name, state: "warn", says: `free: ${who} does not run` },
       todo: "systemctl start dragonfly-dfdaemon; where it ends at once: journalctl -u dragonfly-dfdaemon",
     };
-  }
+  if (answer === "silent")
+    return {
+      ...{
+        name,
+        state: "fail",
+        says: `no answer within ${PATIENCE_MS / 1000} s: it hangs, or this host has no time for it`,
+      },
+      todo: `uptime; ss -ltnp 'sport = :${port}' names the program: its log, or systemctl restart dragonfly-dfdaemon`,
+    };
+  if (answer !== "no answer in http" && answer.status === 200 && isOurs(answer.text))
+    return { name, state: "ok", says: `${who} answers` };
+  return {
+    ...{ name, state: "fail", says: `another program has it, not ${who}` },
+    todo: `ss -ltnp 'sport = :${port}' names it: stop it, or configure another port`,
+  };
 }

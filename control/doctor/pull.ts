@@ -76,7 +76,10 @@ async function compare(
   } catch (error) {
     return {
       ...{ name: NAME, state: "fail", says: `through dfdaemon: ${(error as Error).message}` },
-      todo: "look into dfdaemon's log (journalctl -u dragonfly-dfdaemon)",
+      todo:
+        node.answer === "nobody listens"
+          ? "systemctl start dragonfly-dfdaemon"
+          : "look into dfdaemon's log (journalctl -u dragonfly-dfdaemon)",
     };
   }
   const straight = await get(node, blob, { headers, tls: trustOf(node, blob) });

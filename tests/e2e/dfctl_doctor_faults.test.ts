@@ -1,7 +1,7 @@
 import { mkdir, open, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
 import type { Finding } from "../../control/doctor/check.ts";
@@ -22,6 +22,11 @@ async function doctor(scratch: Scratch, config: string, before: string[] = [], .
   const { stdout } = await run(scratch, [...command, ...args]);
   const { findings } = JSON.parse(stdout.toString()) as { findings: Finding[] };
   return (name: string) => findings.find((one) => one.name.startsWith(name));
+}
+
+async function writeInto(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, text);
 }
 
 describeWithPrograms(
@@ -170,13 +175,27 @@ describeWithPrograms(
         state: "fail",
         says: expect.stringContaining("the registry's copy is not what its digest says"),
       });
+      const proxied = await scratch.directory("proxied");
+      const dropIn = join(proxied, "etc/systemd/system/docker.service.d/dragonfly.conf");
+      await writeInto(dropIn, `[Service]\nEnvironment=HTTPS_PROXY=${node.url}\n`);
+      await writeInto(join(proxied, "usr/sbin/dockerd"), "");
+      const mirror = `[[registry.mirror]]\nlocation = "${new URL(node.url).host}"\n`;
+      await writeInto(join(proxied, "etc/containers/registries.conf"), mirror);
+      await writeInto(join(proxied, "usr/bin/podman"), "");
+      const there = ["--image", `${registry.host}/${repository}`, "--root", proxied];
+      expect((await examine({}, ...there))("docker")).toMatchObject({ state: "ok" });
       await node.process.stop();
-      expect(
-        (await examine({}, "--image", `${registry.host}/${repository}`))("pull"),
-      ).toMatchObject({
+      const down = await examine({}, ...there);
+      expect(down("pull")).toMatchObject({
         state: "fail",
         says: expect.stringMatching(/^through dfdaemon: .*ECONNREFUSED/),
       });
+      expect(down("docker")).toMatchObject({
+        state: "fail",
+        says: expect.stringContaining("cannot pull: dfdaemon is its proxy"),
+        todo: expect.stringContaining("dfctl setup docker --undo"),
+      });
+      expect(down("podman")).toMatchObject({ state: "ok" });
     });
   },
 );
