@@ -1,4 +1,3 @@
-import { blockLength } from "../../protocol/swarm/blocks.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import { fetchPiece, PieceError } from "../download/fetch_piece.ts";
 import type { SwarmOptions } from "../download/swarm_types.ts";
@@ -12,7 +11,7 @@ import { MAX_NEIGHBOURS, type Neighbours } from "./neighbours.ts";
 
 export interface BlockRequestsOptions {
   swarm: Pick<SwarmOptions, "http" | "limiters" | "minRate">;
-  file: TaskFile;
+  file: Pick<TaskFile, "layout">;
   chooser: BlockChooser;
   neighbours: Neighbours;
   proofs: BlockProofs;
@@ -120,12 +119,13 @@ export class BlockRequests {
       onWrong(id, block);
     }
     if (failure === "broken") standing.broken += 1;
+    // First: that it is of no use the supernode is to know, that it failed some times in a row it is not.
+    onStanding(id);
     if (neighbours.at(slot) === link) {
       chooser.failed(slot, block);
       if (failure === "missing") chooser.neighbourLacks(slot, block);
       if (!wasCutOff && failure !== "wrong") neighbours.failed(slot, error.message);
     }
-    onStanding(id);
   }
 
   async #fetch(
@@ -151,7 +151,6 @@ export class BlockRequests {
     };
     const { span } = link;
     const content = await fetchPiece(task, { http, limiters, minRate, layout, signal, span });
-    if (content.byteLength !== blockLength(block, layout.length)) throw new Error("a short block");
     const digest = await sha256(content);
     if (proofs.contradicts(block, digest)) {
       contentBuffers.give(content);
