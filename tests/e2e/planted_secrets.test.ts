@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HttpClient } from "../../runtime/http_client.ts";
 import { Authority } from "../support/authority.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
+import { Collector } from "../support/collector.ts";
 import { dfgetHost, startDfget } from "../support/dfget.ts";
 import { filesBelow, filesThatHold } from "../support/files_below.ts";
 import { createImage, type Image, MB } from "../support/image.ts";
@@ -19,6 +20,8 @@ import { TokenServer } from "../support/token_server.ts";
 const HEADER = "planted-header-52f1c0";
 const QUERY = "planted-query-77ab19";
 const REFUSED = "planted-refused-90cd3e";
+/** Spans are sent soon. */
+const SOON = { OTEL_BSP_SCHEDULE_DELAY: "200" };
 
 describeWithPrograms(
   "secrets in all that a full run writes and answers",
@@ -48,10 +51,13 @@ describeWithPrograms(
 
     describe.each<CdnPattern>(["local", "source"])("CDN pattern %s", (cdnPattern) => {
       let cluster: Cluster;
+      let collector: Collector;
       /** What the programs printed, and what they answered, by where. */
       const said = new Map<string, string>();
 
       beforeAll(async () => {
+        collector = await Collector.start(scratch);
+        const tracing = { endpoint: collector.url };
         cluster = await startCluster(scratch, {
           nodes: 2,
           cdnPattern,
@@ -59,7 +65,9 @@ describeWithPrograms(
           authority,
           scheme: "https",
           dfgetFlags: ["--verbose"],
-          env: { SSL_CERT_FILE: registry.authority.files.cert },
+          env: { SSL_CERT_FILE: registry.authority.files.cert, ...SOON },
+          nodeEnv: SOON,
+          keys: async () => ({ tracing }),
         });
       });
       afterAll(() => cluster?.stop());
@@ -123,15 +131,19 @@ describeWithPrograms(
         const nowhere = `http://${host.address}:9/gone?X-Signature=${QUERY}`;
         const codes: (number | null)[] = [];
         for (const [index, url] of [...files.map((file) => file.url), nowhere].entries()) {
-          const dfget = await startDfget(scratch, host, [
+          const args = [
             ...["-u", url, "-o", `${host.home}/file-${index}`, "--node", supernode.node],
             ...["--header", `Authorization: Bearer ${HEADER}`, "--verbose", "--console"],
-          ]).finished();
+          ];
+          const env = { ...SOON, OTEL_EXPORTER_OTLP_ENDPOINT: collector.url };
+          const dfget = await startDfget(scratch, host, args, { env }).finished();
           codes.push(dfget.code);
           said.set(`dfget ${index}`, dfget.output);
         }
         expect(codes).toEqual([0, 0, 80, 80]);
-        said.set("dfget's logs", await textOf(host.home, /\.(log|json|meta|index)$/));
+        const logs = await filesThatHold([host.home], ["/refuses-"]);
+        expect(logs, "the search finds logs").not.toEqual([]);
+        expect(await filesThatHold([host.home], secrets())).toEqual([]);
 
         const token = tokens.issue(repository, ["pull"]);
         const heated = await preheat({ Authorization: `Bearer ${token}` });
@@ -148,12 +160,19 @@ describeWithPrograms(
         const peers = await answer(`${api}/api/v1/peers`);
         expect(peers.status).toBe(200);
         const peer = peers.text.match(/"ID":"([^"]+)"/)?.[1];
-        for (const path of ["/metrics", `/api/v1/peers/${peer}`, "/version", "/healthz"])
+        for (const path of ["/metrics", `/api/v1/peers/${peer}`, "/version", "/healthz", "/readyz"])
           await answer(api + path);
-        for (const task of await taskIds(supernode.home))
+        for (const path of ["status", "tasks", "peers"]) await answer(`${api}/control/${path}`);
+        for (const task of await taskIds(supernode.home)) {
           await answer(`${api}/api/v1/tasks/${task}`);
+          await answer(`${api}/control/tasks/${task}`);
+        }
+        for (const id of said.get(`GET ${api}/preheats`)!.match(/(?<="ID":")[^"]+/g)!)
+          await answer(`${api}/control/preheats/${id}`);
+        said.set("the console", await firstEvent(`${api}/console/events`));
+        expect(said.get("the console")).toContain(`signed-${cdnPattern}`);
         for (const { url } of nodes) {
-          for (const path of ["/metrics", "/args", "/env", "/debug/version", "/healthz"])
+          for (const path of ["/metrics", "/args", "/env", "/debug/version", "/healthz", "/readyz"])
             expect((await answer(url + path)).status, path).not.toBe(500);
           await answer(`${url}/v2/${repository}/manifests/latest?token=${QUERY}`, {
             headers: { Authorization: `Bearer ${REFUSED}` },
@@ -178,6 +197,13 @@ describeWithPrograms(
           expect(got.status).toBeGreaterThanOrEqual(400);
           said.set(`complaint ${index}`, got.text);
         }
+        await until("the spans have been sent", async () => {
+          const names = collector.spans.map(({ service }) => service);
+          return ["supernode", "dfdaemon", "dfget"].every((name) =>
+            names.some((one) => one.includes(name)),
+          );
+        });
+        said.set("traces", collector.bodies.join("\n"));
         const held = [...said].filter(([, text]) => secrets().some((one) => text.includes(one)));
         expect(held.map(([where]) => where)).toEqual([]);
         expect(said.size).toBeGreaterThan(20);
@@ -193,6 +219,18 @@ describeWithPrograms(
         expect(await filesThatHold(homes, [repository]), "the search finds logs").not.toEqual([]);
         expect(await filesThatHold(homes, secrets())).toEqual([]);
       });
+
+      /** What a page of the console is shown at first. */
+      async function firstEvent(url: string): Promise<string> {
+        const { status, body } = await client.request(url);
+        expect(status).toBe(200);
+        let text = "";
+        for await (const chunk of body as AsyncIterable<Buffer>) {
+          text += chunk.toString();
+          if (text.includes("\n\n")) break;
+        }
+        return text;
+      }
 
       /** All that must stay with those to whom it belongs. */
       function secrets(): string[] {
