@@ -61,6 +61,10 @@ it("without its ledger it is alone, and asks it no more for each task", async ()
   for (let count = 0; count < 3; count++) expect(await a.ownership.ownerOf("t")).toBeUndefined();
   expect(claim).toHaveBeenCalledTimes(1);
   expect(a.ownership.sharing).toEqual({ state: "alone", reason: "it is broken" });
+  // Whoever has mended the one thing learns of the next.
+  vi.spyOn(ledger, "renew").mockRejectedValueOnce(new Error("no such password"));
+  await vi.advanceTimersByTimeAsync(RENEW_MS);
+  expect(a.ownership.sharing).toEqual({ state: "alone", reason: "no such password" });
   ledger.broken = false;
   await vi.advanceTimersByTimeAsync(RENEW_MS);
   expect(a.ownership.sharing).toEqual({ state: "shared", reason: "" });

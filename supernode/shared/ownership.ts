@@ -55,6 +55,8 @@ export class Ownership {
   readonly #run = randomBytes(8).toString("hex");
   #state: Sharing["state"] = "shared";
   #reason = "";
+  /** All reasons since we are alone, which are logged. */
+  readonly #reasons = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
   /** Whether the ledger has our word that we are there: an earlier life of ours says nothing more. */
@@ -144,12 +146,16 @@ export class Ownership {
   }
 
   #goAlone(error: Error): void {
-    if (this.#state !== "shared") return;
+    if (this.#state === "left") return;
+    const reason = error.message;
+    this.#reason = reason;
+    if (this.#state === "shared")
+      log.warn("on its own from now on: the shared state does not answer ({reason})", { reason });
+    // What is mended may show what else is wrong.
+    else if (!this.#reasons.has(reason))
+      log.warn("still on its own: the shared state does not answer ({reason})", { reason });
     this.#state = "alone";
-    this.#reason = error.message;
-    log.warn("on its own from now on: the shared state does not answer ({reason})", {
-      reason: this.#reason,
-    });
+    this.#reasons.add(reason);
   }
 
   /** Another one has said since we did that it is there, by the address that is ours. */
@@ -173,6 +179,7 @@ export class Ownership {
         if (wasAlone) {
           this.#state = "shared";
           this.#reason = "";
+          this.#reasons.clear();
           log.info("the shared state answers again: tasks are shared from now on");
         }
         const lapsed = wasAlone || before === "" || nowMs - this.#renewedMs > ALIVE_MS;
