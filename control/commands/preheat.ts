@@ -37,8 +37,11 @@ export async function preheat(what: string, flags: PreheatFlags): Promise<void> 
   const views = await waitFor(jobs);
   if (flags.json) sayJson(views);
   for (const { supernode, status, error, files } of views) {
-    if (status === "FAILED")
-      throw new ControlError(`supernode ${supernode}: ${redactUrl(order.url)}: ${error}`);
+    if (status === "FAILED") {
+      const url = redactUrl(order.url);
+      const why = error.includes(url) ? error : `${url}: ${error}`;
+      throw new ControlError(`supernode ${supernode}: ${why}`);
+    }
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
     if (!flags.json) say(`${supernode}: has all ${files.length} files, ${showBytes(bytes)}`);
   }

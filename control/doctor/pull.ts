@@ -124,7 +124,7 @@ function isWhatItSays(pathname: string, bytes: Uint8Array): boolean {
 
 /** The URL of an image's configuration: a blob of a few kB that each image has. */
 async function smallBlob(node: NodeUnderTest, session: RegistrySession): Promise<string> {
-  let url = node.image ? manifestUrl(parseImage(node.image)) : await someManifest(node, session);
+  let url = node.image ? namedManifest(node, node.image) : await someManifest(node, session);
   for (let depth = 0; depth < 3; depth++) {
     const { config, manifests } = await ask(session, url, manifestSchema);
     const repository = url.replace(/\/manifests\/[^/]+$/, "");
@@ -133,6 +133,13 @@ async function smallBlob(node: NodeUnderTest, session: RegistrySession): Promise
     url = `${repository}/manifests/${manifests[0].digest}`;
   }
   throw new RegistrySilent(`${url} is a manifest of a kind that is not known here`);
+}
+
+function namedManifest({ config }: NodeUnderTest, name: string): string {
+  const image = parseImage(name);
+  const mirrored = new URL(config.registry_mirror.remote);
+  const isPlain = mirrored.protocol === "http:" && mirrored.host === image.host;
+  return manifestUrl(image, isPlain ? "http" : "https");
 }
 
 /** Some image that the registry lists. */

@@ -14,6 +14,7 @@ import { ConfigError } from "../config_error.ts";
 import { readNamedFile } from "../config_file.ts";
 import type { Logger } from "../logger.ts";
 import { TlsSessions } from "../tls_sessions.ts";
+import { explainTlsError } from "./explain_tls_error.ts";
 import { Refusals } from "./refusals.ts";
 import type { TlsSettings } from "./settings.ts";
 
@@ -173,34 +174,4 @@ function leadsTo(
     at = chain.find(signedBy(at));
   }
   return false;
-}
-
-const NOT_OURS = "its certificate is not of an authority in tls.ca";
-const UNTRUSTED = "its certificate is not of an authority that is trusted here";
-const REASONS: Readonly<Record<string, string>> = {
-  CERT_HAS_EXPIRED: "its certificate has expired",
-  CERT_NOT_YET_VALID: "its certificate is not good yet: are both clocks right?",
-  DEPTH_ZERO_SELF_SIGNED_CERT: NOT_OURS,
-  SELF_SIGNED_CERT_IN_CHAIN: NOT_OURS,
-  UNABLE_TO_GET_ISSUER_CERT: NOT_OURS,
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: NOT_OURS,
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: NOT_OURS,
-  ERR_SSL_HTTP_REQUEST: "it speaks plain HTTP (no tls: in its configuration?)",
-  ERR_SSL_WRONG_VERSION_NUMBER: "it does not speak TLS (no tls: in its configuration?)",
-  ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE: "it shows no certificate",
-  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: "it wants a certificate (tls: in the configuration)",
-  ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: "it does not know the authority of our certificate",
-  ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED: "it says that our certificate has expired",
-};
-
-/**
- * Why a TLS connection did not come about, in words that help; other errors as they are.
- *
- * @param own whether it was one between programs of ours, for which `tls.ca` counts
- */
-export function explainTlsError(error: Error, own = true): string {
-  const { code = "", message } = error as NodeJS.ErrnoException;
-  if (!own && REASONS[code] === NOT_OURS) return UNTRUSTED;
-  // Errors of the library begin with numbers and end with a place in its source.
-  return REASONS[code] ?? (/:error:/.test(message) ? code : message);
 }

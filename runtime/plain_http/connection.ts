@@ -1,6 +1,6 @@
 import type { OnReadOpts, Socket } from "node:net";
 import { BufferPool } from "../buffer_pool.ts";
-import { explainTlsError } from "../links/mutual_tls.ts";
+import { explainTlsError } from "../links/explain_tls_error.ts";
 import { type ResponseHead, ResponseParser } from "./response_parser.ts";
 
 /** How to come to a server. */
