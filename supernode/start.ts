@@ -35,7 +35,7 @@ import { systemRoutes } from "./routes/system.ts";
 import { sourceGuard } from "./seed/source_guard.ts";
 import { type SupernodeConfig, withDefaults } from "./settings.ts";
 import { OwnerClient } from "./shared/owner_client.ts";
-import { namesakeClash, type Sharing } from "./shared/ownership.ts";
+import { type Sharing, whyAlone } from "./shared/ownership.ts";
 import { openRedisLedger } from "./shared/redis_ledger.ts";
 import { swarmKey } from "./swarm/swarm.ts";
 
@@ -278,9 +278,8 @@ export async function startSupernode(
 
 /** What who asks whether the supernode is ready is to know besides: work may be sent here all the same. */
 function sharingRemark(sharing: Sharing | undefined): string | undefined {
-  if (sharing?.namesake) return namesakeClash(sharing.namesake);
-  if (sharing?.state !== "alone") return undefined;
-  return `alone: the shared state does not answer (${sharing.reason})`;
+  const reason = whyAlone(sharing);
+  return reason && `alone: ${reason}`;
 }
 
 /** The same of a disk on which no copies can be written. */

@@ -3,7 +3,7 @@ import type { CdnStatus } from "../protocol/v1/peers.ts";
 import { expiryOf } from "../runtime/certificates.ts";
 import type { Supernode } from "./app.ts";
 import type { CallSystems } from "./call_systems.ts";
-import type { Sharing } from "./shared/ownership.ts";
+import { type Sharing, whyAlone } from "./shared/ownership.ts";
 import type { SwarmLoad } from "./swarm/swarm_state.ts";
 import { type ClientState, shownCdnStatus } from "./tasks/task.ts";
 
@@ -117,7 +117,7 @@ export class StateGauges {
       (gauge) => {
         const sharing = read();
         if (!sharing || sharing.state === "left") gauge.remove();
-        else gauge.set(sharing.state === "shared" && !sharing.namesake ? 1 : 0);
+        else gauge.set(whyAlone(sharing) === undefined ? 1 : 0);
       },
     );
   }

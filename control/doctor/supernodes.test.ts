@@ -28,8 +28,11 @@ it.each<[string, Partial<StatusView>, { state: string; says: string }]>([
   ["is drained", { draining: true }, { state: "warn", says: "is draining: it takes no new work" }],
   [
     "shares nothing",
-    { sharing: "alone" },
-    { state: "warn", says: "shares no tasks with the others: their state does not answer" },
+    { sharing: "alone", whyAlone: "the shared state does not answer (so)" },
+    {
+      state: "warn",
+      says: "shares no tasks with the others: the shared state does not answer (so)",
+    },
   ],
   [
     "cannot write its disk",

@@ -40,15 +40,13 @@ async function look(supernode: SupernodeApi): Promise<Finding> {
       ...{ name, state: "warn", says: "is draining: it takes no new work" },
       todo: `once it is to be used again, on its host: dfctl drain --undo --supernode ${supernode.name}`,
     };
-  if (status?.sharing === "alone")
+  if (status?.sharing === "alone") {
+    const why = status.whyAlone ?? "its log says why";
     return {
-      ...{
-        name,
-        state: "warn",
-        says: "shares no tasks with the others: their state does not answer",
-      },
-      todo: "its log and /readyz say why: the Redis of `state` in supernode.yml, most often",
+      ...{ name, state: "warn", says: `shares no tasks with the others: ${why}` },
+      todo: "mend that on its host: docs/runbook.md",
     };
+  }
   if (status?.cache.unusable !== undefined)
     return {
       ...{ name, state: "warn", says: `makes no copies: ${status.cache.unusable}` },

@@ -31,6 +31,7 @@ export const statusViewSchema = z.object({
   draining: z.boolean(),
   /** Whether it shares tasks with other supernodes, where it is to: `alone` while it cannot. */
   sharing: z.enum(["shared", "alone", "left"]).optional(),
+  whyAlone: z.string().optional(),
   tasks: count,
   peers: count,
   clients: clientCountsSchema,

@@ -4,6 +4,7 @@ import { runtimeName, VERSION } from "../../runtime/version.ts";
 import type { Supernode } from "../app.ts";
 import type { PreheatJobs } from "../preheat/preheat.ts";
 import type { SupernodeConfig } from "../settings.ts";
+import { whyAlone } from "../shared/ownership.ts";
 
 const log = getLogger("supernode");
 
@@ -25,13 +26,16 @@ export async function supernodeStatus(of: {
     core.cache.freeBytes().catch(() => 0),
   ]);
   const { running, waiting } = core.downloads();
+  const sharing = core.ownership?.sharing;
+  const alone = whyAlone(sharing);
   return {
     version: VERSION,
     runtime: runtimeName(),
     uptimeMs: Math.round(performance.now() - startedMs),
     cdnPattern: config.cdnPattern,
     draining,
-    sharing: core.ownership?.sharing.state,
+    sharing: alone === undefined ? sharing?.state : "alone",
+    whyAlone: alone,
     tasks: [...core.store.tasks()].length,
     peers: [...core.store.peers()].length,
     clients: core.views.clients(),

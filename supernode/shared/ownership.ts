@@ -39,8 +39,15 @@ const TAKEN_OVER_MS = 30_000;
 
 const log = getLogger("supernode");
 
-/** What people are told where another supernode goes by our address. */
-export function namesakeClash(self: string): string {
+/** Why no tasks are shared, for those who look after it; `undefined` where they are, or are not to be. */
+export function whyAlone(sharing: Sharing | undefined): string | undefined {
+  if (sharing?.state === "left") return undefined;
+  if (sharing?.namesake) return namesakeClash(sharing.namesake);
+  if (sharing?.state !== "alone") return undefined;
+  return `the shared state does not answer (${sharing.reason})`;
+}
+
+function namesakeClash(self: string): string {
   return `another supernode goes by ${self}, too, in the shared state: give each an address of its own (base.advertiseIP, base.listenPort)`;
 }
 

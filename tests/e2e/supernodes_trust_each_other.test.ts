@@ -147,6 +147,11 @@ describeWithPrograms(
       for (const host of ["127.0.0.1", "127.0.0.2"]) {
         await until("it says so", async () => (await ask(host, "/readyz")).includes(clash));
         expect(await ask(host, "/metrics")).toMatch(/^dragonfly_supernode_state_shared 0$/m);
+        const status = JSON.parse(await ask(host, "/control/status"));
+        expect(status).toMatchObject({
+          sharing: "alone",
+          whyAlone: expect.stringContaining(clash),
+        });
       }
       for (const { process } of [first, twin]) expect(process.output).toContain(clash);
       await twin.process.stop();
