@@ -108,7 +108,7 @@ function asking() {
       >[0],
     );
   };
-  return { chooser, neighbours, proofs, requests, got, said, meet, seal };
+  return { chooser, neighbours, proofs, requests, got, said, meet, seal, stop };
 }
 
 const right: Answer = (response, block) => response.end(blockOf(block));
@@ -170,4 +170,96 @@ it("asks others for a block that a node says it has, and has not", async () => {
   // It is not asked again.
   expect(neighbours.find("empty")!.link.failures).toBe(1);
   expect(neighbours.standing("empty")).toMatchObject({ broken: 0, wrong: 0 });
+});
+
+/** One who begins an answer and says no more, and who has hung up on it. */
+function silent() {
+  const asked: number[] = [];
+  const left: number[] = [];
+  const answer: Answer = (response, block) => {
+    asked.push(block);
+    response.once("close", () => left.push(block));
+    response.flushHeaders();
+  };
+  return { asked, left, answer };
+}
+
+it("knows who owes blocks, and since when", async () => {
+  const { requests, meet } = asking();
+  const { asked, answer } = silent();
+  const slot = await meet("busy", [0], answer);
+  await meet("them", [1], right);
+  requests.pump();
+  await expect.poll(() => asked).toEqual([0]);
+  const nowMs = performance.now();
+  await expect.poll(() => [...requests.owing(0, nowMs + 1)]).toEqual([slot]);
+  expect([...requests.owing(60_000, nowMs)]).toEqual([]);
+});
+
+it("hangs up on one who is forgotten, on nobody else, and asks others for what it owed", async () => {
+  const { requests, meet, got, neighbours } = asking();
+  const [one, other] = [silent(), silent()];
+  const slot = await meet("one", [0], one.answer);
+  await meet("other", [1], other.answer);
+  requests.pump();
+  await expect.poll(() => [...one.asked, ...other.asked]).toEqual([0, 1]);
+  neighbours.drop(slot, "it is silent");
+  await expect.poll(() => one.left).toEqual([0]);
+  await meet("them", [0], right);
+  requests.pump();
+  await expect.poll(() => [...got.keys()]).toEqual([0]);
+  expect(other.left).toEqual([]);
+});
+
+it("hangs up on those who send what has come by other ways, and counts that of a stranger", async () => {
+  const { requests, meet, chooser, neighbours } = asking();
+  const { asked, left, answer } = silent();
+  await meet("late", [0, 1], answer);
+  requests.pump();
+  await expect.poll(() => asked.length).toBe(2);
+  chooser.hold(0);
+  requests.needNot(0);
+  await expect.poll(() => left).toEqual([0]);
+  expect(neighbours.standing("late")).toMatchObject({ outrun: 1, broken: 0 });
+  // It is as fast as before: it was asked but a moment ago.
+  expect(neighbours.find("late")!.link).toMatchObject({ late: 0, failures: 0 });
+});
+
+it("asks a second time, of one who is faster, and hangs up on the first when that one has sent it", async () => {
+  const { requests, meet, chooser, got, neighbours } = asking();
+  const { asked, left, answer } = silent();
+  const slow = await meet("slow", [0], answer);
+  requests.pump();
+  await expect.poll(() => asked).toEqual([0]);
+  chooser.neighbourLoad(slow, { queueMs: 6000, blockMs: 1000 }, performance.now());
+  await meet("fast", [0], right);
+  for (let block = 1; block < BLOCKS; block++) chooser.hold(block);
+  requests.pump();
+  await expect.poll(() => left).toEqual([0]);
+  expect([...got.keys()]).toEqual([0]);
+  expect(neighbours.standing("slow").outrun).toBe(1);
+});
+
+it("asks once for all that have spoken at the same time, and again the next time", async () => {
+  const { requests, meet, got, chooser } = asking();
+  const slot = await meet("them", [0], right);
+  requests.pumpSoon();
+  chooser.neighbourHas(slot, 1);
+  requests.pumpSoon();
+  expect(chooser.inFlight).toBe(0);
+  await expect.poll(() => got.size).toBe(2);
+  chooser.neighbourHas(slot, 2);
+  requests.pumpSoon();
+  await expect.poll(() => got.size).toBe(3);
+});
+
+it("asks for nothing when the download is over", async () => {
+  const { requests, meet, stop } = asking();
+  const { asked, answer } = silent();
+  await meet("them", [0], answer);
+  stop.abort();
+  requests.pump();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(requests.owing(-1, performance.now()).size).toBe(0);
+  expect(asked).toEqual([]);
 });
