@@ -151,7 +151,7 @@ export class NodePeer implements Peer {
     const key = digest ? blobKey(digest, request) : id;
     const until = this.#distrusted.get(key);
     if (until !== undefined) {
-      if (until > Date.now())
+      if (until > performance.now())
         throw new DownloadError("the bytes that p2p brought for it were wrong");
       this.#distrusted.delete(key);
     }
@@ -319,7 +319,8 @@ export class NodePeer implements Peer {
         log.warn("{name} FAIL: {error}", { name, error: error.message });
         const { membership } = download;
         membership?.supernode.reportServiceDown(membership.taskId, membership.cid).catch(() => {});
-        if (error instanceof WrongDigestError) this.#distrusted.set(key, Date.now() + DISTRUST_MS);
+        if (error instanceof WrongDigestError)
+          this.#distrusted.set(key, performance.now() + DISTRUST_MS);
         // Wrong bytes are of no use, and a full disk wants its space back; the rest is resumed some day.
         if (error instanceof WrongDigestError || isDiskFull(error) || !entry.file) {
           await this.#catalog.remove(entry).catch(() => {});

@@ -38,7 +38,11 @@ interface Running {
   close(): Promise<void>;
 }
 
-async function start(config: Partial<CoreConfig> = {}, now?: () => number): Promise<Running> {
+async function start(
+  config: Partial<CoreConfig> = {},
+  now?: () => number,
+  steadyNow = now,
+): Promise<Running> {
   const seeded = { downloads: 0, hits: 0, bytes: 0 };
   const core = createSupernode({
     config: {
@@ -63,10 +67,11 @@ async function start(config: Partial<CoreConfig> = {}, now?: () => number): Prom
       cdnCacheHit: () => (seeded.hits += 1),
       sourceBytes: (bytes) => (seeded.bytes += bytes),
     },
-    ...(now ? { now, steadyNow: now } : {}),
+    ...(now && steadyNow ? { now, steadyNow } : {}),
   });
   const app = new Hono();
   app.route("/", core.legacy);
+  app.route("/", core.swarm);
   app.route("/", core.filePort);
   const server: RunningServer = await serve({
     fetch: app.fetch as Parameters<typeof serve>[0]["fetch"],
@@ -744,4 +749,51 @@ it("takes other limits while it runs, for tasks under way too", async () => {
   });
   // Of the three that our copy now serves at once one is under way.
   expect(await handedOut()).toBe(2);
+});
+
+describe("a supernode whose clock is set back by hours", () => {
+  let wallMs: number;
+  let steadyMs: number;
+  let supernode: Running;
+  beforeEach(async () => {
+    [wallMs, steadyMs] = [1_795_513_305_994, 1000];
+    source.files.set("/small", { bytes: THREE.subarray(0, 700_000), etag: '"v1"' });
+    const clocks = [() => wallMs, () => steadyMs] as const;
+    supernode = await start({ cdnPattern: "source" }, ...clocks);
+  });
+  const setBack = () => {
+    wallMs -= 5 * 3_600_000;
+    steadyMs += 61_000;
+  };
+
+  it("gives what a node of ours was fetching that is gone to the next", async () => {
+    const more = { swarm: { version: 1, zone: "", held: 0 } };
+    const leasesOf = async (one: V1Client) => {
+      const { taskId } = one.task!;
+      const tasks = [{ taskId, cid: one.cid, held: 0, wantsLeases: 2, neighbours: 1 }];
+      const answer = await fetch(`${supernode.api}/swarm/heartbeat`, {
+        method: "POST",
+        body: JSON.stringify({ version: 1, tasks }),
+      });
+      return ((await answer.json()) as { tasks: { leases: unknown[] }[] }).tasks[0]!.leases;
+    };
+    const gone = client(supernode, "/small", { more });
+    await gone.register();
+    expect(await leasesOf(gone)).toMatchObject([{ first: 0, count: 1 }]);
+    setBack();
+    const next = client(supernode, "/small", { more, ip: "127.0.0.2" });
+    await next.register();
+    await expect.poll(() => leasesOf(next)).toMatchObject([{ first: 0, count: 1 }]);
+  });
+
+  it("gives what a client of v1 was fetching that is gone to the next", async () => {
+    const nothing = "&dstCid=&range=&result=502&status=700";
+    const [gone, next] = [client(supernode, "/small"), client(supernode, "/small")];
+    await gone.register();
+    expect(await gone.pull(nothing)).toMatchObject({ code: 601 });
+    await next.register();
+    expect(await next.pull(nothing)).toMatchObject({ code: 602 });
+    setBack();
+    expect(await next.pull(nothing)).toMatchObject({ code: 601 });
+  });
 });

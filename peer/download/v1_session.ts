@@ -48,7 +48,7 @@ export class V1Session {
   #fatal: Error | undefined;
   #failures = 0;
   #silences = 0;
-  #progressMs = Date.now();
+  #progressMs = performance.now();
   #registrations = 1;
   /** All pieces: who gave them is said by the spans of those who did. */
   #span: Span = NO_SPAN;
@@ -106,7 +106,7 @@ export class V1Session {
           `${this.#failures} pieces failed in a row`,
         );
       }
-      if (this.#inFlight.size === 0 && Date.now() - this.#progressMs > stallMs) {
+      if (this.#inFlight.size === 0 && performance.now() - this.#progressMs > stallMs) {
         return this.#give(BacksourceReason.downloadError, `no piece for ${stallMs} ms`);
       }
       if (this.#outcomes.length === 0) {
@@ -235,7 +235,7 @@ export class V1Session {
         cid: task.cid,
       });
       this.#failures = 0;
-      this.#progressMs = Date.now();
+      this.#progressMs = performance.now();
       this.#options.onAlive();
       this.#reportSuccess(task.pieceNum, task.cid);
       this.#settle(task, PieceResult.semiSuccess);

@@ -8,8 +8,8 @@ import type { TaskStore } from "../tasks/task_store.ts";
 export interface SetAsideOptions {
   store: TaskStore;
   schedules: ReadonlyMap<string, TaskSchedule>;
-  /** ms since the epoch. */
-  now: () => number;
+  /** A clock that nobody sets, ms. */
+  steadyNow: () => number;
   swarm: SwarmTask;
 }
 
@@ -42,7 +42,7 @@ export class SetAside {
   fill(task: Task): void {
     for (let piece = 0; piece < (taskPieceCount(task) ?? 0); piece++) {
       if (!this.#whereIs(task.id, piece)) continue;
-      const sinceMs = this.#options.now();
+      const sinceMs = this.#options.steadyNow();
       const aside = { taskId: task.id, piece, sinceMs, ...blocksOfPiece(piece, task) };
       if (this.#options.swarm.open.setAside(aside)) this.#pieces.push(aside);
     }
@@ -52,9 +52,9 @@ export class SetAside {
   look(): void {
     if (this.#pieces.length === 0) return;
     this.#pieces = this.#pieces.filter((aside) => {
-      const { swarm, now } = this.#options;
+      const { swarm, steadyNow } = this.#options;
       const where = this.#whereIs(aside.taskId, aside.piece);
-      if (where === "coming" && now() - aside.sinceMs < PATIENCE_MS) return true;
+      if (where === "coming" && steadyNow() - aside.sinceMs < PATIENCE_MS) return true;
       swarm.open.put(aside, where === "coming" ? undefined : where?.cid);
       return false;
     });
@@ -74,7 +74,7 @@ export class SetAside {
    * piece, that one is not known to have it any more.
    */
   heard({ cid, leases }: TaskReport, taskIds: Iterable<string>): void {
-    const { swarm, store, schedules, now } = this.#options;
+    const { swarm, store, schedules, steadyNow } = this.#options;
     for (const { id, failed } of leases) {
       const lease = failed ? swarm.leasesOf(cid).find((one) => one.id === id) : undefined;
       if (lease?.origin.kind !== "peer") continue;
@@ -83,13 +83,13 @@ export class SetAside {
       const task = v1 && store.task(v1.taskId);
       const piece = task ? Math.floor((first * BLOCK_BYTES) / task.pieceSize) : 0;
       if (v1) schedules.get(v1.taskId)?.pieceLost(v1.cid, piece);
-      this.#pieces.push({ taskId: task?.id ?? "", piece, sinceMs: now(), first, count });
+      this.#pieces.push({ taskId: task?.id ?? "", piece, sinceMs: steadyNow(), first, count });
     }
   }
 
   #whereIs(taskId: string, piece: number) {
-    const { schedules, swarm, now } = this.#options;
-    return schedules.get(taskId)?.whereIs(piece, (cid) => !swarm.has(cid), now());
+    const { schedules, swarm, steadyNow } = this.#options;
+    return schedules.get(taskId)?.whereIs(piece, (cid) => !swarm.has(cid), steadyNow());
   }
 }
 

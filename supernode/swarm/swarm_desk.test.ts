@@ -29,6 +29,7 @@ beforeEach(() => {
     store,
     schedules,
     now: () => nowMs,
+    steadyNow: () => nowMs,
     random: () => 0.5,
     passes,
     readAhead,

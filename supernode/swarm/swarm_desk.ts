@@ -89,7 +89,7 @@ export class SwarmDesk {
         fetching: request.fetching,
         holds: request.holds === undefined ? undefined : readPieces(request.holds, swarm.blocks),
       },
-      this.#options.now(),
+      this.#options.steadyNow(),
     );
     const member = this.#swarms.add(swarm, client);
     member.said = { held: request.held, downRate: 0, upRate: 0 };
@@ -196,7 +196,7 @@ export class SwarmDesk {
    * @param deafMs for how long, since the last look, this process was too busy to hear anybody
    */
   expire(deafMs = 0): void {
-    const nowMs = this.#options.now();
+    const nowMs = this.#options.steadyNow();
     for (const swarm of this.#swarms) {
       swarm.aside.look();
       swarm.task.expire(nowMs, deafMs);
@@ -208,7 +208,7 @@ export class SwarmDesk {
   }
 
   #report(report: TaskReport): { heartbeatMs: number; task: WireAdvice } | undefined {
-    const { store, now } = this.#options;
+    const { store, steadyNow } = this.#options;
     this.#load.reported();
     const swarm = this.#swarms.ofMember(report.taskId, report.cid);
     const member = swarm?.members.get(report.cid);
@@ -219,7 +219,7 @@ export class SwarmDesk {
     }
     this.#supply(swarm);
     swarm.aside.heard(report, swarm.taskIds);
-    const advice = swarm.task.report(report.cid, report, now());
+    const advice = swarm.task.report(report.cid, report, steadyNow());
     this.#swarms.received.reported(swarm, member.said.held, report.held);
     if (!advice) {
       this.leave(report.taskId, report.cid);
@@ -240,7 +240,7 @@ export class SwarmDesk {
         leases: this.#words.leases(swarm, member.client, advice),
         seals: advice.digests.map((run) => sealToWire(swarm.sealer.seal(run))),
         tell: [...advice.tell],
-        coming: swarm.seed.task?.cdnStatus === "RUNNING" || swarm.task.isFetching(now()),
+        coming: swarm.seed.task?.cdnStatus === "RUNNING" || swarm.task.isFetching(steadyNow()),
       },
     };
   }
@@ -251,14 +251,14 @@ export class SwarmDesk {
 
   /** From now on v1 clients of the same task can be sent to a member for what it has. */
   #tell({ client, complete, told }: SwarmMember, pieces: string | undefined): void {
-    const { store, schedules, now } = this.#options;
+    const { store, schedules, now, steadyNow } = this.#options;
     const { cid, taskId } = client;
     const task = store.task(taskId);
     const schedule = schedules.get(taskId);
     const has = complete ? "all" : pieces;
     if (!task || !schedule || has === undefined) return;
     if (complete || this.#v1Clients.isAny(taskId, now()))
-      told.tell(has, { cid, task, schedule }, now());
+      told.tell(has, { cid, task, schedule }, steadyNow());
   }
 }
 

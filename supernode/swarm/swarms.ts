@@ -17,8 +17,13 @@ import { type SwarmLoad, swarmLoad } from "./swarm_state.ts";
 export interface SwarmsOptions {
   store: TaskStore;
   schedules: ReadonlyMap<string, TaskSchedule>;
-  /** ms since the epoch. */
+  /** ms since the epoch: for what is shown and collected. */
   now: () => number;
+  /**
+   * A clock that nobody sets, ms: for who is alive and who fetches what. Set back, another would have those who are gone
+   * live on, and hold their leases, for hours.
+   */
+  steadyNow: () => number;
   /** Uniform in [0, 1). */
   random: () => number;
   /** How much less often than usual members report. */
@@ -96,7 +101,8 @@ export class Swarms {
 
   #begin(key: string, task: Task): Swarm {
     const { length } = task;
-    const { random, relief, store, schedules, now, readAhead, begunElsewhere } = this.#options;
+    const { random, relief, store, schedules, steadyNow, readAhead, begunElsewhere } =
+      this.#options;
     const swarmTask = new SwarmTask({
       blocks: blockCount(length),
       budget: this.#budgetOf(task),
@@ -108,7 +114,7 @@ export class Swarms {
     });
     const isHeld = begunElsewhere?.(task) ?? false;
     const seed = new SeedSupply(store, swarmTask, readAhead, isHeld);
-    const aside = new SetAside({ store, schedules, now, swarm: swarmTask });
+    const aside = new SetAside({ store, schedules, steadyNow, swarm: swarmTask });
     return new Swarm({ key, length, task: swarmTask, seed, aside, schedules });
   }
 

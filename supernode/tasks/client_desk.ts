@@ -16,7 +16,8 @@ export interface ClientDeskOptions {
   seeder: Seeder;
   passes: PathPass;
   observer: SupernodeObserver;
-  now: () => number;
+  /** A clock that nobody sets, ms. */
+  steadyNow: () => number;
   /** Our own address, for clients that do not say how they see us. */
   advertiseIp: string;
   /** The port of our copies. */
@@ -58,7 +59,7 @@ export class ClientDesk {
    * @param from the address that the request came from, as in all that follows
    */
   pull(request: PullRequest, from?: string): Envelope {
-    const { observer, now } = this.#options;
+    const { observer, steadyNow } = this.#options;
     let visit: Visit;
     try {
       visit = this.#visit(request.taskId, request.srcCid, from);
@@ -78,7 +79,7 @@ export class ClientDesk {
     }
     if (client.state !== "SUCCESS") client.state = "RUNNING";
     const began = performance.now();
-    const decision = schedule.pull(client.cid, now());
+    const decision = schedule.pull(client.cid, steadyNow());
     observer.pieceScheduled(client.ip, performance.now() - began);
     switch (decision.kind) {
       case "pieces":
@@ -152,12 +153,12 @@ export class ClientDesk {
     if (request.result === PieceResult.semiSuccess) this.#succeeded(visit, piece, false);
     else if (request.result === PieceResult.success) this.#succeeded(visit, piece, true);
     else if (request.result === PieceResult.failed)
-      visit.schedule.failed(visit.client.cid, piece, request.dstCid, this.#options.now());
+      visit.schedule.failed(visit.client.cid, piece, request.dstCid, this.#options.steadyNow());
   }
 
   #succeeded({ task, client, schedule }: Visit, piece: number, onDisk: boolean): void {
     const from = schedule.fetchesFrom(client.cid, piece) ?? "peer";
-    if (!schedule.succeeded(client.cid, piece, onDisk, this.#options.now())) return;
+    if (!schedule.succeeded(client.cid, piece, onDisk, this.#options.steadyNow())) return;
     const start = piece * task.pieceSize;
     const total = wireLength(task);
     const bytes = total < 0 ? task.pieceSize : Math.min(task.pieceSize, total - start);

@@ -72,7 +72,7 @@ export class Registry {
    * @throws {RegisterError}
    */
   async register(request: RegisterRequest, from?: string, span?: Span): Promise<RegisterData> {
-    const { store, now, observer, swarms } = this.#options;
+    const { store, now, steadyNow, observer, swarms } = this.#options;
     if (this.#options.draining)
       throw new RegisterError(Code.systemError, "this supernode is draining: use another one");
     if (request.md5 && request.identifier)
@@ -117,7 +117,7 @@ export class Registry {
     };
     store.addClient(client);
     const serves = request.port > 0 && request.path !== "" && request.pattern !== "cdn";
-    schedule.join(request.cID, serves, now());
+    schedule.join(request.cID, serves, steadyNow());
     observer.clientRegistered(request.callSystem);
     const swarm = swarms.join(client, task, request.swarm);
     if (task.cdnSource === "supernode" && (!swarm || swarms.wantsSeed(task))) {
