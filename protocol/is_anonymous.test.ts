@@ -17,6 +17,8 @@ it.each([
   ["a header that nobody knows", BLOB, { "X-Api-Key": "x" }, false],
   ["a signed URL", `${BLOB}?sig=x`, {}, false],
   ["a user in the URL", BLOB.replace("//", "//user:pass@"), {}, false],
+  ["a user without a password", BLOB.replace("//", "//token@"), {}, false],
+  ["a password without a user", BLOB.replace("//", "//:pass@"), {}, false],
 ])("%s", (_what, url, headers, anonymous) => {
   expect(isAnonymous(url, headers as Record<string, string>)).toBe(anonymous);
 });

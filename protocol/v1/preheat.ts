@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { caseBlind } from "../case_blind.ts";
+import { headersFromWire, headersToWire } from "../wire_headers.ts";
 
 /** `os/architecture[/variant]` */
 export const platformSchema = z.string().regex(/^[^/\s]+\/[^/\s]+(\/[^/\s]+)?$/);
@@ -14,7 +15,11 @@ export const preheatRequestSchema = caseBlind(
     type: z.enum(["image", "file"]),
     url: z.url({ protocol: /^https?$/ }).max(MAX_URL),
     filter: shortText.default(""),
-    headers: z.record(z.string(), z.string()).default({}),
+    /** As a registrant's: without those that are not for a client to set. */
+    headers: z
+      .record(z.string(), z.string())
+      .default({})
+      .transform((headers) => headersFromWire(headersToWire(headers))),
     identifier: shortText.default(""),
     /** Of an image for several: only this one, `os/architecture[/variant]`. Ours; v1 takes all. */
     platform: platformSchema.optional(),

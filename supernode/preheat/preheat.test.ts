@@ -17,6 +17,7 @@ class TestRegistry {
   readonly manifests = new Map<string, Buffer>();
   readonly requests: string[] = [];
   /** Seconds a token lives, as the token server says. */
+  readonly asked: http.IncomingHttpHeaders[] = [];
   expiresIn = 300;
   tokens = 0;
   #server = http.createServer((request, response) => this.#answer(request, response));
@@ -62,6 +63,7 @@ class TestRegistry {
 
   #answer(request: http.IncomingMessage, response: http.ServerResponse): void {
     const url = new URL(request.url!, this.origin);
+    this.asked.push(request.headers);
     this.requests.push(`${request.method} ${url.pathname}${url.search}`);
     if (url.pathname === "/token") {
       if (request.headers.authorization !== USER) return void response.writeHead(401).end();
@@ -156,6 +158,27 @@ test("an image: all blobs of all platforms, each once, with the token and withou
   expect(registry.tokens).toBe(1);
   expect(registry.requests[1]).toBe("GET /token?service=test&scope=repository%3Aa%2Fb%3Apull");
 });
+
+test.each(["image", "file"])(
+  "%s: the site of the URL is asked, whatever Host is named",
+  async (type) => {
+    const url = `${registry.origin}/v2/a/b/manifests/latest`;
+    const odd = {
+      host: "elsewhere",
+      "Transfer-Encoding": "chunked",
+      Connection: "x",
+      "X-Odd": "y",
+    };
+    const { json } = await post({ type, url, headers: { Authorization: USER, ...odd } });
+    await ended(json.ID);
+    expect(registry.asked.length).toBeGreaterThan(0);
+    for (const headers of registry.asked) {
+      expect(headers.host).toBe(new URL(registry.origin).host);
+      expect(JSON.stringify(headers)).not.toMatch(/elsewhere|chunked/);
+    }
+    expect(registry.asked[0]).toMatchObject({ "x-odd": "y" });
+  },
+);
 
 test("an image: one platform only", async () => {
   const { json } = await post(image({ platform: "linux/arm64" }));
