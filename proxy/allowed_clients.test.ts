@@ -13,12 +13,14 @@ afterEach(async () => {
 
 /** A server behind the door; without `isOwn` this host's addresses count as anybody's. */
 async function start(ranges: string[], hostname = "127.0.0.1", isOwn?: "real") {
+  const said: string[] = [];
+  const refusals = { say: (from?: string, why?: string) => said.push(`${from}: ${why}`) };
   const server = await serve({
     fetch: () => new Response("inside"),
     hostname,
     port: 0,
     ...onlyAllowedClients(
-      { ranges, hijacked: new WeakMap(), ...(isOwn ? {} : { isOwn: () => false }) },
+      { ranges, hijacked: new WeakMap(), refusals, ...(isOwn ? {} : { isOwn: () => false }) },
       {
         onRequest: () => false,
         onConnect: (_request, socket, head) =>
@@ -27,7 +29,7 @@ async function start(ranges: string[], hostname = "127.0.0.1", isOwn?: "real") {
     ),
   });
   running.push(server);
-  return server;
+  return { port: server.port, said };
 }
 
 function firstLine(port: number, text: string, host = "127.0.0.1"): Promise<string> {
@@ -52,8 +54,9 @@ const USES = {
 
 describe.each(Object.entries(USES))("%s", (_what, request) => {
   it("is refused to strangers", async () => {
-    const { port } = await start(["10.0.0.0/8", "::1"]);
+    const { port, said } = await start(["10.0.0.0/8", "::1"]);
     expect(await firstLine(port, request)).toBe("HTTP/1.1 403 Forbidden");
+    expect(said).toEqual(["127.0.0.1: it is not among allowedClients (403)"]);
   });
 
   it("is given to allowedClients", async () => {

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { plainAddress } from "../runtime/address_ranges.ts";
+import type { Refusals } from "../runtime/links/refusals.ts";
 import type { ServeOptions } from "../runtime/serve.ts";
 import { type Admits, thisHostAnd } from "../runtime/this_host.ts";
 import type { HijackedConnections } from "./connect.ts";
@@ -14,6 +15,8 @@ export interface AllowedClientsOptions {
   /** CIDR ranges besides this host's own addresses. */
   ranges: readonly string[];
   hijacked: HijackedConnections;
+  /** Has it in the log: engines show no more of it than the number. */
+  refusals: Pick<Refusals, "say">;
   /** Whether an address is this host's own. Default: loopback, and the addresses of its interfaces. */
   isOwn?: Admits;
 }
@@ -26,7 +29,7 @@ type Handlers = Required<Pick<ServeOptions, "onRequest" | "onConnect">>;
  * only this node may reach.
  */
 export function onlyAllowedClients(
-  { ranges, hijacked, isOwn }: AllowedClientsOptions,
+  { ranges, hijacked, refusals, isOwn }: AllowedClientsOptions,
   handlers: Handlers,
 ): Handlers {
   const admits = thisHostAnd(ranges, isOwn);
@@ -36,22 +39,23 @@ export function onlyAllowedClients(
     const { remoteAddress = "", localAddress } = incoming.socket;
     return admits(remoteAddress, localAddress);
   };
+  const refusalOf = ({ socket }: IncomingMessage): string => {
+    const address = plainAddress(socket.remoteAddress ?? "");
+    refusals.say(address, "it is not among allowedClients (403)", performance.now());
+    return `${address} is not among this node's allowedClients`;
+  };
   return {
     onRequest(incoming: IncomingMessage, outgoing: ServerResponse) {
       if (isAllowed(incoming) || OPEN_PATHS.includes((incoming.url ?? "").split("?", 1)[0]!))
         return handlers.onRequest(incoming, outgoing);
       outgoing.on("error", () => {});
       incoming.resume();
-      answerText(outgoing, 403, reasonFor(incoming));
+      answerText(outgoing, 403, refusalOf(incoming));
       return true;
     },
     onConnect(request: IncomingMessage, socket: Duplex, head: Buffer) {
       if (isAllowed(request)) handlers.onConnect(request, socket, head);
-      else refuseConnect(socket, "403 Forbidden", reasonFor(request));
+      else refuseConnect(socket, "403 Forbidden", refusalOf(request));
     },
   };
-}
-
-function reasonFor({ socket }: IncomingMessage): string {
-  return `${plainAddress(socket.remoteAddress ?? "")} is not among this node's allowedClients`;
 }

@@ -3,6 +3,7 @@ import { ConfigError } from "../runtime/config_error.ts";
 import { freeBytes } from "../runtime/files.ts";
 import { HttpClient } from "../runtime/http_client.ts";
 import type { Links } from "../runtime/links/links.ts";
+import { Refusals } from "../runtime/links/refusals.ts";
 import { LINK_KEYS } from "../runtime/links/settings.ts";
 import { ListenError } from "../runtime/listen_error.ts";
 import { getLogger } from "../runtime/logger.ts";
@@ -121,7 +122,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       // What is pushed through us may be long, and its sender slow.
       requestTimeoutMs: 0,
       ...onlyAllowedClients(
-        { ranges: config.allowedClients, hijacked },
+        { ranges: config.allowedClients, hijacked, refusals: new Refusals(log) },
         {
           onRequest: createDispatcher({
             ...options,
