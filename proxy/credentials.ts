@@ -1,4 +1,10 @@
-import { CertificateError, checkKeyPair, type KeyPair, splitPem } from "../runtime/certificates.ts";
+import {
+  CertificateError,
+  checkKeyPair,
+  expiryOf,
+  type KeyPair,
+  splitPem,
+} from "../runtime/certificates.ts";
 import { ConfigError } from "../runtime/config_error.ts";
 import { type NamedFile, readNamedFile } from "../runtime/config_file.ts";
 import { type LinkSettings, linkFiles } from "../runtime/links/settings.ts";
@@ -107,4 +113,12 @@ async function readKeyPair(cert: [string, string], key: [string, string]): Promi
     throw new ConfigError(`${cert.join(": ")} with ${key.join(": ")}: ${error.message}`);
   }
   return pair;
+}
+
+/** What is to be said of certificates that were taken though they have expired, by the keys that name them. */
+export function expiredOnes({ identity, impersonation }: LoadedConfig, nowMs: number): string[] {
+  const chains = { certpem: identity?.cert, "hijack_https.cert": impersonation?.cert };
+  return Object.entries(chains)
+    .filter(([, pem]) => pem !== undefined && expiryOf(pem) <= nowMs)
+    .map(([key]) => `${key} has expired: engines will not accept it`);
 }

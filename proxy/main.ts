@@ -11,7 +11,7 @@ import { onShutdown } from "../runtime/shutdown.ts";
 import { closeTracing, startTracing } from "../runtime/tracing/tracing.ts";
 import { dfdaemonCommand } from "./command.ts";
 import { type ConfigSources, formatConfig, loadConfig } from "./config.ts";
-import { loadReferences, unreadableByDfdaemon } from "./credentials.ts";
+import { expiredOnes, loadReferences, unreadableByDfdaemon } from "./credentials.ts";
 import { type GenCaFlags, generateAuthority } from "./gen_ca.ts";
 import { readPeerOptions } from "./peer_options.ts";
 import { defaultConfig } from "./settings.ts";
@@ -71,8 +71,9 @@ async function makeAuthority(flags: GenCaFlags): Promise<void> {
 
 async function check(sources: ConfigSources): Promise<void> {
   const config = await loadConfig(sources);
-  const [, { links }] = await Promise.all([loadReferences(config), readPeerOptions(config)]);
+  const [loaded, { links }] = await Promise.all([loadReferences(config), readPeerOptions(config)]);
   await checkLinks(links, log);
   refuseUnreadable(await unreadableByDfdaemon(config, links));
+  for (const what of expiredOnes(loaded, Date.now())) process.stdout.write(`${what}\n`);
   process.stdout.write("the configuration can be used\n");
 }

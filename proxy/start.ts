@@ -17,7 +17,7 @@ import { createDispatcher } from "./app.ts";
 import type { BlobOptions } from "./blob.ts";
 import { keysForRestart } from "./config.ts";
 import { createConnectHandler, type HijackedConnections } from "./connect.ts";
-import { type LoadedConfig, loadReferences, referencedFiles } from "./credentials.ts";
+import { expiredOnes, type LoadedConfig, loadReferences, referencedFiles } from "./credentials.ts";
 import { createEndpoints } from "./endpoints.ts";
 import { createImpersonator } from "./impersonate.ts";
 import { createMetrics } from "./metrics.ts";
@@ -97,6 +97,10 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const showCertificates = () =>
     metrics.showCertificates(certificatesInUse(loaded, peer?.links, identity !== undefined));
   showCertificates();
+  const warnOfExpired = () => {
+    for (const what of expiredOnes(loaded, Date.now())) log.warn("{what}", { what });
+  };
+  warnOfExpired();
   const { proof } = peer?.links ?? {};
   if (proof?.kind === "tls") proof.onRenewed(showCertificates);
   const hijacked: HijackedConnections = new WeakMap();
@@ -175,6 +179,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     ({ rules, impersonator } = inEffect(next));
     if (identity && next.identity) server.setCertificate(next.identity);
     showCertificates();
+    warnOfExpired();
   };
   const watch = watchFiles(
     () => referencedFiles(current).map(({ path }) => path),
