@@ -71,7 +71,11 @@ export function controlRoutes(options: ControlOptions): Hono<Env> {
     const id = c.req.param("id");
     if (!/^[0-9a-f]{64}$/.test(id)) return refuse(c, 400, "a task id is 64 hexadecimal digits");
     if (options.isBusy(id) && c.req.query("force") !== "true")
-      return refuse(c, 409, "nodes are fetching it, and would begin anew: dfctl rm --force does it all the same");
+      return refuse(
+        c,
+        409,
+        "nodes are fetching it, and would begin anew: dfctl rm --force does it all the same",
+      );
     let removed: Removed;
     try {
       removed = await options.remove(id);
