@@ -1,14 +1,15 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, open, rm, truncate, writeFile } from "node:fs/promises";
 import { IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { frameHead, frameTail } from "../../protocol/piece_frame.ts";
 import { type RunningServer, serve } from "../../runtime/serve.ts";
 import { Catalog } from "../store/catalog.ts";
+import { sha256 } from "../store/sha256.ts";
 import { TaskFile } from "../store/task_file.ts";
 import { peerServerApp } from "./app.ts";
 
@@ -17,6 +18,8 @@ let folder: string;
 let server: RunningServer;
 let catalog: Catalog;
 const limit = { totalLimit: 0 };
+/** Names of files that were found to be damaged. */
+const damaged: string[] = [];
 const PIECE_HEADERS = { range: `bytes=0-${PIECE - 1}`, pieceNum: "0", pieceSize: String(PIECE) };
 
 /** The file `three` of the transcripts' origin: byte i is bits 16…23 of a linear congruence. */
@@ -30,6 +33,16 @@ function three(): Buffer {
   return bytes;
 }
 
+/** Turns a bit of a file. */
+async function flip(path: string): Promise<void> {
+  const handle = await open(path, "r+");
+  const byte = Buffer.alloc(1);
+  await handle.read(byte, 0, 1, 1000);
+  byte[0]! ^= 1;
+  await handle.write(byte, 0, 1, 1000);
+  await handle.close();
+}
+
 function get(path: string, headers: Record<string, string> = {}): Promise<Response> {
   return fetch(`http://127.0.0.1:${server.port}${path}`, { headers });
 }
@@ -38,7 +51,11 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "dragonfly-peer-"));
   catalog = new Catalog(folder);
   server = await serve({
-    fetch: peerServerApp({ catalog, limit }).fetch as never,
+    fetch: peerServerApp({
+      catalog,
+      limit,
+      onDamaged: ({ name }) => void damaged.push(name),
+    }).fetch as never,
     hostname: "127.0.0.1",
     port: 0,
   });
@@ -137,43 +154,79 @@ describe("a piece", () => {
     expect((await get("/peer/file/vanished-1", good)).status).toBe(404);
   });
 
-  it("that this process does not hold yet is not made up from a hole in the file", async () => {
-    const file = await TaskFile.create(join(folder, "own-1.service"), {
+  /** A file that this process writes, of three pieces at most. */
+  async function ownFile(name: string) {
+    const about = { key: "k", taskId: "t", cid: "c", supernode: "", name, touchedMs: 0 };
+    const file = await TaskFile.create(join(folder, `${name}.service`), {
       version: 1,
-      key: "k",
-      taskId: "t",
-      cid: "c",
-      supernode: "",
-      name: "own-1",
+      ...about,
       length: 3 * PIECE,
       pieceSize: PIECE,
       framed: false,
       pieces: [],
       verified: false,
-      touchedMs: 0,
     });
-    await file.writePiece(2, Buffer.alloc(PIECE, 1));
-    catalog.add({
-      name: "own-1",
-      path: file.path,
-      key: "k",
-      taskId: "t",
-      cid: "c",
-      supernode: "",
-      file,
-      users: 0,
-      touchedMs: 0,
-    });
+    onTestFinished(() => file.close());
+    catalog.add({ ...about, path: file.path, file, users: 0 });
     const ask = (piece: number) =>
-      get("/peer/file/own-1", {
+      get(`/peer/file/${name}`, {
         range: `bytes=${piece * PIECE}-${(piece + 1) * PIECE - 1}`,
         pieceNum: String(piece),
         pieceSize: String(PIECE),
         cdnSource: "source",
       });
+    return { file, ask };
+  }
+
+  it("that this process does not hold yet is not made up from a hole in the file", async () => {
+    const { file, ask } = await ownFile("own-1");
+    await file.writePiece(2, Buffer.alloc(PIECE, 1));
     expect((await ask(0)).status).toBe(404);
     expect((await ask(2)).status).toBe(206);
     expect((await ask(3)).status).toBe(416);
+    expect(damaged).toEqual([]);
+  });
+
+  it.each<[string, (path: string, file: TaskFile) => Promise<void>]>([
+    [
+      "a disk has turned a bit of",
+      async (path, file) => {
+        file.foundRight(performance.now() - 61_000);
+        await flip(path);
+      },
+    ],
+    [
+      "somebody has written to",
+      async (path, file) => {
+        await file.seal();
+        await appendFile(path, "!");
+      },
+    ],
+    ["somebody has cut off", async (path) => truncate(path, 100)],
+  ])("that %s is not sent, and the file is told of as damaged", async (_what, damage) => {
+    damaged.length = 0;
+    const { file, ask } = await ownFile("own-2");
+    const content = randomBytes(PIECE);
+    await file.writePiece(0, content, await sha256(content));
+    const before = await ask(0);
+    expect(before.status).toBe(206);
+    expect(Buffer.from(await before.arrayBuffer()).equals(content)).toBe(true);
+    expect(damaged).toEqual([]);
+    await damage(file.path, file);
+    expect((await ask(0)).status).toBe(404);
+    expect(damaged).toEqual(["own-2"]);
+  });
+
+  it("that turns out to be cut off when a part of it has been sent breaks off, and is told of", async () => {
+    damaged.length = 0;
+    const { file, ask } = await ownFile("own-3");
+    const content = randomBytes(PIECE);
+    await file.writePiece(0, content, await sha256(content));
+    await truncate(file.path, PIECE / 2);
+    const answer = await ask(0);
+    expect(answer.status).toBe(206);
+    await expect(answer.arrayBuffer()).rejects.toThrow();
+    expect(damaged).toEqual(["own-3"]);
   });
 
   it.each([
