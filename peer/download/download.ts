@@ -348,6 +348,7 @@ export class Download {
     this.#check.restart();
     this.onBackToSource();
     await this.#bySource();
+    await file.seal();
     const still = await this.#check.mismatch(file);
     if (still) {
       for (const piece of [...file.held]) file.dropPiece(piece);

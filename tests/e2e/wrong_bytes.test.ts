@@ -1,0 +1,93 @@
+import { randomBytes } from "node:crypto";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
+import { type OpenFile, type Peer, parseSupernode, startPeer } from "../../peer/mod.ts";
+import { Code, PieceResult } from "../../protocol/codes.ts";
+import { BacksourceReason } from "../../protocol/v1/report.ts";
+import { ScriptedSupernode } from "../command_lines/scripted_supernode.ts";
+import { freshAddress } from "../support/addresses.ts";
+import { MB } from "../support/image.ts";
+import { Scratch } from "../support/scratch.ts";
+import { Source, type SourceUrl } from "../support/source.ts";
+
+const PIECE = 4 * MB;
+const TASK = "a".repeat(64);
+
+let scratch: Scratch;
+let source: Source;
+beforeAll(async () => {
+  scratch = await Scratch.open("wrong-bytes");
+  source = await Source.start(scratch);
+});
+afterAll(() => scratch?.close());
+
+/** A node whose supernode, of v1, sends it to a peer with wrong bytes for both pieces of a file. */
+async function misled(name: string): Promise<{ file: SourceUrl; peer: Peer }> {
+  const file = source.add(name, PIECE + MB);
+  const liar = freshAddress();
+  const server = createServer((request, response) => {
+    const isFirst = request.headers.piecenum === "0";
+    response.writeHead(206).end(randomBytes(isFirst ? PIECE : MB));
+  });
+  await new Promise<void>((resolve) => server.listen(0, liar, resolve));
+  const { port } = server.address() as AddressInfo;
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const pieces = [0, 1].map((pieceNum) => ({
+    range: `${pieceNum * PIECE}-${(pieceNum + 1) * PIECE - 1}`,
+    ...{ pieceNum, pieceSize: PIECE, pieceMd5: "", cid: "liar", downLink: 0 },
+    ...{ peerIp: liar, peerPort: port, path: "/peer/file/x" },
+  }));
+  const told = new Set<string>();
+  const supernode = await ScriptedSupernode.start(scratch, ({ pathname, searchParams }) => {
+    if (pathname === "/peer/registry") {
+      const about = { pieceSize: PIECE, cdnSource: "source", asSeed: false, seedTaskID: "" };
+      const data = { taskId: TASK, fileLength: file.size, ...about };
+      return { body: { code: Code.success, msg: "success", data } };
+    }
+    if (pathname !== "/peer/task") return { body: { code: Code.pieceReported } };
+    if (searchParams.get("result") === String(PieceResult.semiSuccess))
+      told.add(searchParams.get("range")!);
+    if (told.size < pieces.length) return { body: { code: Code.continue, data: pieces } };
+    return { body: { code: Code.finished, data: { fileLength: 0, md5: "" } } };
+  });
+  const peer = await startPeer({
+    ip: freshAddress(),
+    port: 0,
+    dataDir: await scratch.directory(name),
+    supernodes: [parseSupernode(supernode.node)!],
+  });
+  onTestFinished(() => peer.close());
+  return { file, peer };
+}
+
+const open = (peer: Peer, { url, sha256 }: SourceUrl): Promise<OpenFile> =>
+  peer.open({ url, headers: {}, digest: { algorithm: "sha256", hex: sha256 } });
+
+async function bytesOf(file: OpenFile, into: Buffer[] = []): Promise<Buffer> {
+  for await (const chunk of file.stream() as unknown as AsyncIterable<Uint8Array>)
+    into.push(Buffer.from(chunk));
+  return Buffer.concat(into);
+}
+
+it("that peers have sent are fetched again from the source where nobody has read them yet", async () => {
+  const { file, peer } = await misled("unread");
+  const opened = await open(peer, file);
+  expect(await opened.done).toMatchObject({ reason: BacksourceReason.md5Mismatch });
+  expect((await bytesOf(opened)).equals(file.content)).toBe(true);
+  expect(file.sent()).toBe(file.size);
+});
+
+it("that somebody has begun to read end without their last piece, and the file is left to others for a while", async () => {
+  const { file, peer } = await misled("read");
+  const opened = await open(peer, file);
+  const got: Buffer[] = [];
+  await expect(bytesOf(opened, got)).rejects.toThrow(/sha256/);
+  expect(Buffer.concat(got).length).toBeLessThan(file.size);
+  await expect(opened.done).rejects.toThrow(/sha256/);
+  await expect(open(peer, file)).rejects.toThrow("the bytes that p2p brought for it were wrong");
+  expect(file.sent()).toBe(0);
+});
