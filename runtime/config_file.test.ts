@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as z from "zod";
 import { ConfigError } from "./config_error.ts";
-import { configSection, parseConfig, readConfigFile } from "./config_file.ts";
+import { configSection, parseConfig, readConfigFile, strictSection } from "./config_file.ts";
 
 const schema = configSection({
   base: configSection({
@@ -14,6 +14,7 @@ const schema = configSection({
     hosts: z.array(configSection({ regx: z.string() })).optional(),
   }).optional(),
   plain: z.strictObject({ a: z.number() }).optional(),
+  strict: strictSection({ nodes: z.number().optional() }).optional(),
 });
 
 function complaint(text: string): string {
@@ -39,6 +40,11 @@ describe("what is wrong is said with file, line and key", () => {
       "x.yml:2: base.colour: unknown key; expected one of listenPort, pattern, either, hosts",
     ],
     ["unknown block", "bse:\n  listenPort: 1", "x.yml:1: bse: unknown key; did you mean base?"],
+    [
+      "unknown key that is read as it is spelled",
+      "strict: {nodez: 1}",
+      "x.yml:1: strict.nodez: unknown key; did you mean nodes?",
+    ],
     ["unknown key of a plain object", "plain: {a: 1, b: 2}", "x.yml:1: plain.b: unknown key"],
     [
       "wrong type",

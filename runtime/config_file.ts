@@ -9,14 +9,10 @@ export function isMissing(error: unknown): boolean {
   return (error as NodeJS.ErrnoException)?.code === "ENOENT";
 }
 
-/**
- * A block of a configuration: an unknown key is refused, keys count in any case (v1 reads them by
- * viper, which does not look at it), and a key without a value is as good as absent.
- */
-export function configSection<Shape extends z.ZodRawShape>(shape: Shape) {
+/** A block of a configuration in which an unknown key is refused, with what may have been meant. */
+export function strictSection<Shape extends z.ZodRawShape>(shape: Shape) {
   const names = Object.keys(shape);
-  const canonical = new Map(names.map((name) => [name.toLowerCase(), name]));
-  const schema = z.strictObject(shape, {
+  return z.strictObject(shape, {
     error: (issue) =>
       issue.code === "unrecognized_keys"
         ? unknownKeyHint(String(issue.keys?.[0]), names)
@@ -24,6 +20,14 @@ export function configSection<Shape extends z.ZodRawShape>(shape: Shape) {
           ? "expected a block of keys and values"
           : undefined,
   });
+}
+
+/**
+ * The same where keys count in any case (v1 reads them by viper, which does not look at it), and a key without a
+ * value is as good as absent.
+ */
+export function configSection<Shape extends z.ZodRawShape>(shape: Shape) {
+  const canonical = new Map(Object.keys(shape).map((name) => [name.toLowerCase(), name]));
   return z.preprocess((input) => {
     if (typeof input !== "object" || input === null || Array.isArray(input)) return input;
     return Object.fromEntries(
@@ -31,7 +35,7 @@ export function configSection<Shape extends z.ZodRawShape>(shape: Shape) {
         .filter(([, value]) => value !== null)
         .map(([key, value]) => [canonical.get(key.toLowerCase()) ?? key, value]),
     );
-  }, schema);
+  }, strictSection(shape));
 }
 
 /**

@@ -171,7 +171,12 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     server.once("error", (error: NodeJS.ErrnoException) => {
       const where = `${options.hostname}:${options.port}`;
       if (error.code === "EADDRINUSE")
-        reject(new ListenError(`cannot listen on ${where}: another program has this port`, true));
+        reject(
+          new ListenError(
+            `cannot listen on ${where}: another program has this port; ss -ltnp 'sport = :${options.port}' names it`,
+            true,
+          ),
+        );
       else if (error.code === "EADDRNOTAVAIL")
         reject(new ListenError(`cannot listen on ${where}: no such address on this host`));
       else if (error.code === "EACCES")

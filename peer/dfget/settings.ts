@@ -6,7 +6,7 @@ import { formatRate, rateSchema } from "../../protocol/rate.ts";
 import { MAX_ZONE } from "../../protocol/swarm/messages.ts";
 import { parseCommandLine, splitList, UsageError } from "../../runtime/command_line.ts";
 import { ConfigError } from "../../runtime/config_error.ts";
-import { isMissing, readConfigFile } from "../../runtime/config_file.ts";
+import { isMissing, readConfigFile, strictSection } from "../../runtime/config_file.ts";
 import { documented } from "../../runtime/key_notes.ts";
 import { type LinkSettings, tlsSchema } from "../../runtime/links/settings.ts";
 import { type LogConfig, logConfigSchema } from "../../runtime/logger.ts";
@@ -66,7 +66,7 @@ const supernodeSchema = z.string().transform((text, context) => {
 });
 
 /** `/etc/dragonfly/dfget.yml` (protocol §4). */
-export const dfgetConfigSchema = z.strictObject({
+export const dfgetConfigSchema = strictSection({
   nodes: documented(
     z.array(supernodeSchema),
     "supernodes, `host[:8002][=weight 1]`, tried in weighted random order; none: files come straight from their sources",
