@@ -42,12 +42,6 @@ const SEAL_MS = 150;
 const PARTED_MS = 100;
 /** Milliseconds between looks at what is overdue, silent or stalled. */
 const TICK_MS = 100;
-/** Milliseconds of listening without a block after which p2p is given up. */
-const STALL_MS = 15_000;
-/** … while no supernode is heard: one that is started again is back sooner, and knows then who holds what. */
-const STALL_ALONE_MS = 5000;
-/** … where the source gives this node nothing, and no other has the file: the supernode would have named it by now. */
-const STALL_FORSAKEN_MS = 3000;
 /** Whoever owes blocks for so long while none comes from anybody, ms, is left, and the supernode asked who else has them. */
 const OWED_MS = 9000;
 const log = getLogger("dfclient");
@@ -377,22 +371,12 @@ export class BlockSession implements Reporter {
     if (this.#stall.look(nowMs, alone)) this.#neighbours.dropSilent(nowMs);
     if (!alone && this.#stall.ms > OWED_MS) this.#leaveOwing(nowMs);
     this.#proofs.lookAfter(nowMs, alone);
-    const error = this.#whyGiveUp();
+    const isForsaken = this.#runner.isUnfit && this.#neighbours.size === 0 && !alone;
+    const error = this.#stall.whyGiveUp(isForsaken);
     if (error !== undefined)
       this.#settle({ finished: false, reason: BacksourceReason.downloadError, error });
     this.#rejoining.tick(nowMs);
     this.#requests.pump();
-  }
-
-  #whyGiveUp(): string | undefined {
-    const { ms, aloneMs } = this.#stall;
-    // How long nothing came before the supernode was missed says nothing about how soon there is another.
-    if (aloneMs > STALL_ALONE_MS) return `no supernode, and no block for ${STALL_ALONE_MS} ms`;
-    if (ms > STALL_MS) return `no block for ${STALL_MS} ms`;
-    const isForsaken = this.#runner.isUnfit && this.#neighbours.size === 0 && !this.#unheard;
-    if (isForsaken && ms > STALL_FORSAKEN_MS)
-      return "the source gives this node no blocks of it, and there is no neighbour";
-    return undefined;
   }
 
   /** Leaves those who were asked for blocks long ago. */
