@@ -75,8 +75,8 @@ function asking() {
     neighbours.forgetAll();
     http.close();
   });
-  /** A neighbour that has these blocks, and its slot. */
-  const meet = async (id: string, blocks: readonly number[], answer: Answer): Promise<number> => {
+  /** A node that is met when that is said: then it is a neighbour that has these blocks, in the slot returned. */
+  const node = async (id: string, blocks: readonly number[], answer: Answer) => {
     const server = createServer((request: IncomingMessage, response: ServerResponse) => {
       if (request.url!.startsWith("/peer/swarm/")) {
         response.writeHead(200).flushHeaders();
@@ -92,13 +92,16 @@ function asking() {
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const { port } = server.address() as AddressInfo;
-    neighbours.meet({ id, ip: "127.0.0.1", port, path: "/peer/file/x", near: true });
-    const { slot } = neighbours.find(id)!;
-    // Fast, so that it is asked for more than one at a time.
-    chooser.neighbourLoad(slot, { queueMs: 0, blockMs: 1 }, performance.now());
-    for (const block of blocks) chooser.neighbourHas(slot, block);
-    return slot;
+    return () => {
+      neighbours.meet({ id, ip: "127.0.0.1", port, path: "/peer/file/x", near: true });
+      const { slot } = neighbours.find(id)!;
+      // Fast, so that it is asked for more than one at a time.
+      chooser.neighbourLoad(slot, { queueMs: 0, blockMs: 1 }, performance.now());
+      for (const block of blocks) chooser.neighbourHas(slot, block);
+      return slot;
+    };
   };
+  const meet = async (...about: Parameters<typeof node>) => (await node(...about))();
   proofs.digests.trust(sealKeyToWire(publicKey));
   const seal = (block: number) => {
     const digests = new Uint8Array(createHash("sha256").update(blockOf(block)).digest());
@@ -108,7 +111,7 @@ function asking() {
       >[0],
     );
   };
-  return { chooser, neighbours, proofs, requests, got, said, meet, seal, stop };
+  return { chooser, neighbours, proofs, requests, got, said, node, meet, seal, stop };
 }
 
 const right: Answer = (response, block) => response.end(blockOf(block));
@@ -262,4 +265,38 @@ it("asks for nothing when the download is over", async () => {
   await new Promise((resolve) => setImmediate(resolve));
   expect(requests.owing(-1, performance.now()).size).toBe(0);
   expect(asked).toEqual([]);
+});
+
+it("holds what one did not send against nobody who has its place by then", async () => {
+  const { requests, node, meet, neighbours } = asking();
+  const [one, other] = [silent(), silent()];
+  const slot = await meet("one", [0], one.answer);
+  requests.pump();
+  await expect.poll(() => one.asked).toEqual([0]);
+  const join = await node("other", [0], other.answer);
+  neighbours.drop(slot, "it is silent");
+  expect(join()).toBe(slot);
+  requests.pump();
+  await expect.poll(() => one.left).toEqual([0]);
+  await expect.poll(() => other.asked).toEqual([0]);
+  requests.pump();
+  await new Promise((resolve) => setImmediate(resolve));
+  // The one that it was asked for first is still on its way.
+  expect(requests.owing(-1, performance.now()).size).toBe(1);
+  expect(other.asked).toEqual([0]);
+});
+
+it("counts failures in a row only", async () => {
+  const { requests, meet, got, neighbours, chooser } = asking();
+  let answers = 0;
+  const slot = await meet("them", [0, 1, 2, 3, 4, 5], (response, block) => {
+    answers += 1;
+    if (answers % 2 === 0) right(response, block);
+    else response.writeHead(503).end();
+  });
+  // One whose pace is not known is asked for one at a time.
+  chooser.neighbourLoad(slot, { queueMs: 0, blockMs: 0 }, performance.now());
+  requests.pump();
+  await expect.poll(() => got.size).toBe(BLOCKS);
+  expect(neighbours.takeDropped()).toEqual([]);
 });
