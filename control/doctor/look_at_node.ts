@@ -16,6 +16,7 @@ import { urlOf } from "../setup/node_setup.ts";
 import { SupernodeApi } from "../supernode_api.ts";
 import { askPort, type PortAnswer } from "./ask_port.ts";
 import type { Finding, NodeUnderTest } from "./check.ts";
+import { page } from "./page.ts";
 import { couldNotSee } from "./run_checks.ts";
 
 const NAME = "configuration";
@@ -90,7 +91,7 @@ function judge({ config, peer, configFile }: NodeUnderTest, isThere: boolean): F
   if (!isThere)
     return {
       ...{ name: NAME, state: "warn", says: `no ${configFile}: defaults are in effect` },
-      todo: "write one: docs/reference/configuration.md has all keys",
+      todo: `write one; all keys: ${page("reference/configuration.md")}`,
     };
   if (peer.supernodes.length === 0)
     return {

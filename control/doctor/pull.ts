@@ -5,6 +5,7 @@ import { type HttpRequestInit, readBody } from "../../runtime/http_client.ts";
 import { showBytes } from "../amounts.ts";
 import { manifestUrl, parseImage } from "../image_reference.ts";
 import type { Check, Finding, NodeUnderTest } from "./check.ts";
+import { page } from "./page.ts";
 import { trustOf } from "./registry.ts";
 import { CredentialsWanted, RegistrySession } from "./registry_session.ts";
 
@@ -109,7 +110,7 @@ async function compare(
     return {
       ...{ name: NAME, state: "warn" },
       says: `right, but it came straight from the registry (${reason})`,
-      todo: "docs/monitoring.md has what each reason means",
+      todo: `what each reason means: ${page("monitoring.md")}`,
     };
   const size = showBytes(through.byteLength);
   // What a node has it gives without a supernode, too.

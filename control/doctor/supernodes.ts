@@ -1,5 +1,6 @@
 import { RefusedError, type SupernodeApi } from "../supernode_api.ts";
 import type { Check, Finding } from "./check.ts";
+import { page } from "./page.ts";
 
 /** Whether the supernodes answer, and whether one of them takes work. */
 export const supernodes: Check = {
@@ -27,7 +28,7 @@ async function look(supernode: SupernodeApi): Promise<Finding> {
     if (error instanceof RefusedError)
       return {
         ...{ name, state: "fail", says: `refuses us: ${reasonOf(error)}` },
-        todo: "all programs must have the same secretFile, and the right time: docs/configuration.md, Between our programs",
+        todo: `all programs must have the same secretFile, and the right time: Between our programs, ${page("configuration.md")}`,
       };
     return {
       ...{ name, state: "fail", says: reasonOf(error as Error) },
@@ -44,7 +45,7 @@ async function look(supernode: SupernodeApi): Promise<Finding> {
     const why = status.whyAlone ?? "its log says why";
     return {
       ...{ name, state: "warn", says: `shares no tasks with the others: ${why}` },
-      todo: "mend that on its host: docs/runbook.md",
+      todo: `mend that on its host: ${page("runbook.md")}`,
     };
   }
   if (status?.cache.unusable !== undefined)

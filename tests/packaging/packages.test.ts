@@ -97,6 +97,9 @@ describeWithPrograms("the Debian packages", needs, () => {
     expect(await root.runWell("/usr/bin/dfctl", "status")).toMatch(/^127\.0\.0\.1:8002 +ready/m);
     expect(root.has("usr/share/man/man8/dfctl.8.gz")).toBe(true);
     expect(root.has("usr/share/doc/dragonfly-monitoring/monitoring.md")).toBe(true);
+    // Pages lead to each other, and `dfctl doctor` to them.
+    for (const one of ["monitoring", "dfctl"])
+      expect(root.has(`usr/share/doc/dragonfly-${one}/runbook.md`)).toBe(true);
     expect(root.has("usr/share/icinga2/include/plugins-contrib.d/check_dragonfly.conf")).toBe(true);
     expect(root.has("var/lib/dragonfly-supernode/logs/app.log")).toBe(true);
     expect(root.has("var/lib/dragonfly-dfdaemon/logs/dfdaemon.log")).toBe(true);
