@@ -339,6 +339,8 @@ export class Download {
     const file = this.#file!;
     const wrong = await this.#check.mismatch(file);
     if (!wrong) return;
+    // Whoever holds nothing, and fetches nothing there, must be given no lease.
+    this.#tools.swarms?.leave(this.plan.name);
     for (const piece of [...file.held]) file.dropPiece(piece);
     const hopeless =
       this.handedOut || this.reason !== BacksourceReason.none || this.plan.backToSource === "never";

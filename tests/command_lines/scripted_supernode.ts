@@ -23,10 +23,10 @@ export class ScriptedSupernode {
     this.node = node;
   }
 
-  /** @param answer given the path and query; default: no registration is taken, as in v1 for a bad source */
+  /** @param answer given the path and query, and the body; default: no registration is taken, as in v1 for a bad source */
   static async start(
     scratch: Scratch,
-    answer: (target: URL) => Answer = () => ({
+    answer: (target: URL, body: string) => Answer = () => ({
       status: 500,
       body: { code: 500, message: "not today" },
     }),
@@ -36,7 +36,7 @@ export class ScriptedSupernode {
       const body = await text(request);
       const target = new URL(request.url ?? "/", `http://${address}`);
       if (target.pathname === "/peer/registry") supernode.registrations.push(JSON.parse(body));
-      const answered = answer(target);
+      const answered = answer(target, body);
       response.writeHead(answered.status ?? 200, { "Content-Type": "application/json" });
       response.end(JSON.stringify(answered.body));
     };

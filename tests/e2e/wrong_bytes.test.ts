@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from "vitest";
 import { type OpenFile, type Peer, parseSupernode, startPeer } from "../../peer/mod.ts";
 import { Code, PieceResult } from "../../protocol/codes.ts";
+import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import { type HeartbeatRequest, SWARM_VERSION } from "../../protocol/swarm/messages.ts";
 import { BacksourceReason } from "../../protocol/v1/report.ts";
 import { ScriptedSupernode } from "../command_lines/scripted_supernode.ts";
 import { freshAddress } from "../support/addresses.ts";
@@ -90,4 +92,44 @@ it("that somebody has begun to read end without their last piece, and the file i
   await expect(opened.done).rejects.toThrow(/sha256/);
   await expect(open(peer, file)).rejects.toThrow("the bytes that p2p brought for it were wrong");
   expect(file.sent()).toBe(0);
+});
+
+it("end a node's part in the swarm of the file: it reports of others only", async () => {
+  const wrong = source.add("wrong", MB);
+  const right = source.add("right", 2 * MB);
+  const sizes = new Map([wrong, right].map(({ url, size }) => [url, size]));
+  const reported: string[][] = [];
+  const supernode = await ScriptedSupernode.start(scratch, ({ pathname }, body) => {
+    const asked = JSON.parse(body || "{}");
+    if (pathname === "/peer/registry") {
+      const fileLength = sizes.get(asked.rawUrl)!;
+      const about = { pieceSize: PIECE, cdnSource: "source", asSeed: false, seedTaskID: "" };
+      const leases = [{ id: 1, first: 0, count: 1 }];
+      const times = { neighbours: [], heartbeatMs: 50 };
+      const swarm = { version: SWARM_VERSION, blockBytes: BLOCK_BYTES, leases, ...times };
+      const data = { taskId: asked.rawUrl, fileLength, ...about, swarm };
+      return { body: { code: Code.success, msg: "success", data } };
+    }
+    if (pathname !== "/swarm/heartbeat") return { body: { code: Code.success } };
+    const taskIds = (asked as HeartbeatRequest).tasks.map(({ taskId }) => taskId);
+    reported.push(taskIds);
+    return {
+      body: { heartbeatMs: 50, tasks: taskIds.map((taskId) => ({ taskId, known: true })) },
+    };
+  });
+  const peer = await startPeer({
+    ip: freshAddress(),
+    port: 0,
+    dataDir: await scratch.directory("wrong-swarm"),
+    supernodes: [parseSupernode(supernode.node)!],
+  });
+  onTestFinished(() => peer.close());
+  const other = await open(peer, right);
+  const opened = await open(peer, { ...wrong, sha256: "0".repeat(64) });
+  await expect(opened.done).rejects.toThrow(/sha256/);
+  // One may be on its way.
+  const before = reported.length + 1;
+  await vi.waitFor(() => expect(reported.length).toBeGreaterThan(before + 2));
+  expect(reported.slice(before).flat()).not.toContain(wrong.url);
+  other.stream().cancel();
 });
