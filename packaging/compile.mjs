@@ -2,18 +2,28 @@
 // Deno needs its runtime part for that, denort: it fetches it, or takes the file that DENORT_BIN names.
 // Ends with 3 where denort cannot be had.
 import { spawnSync } from "node:child_process";
-import { mkdirSync, renameSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 
 const DENO = "node_modules/.bin/deno";
 const OUT = "dist/compiled";
 const NO_DENORT = 3;
+/** As the launcher has it, which does the same without a binary. */
+const [V8_FLAGS] = readFileSync("packaging/launcher.sh", "utf8").match(/--v8-flags=\S+/);
 
 rmSync(OUT, { recursive: true, force: true });
 const unfinished = `${OUT}.unfinished`;
 rmSync(unfinished, { recursive: true, force: true });
 mkdirSync(unfinished, { recursive: true });
 for (const program of ["supernode", "dfdaemon", "dfget", "dfctl", "check_dragonfly"]) {
-  const flags = ["compile", "--quiet", "--allow-all", "--no-config", "--no-check", "--no-npm"];
+  const flags = [
+    "compile",
+    "--quiet",
+    "--allow-all",
+    "--no-config",
+    "--no-check",
+    "--no-npm",
+    V8_FLAGS,
+  ];
   const target = ["--output", `${unfinished}/${program}`, `dist/${program}.js`];
   const { status, stderr } = spawnSync(DENO, [...flags, ...target], {
     encoding: "utf8",

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,7 +15,8 @@ export function ourCommand({ options }: Bench, name: Name): string[] {
   const file = join(dirname(fileURLToPath(import.meta.url)), `${name}.js`);
   if (options.runtime === "deno") {
     const deno = [join("node_modules", ".bin", "deno")].find((path) => existsSync(path)) ?? "deno";
-    return [deno, "run", "--allow-all", "--quiet", file];
+    const [v8Flags] = readFileSync("packaging/launcher.sh", "utf8").match(/--v8-flags=\S+/)!;
+    return [deno, "run", "--allow-all", "--quiet", v8Flags, file];
   }
   const profile = options.cpuProf ? ["--cpu-prof", `--cpu-prof-dir=${options.cpuProf}`] : [];
   return [process.execPath, ...profile, file];
