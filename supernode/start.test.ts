@@ -1,11 +1,12 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { ConfigError } from "../runtime/config_error.ts";
 import { HttpClient } from "../runtime/http_client.ts";
 import { ListenError } from "../runtime/listen_error.ts";
+import { closeLogging, configureLogging } from "../runtime/logger.ts";
 import { startSupernode } from "./start.ts";
 
 const LOCAL = { listenIp: "127.0.0.1", listenPort: 0, advertiseIp: "127.0.0.1" };
@@ -68,4 +69,19 @@ test("a working directory that is a file is refused", async () => {
   await expect(startSupernode({ ...LOCAL, homeDir })).rejects.toThrow(
     `working directory ${homeDir}: not a directory`,
   );
+});
+
+test("that no copies can be written is in the log before anybody asks", async () => {
+  const homeDir = join(dir, "no-copies");
+  await mkdir(homeDir);
+  await writeFile(join(homeDir, "repo"), "a file, where copies should lie");
+  const path = join(homeDir, "app.log");
+  await configureLogging({ files: { supernode: path } });
+  onTestFinished(closeLogging);
+  const supernode = await startSupernode({ ...LOCAL, downloadPort: 0, homeDir });
+  onTestFinished(() => supernode.close());
+  await vi.waitFor(async () => {
+    const reason = `no copies: nothing can be written in ${join(homeDir, "repo")}`;
+    expect(await readFile(path, "utf8")).toContain(reason);
+  });
 });

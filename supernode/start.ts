@@ -268,6 +268,8 @@ export async function startSupernode(
     await core.ownership?.start();
     collector.start();
     if (config.console.enabled) recorder.start();
+    // The log has it from the beginning, and not when somebody asks first.
+    void folder.whyUnusable();
     const { listenIp, advertiseIp } = config;
     return { listenIp, listenPort, downloadPort, advertiseIp, reload, close };
   } catch (error) {
