@@ -177,7 +177,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
             true,
           ),
         );
-      else if (error.code === "EADDRNOTAVAIL")
+      // The latter is what Deno says of it.
+      else if (error.code === "EADDRNOTAVAIL" || error.code === "EINVAL")
         reject(new ListenError(`cannot listen on ${where}: no such address on this host`));
       else if (error.code === "EACCES")
         reject(new ListenError(`cannot listen on ${where}: not permitted`));
