@@ -8,8 +8,7 @@ const LOOK_MS = 10_000;
 
 export interface OwnAddressOptions {
   peer: Pick<Peer, "ip" | "moveTo">;
-  /** Absent: the configuration names the address, and nothing is looked for. */
-  chosen: ChosenAddress | undefined;
+  chosen: ChosenAddress;
   log: Logger;
   /** Told when the peer has moved. */
   onMoved?: () => void;
@@ -36,7 +35,7 @@ export class OwnAddress {
     this.#timer.unref();
   }
 
-  /** Goes by another configuration from now on. */
+  /** Goes by another configuration from now on; absent: it names the address, and nothing is looked for. */
   async follow(chosen: ChosenAddress | undefined): Promise<void> {
     this.#chosen = chosen && { ...chosen, isSure: false };
     await this.look();

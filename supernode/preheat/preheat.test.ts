@@ -16,8 +16,8 @@ class TestRegistry {
   readonly blobs = new Map<string, Buffer>();
   readonly manifests = new Map<string, Buffer>();
   readonly requests: string[] = [];
-  /** Seconds a token lives, as the token server says. */
   readonly asked: http.IncomingHttpHeaders[] = [];
+  /** Seconds a token lives, as the token server says. */
   expiresIn = 300;
   tokens = 0;
   #server = http.createServer((request, response) => this.#answer(request, response));

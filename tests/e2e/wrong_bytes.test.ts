@@ -7,7 +7,7 @@ import { Code, PieceResult } from "../../protocol/codes.ts";
 import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { type HeartbeatRequest, SWARM_VERSION } from "../../protocol/swarm/messages.ts";
 import { BacksourceReason } from "../../protocol/v1/report.ts";
-import { ScriptedSupernode } from "../command_lines/scripted_supernode.ts";
+import { type Answer, ScriptedSupernode } from "../command_lines/scripted_supernode.ts";
 import { freshAddress } from "../support/addresses.ts";
 import { MB } from "../support/image.ts";
 import { Scratch } from "../support/scratch.ts";
@@ -23,6 +23,24 @@ beforeAll(async () => {
   source = await Source.start(scratch);
 });
 afterAll(() => scratch?.close());
+
+/** A supernode's answer to a registration. */
+function takenIn(more: object): Answer {
+  const about = { pieceSize: PIECE, cdnSource: "source", asSeed: false, seedTaskID: "" };
+  return { body: { code: Code.success, msg: "success", data: { ...about, ...more } } };
+}
+
+/** A node that goes by a supernode, with an empty cache. */
+async function peerOf(supernode: ScriptedSupernode, name: string): Promise<Peer> {
+  const peer = await startPeer({
+    ip: freshAddress(),
+    port: 0,
+    dataDir: await scratch.directory(name),
+    supernodes: [parseSupernode(supernode.node)!],
+  });
+  onTestFinished(() => peer.close());
+  return peer;
+}
 
 /** A node whose supernode, of v1, sends it to a peer with wrong bytes for both pieces of a file. */
 async function misled(name: string): Promise<{ file: SourceUrl; peer: Peer }> {
@@ -45,24 +63,14 @@ async function misled(name: string): Promise<{ file: SourceUrl; peer: Peer }> {
   }));
   const told = new Set<string>();
   const supernode = await ScriptedSupernode.start(scratch, ({ pathname, searchParams }) => {
-    if (pathname === "/peer/registry") {
-      const about = { pieceSize: PIECE, cdnSource: "source", asSeed: false, seedTaskID: "" };
-      const data = { taskId: TASK, fileLength: file.size, ...about };
-      return { body: { code: Code.success, msg: "success", data } };
-    }
+    if (pathname === "/peer/registry") return takenIn({ taskId: TASK, fileLength: file.size });
     if (pathname !== "/peer/task") return { body: { code: Code.pieceReported } };
     if (searchParams.get("result") === String(PieceResult.semiSuccess))
       told.add(searchParams.get("range")!);
     if (told.size < pieces.length) return { body: { code: Code.continue, data: pieces } };
     return { body: { code: Code.finished, data: { fileLength: 0, md5: "" } } };
   });
-  const peer = await startPeer({
-    ip: freshAddress(),
-    port: 0,
-    dataDir: await scratch.directory(name),
-    supernodes: [parseSupernode(supernode.node)!],
-  });
-  onTestFinished(() => peer.close());
+  const peer = await peerOf(supernode, name);
   return { file, peer };
 }
 
@@ -103,12 +111,10 @@ it("end a node's part in the swarm of the file: it reports of others only", asyn
     const asked = JSON.parse(body || "{}");
     if (pathname === "/peer/registry") {
       const fileLength = sizes.get(asked.rawUrl)!;
-      const about = { pieceSize: PIECE, cdnSource: "source", asSeed: false, seedTaskID: "" };
       const leases = [{ id: 1, first: 0, count: 1 }];
       const times = { neighbours: [], heartbeatMs: 50 };
       const swarm = { version: SWARM_VERSION, blockBytes: BLOCK_BYTES, leases, ...times };
-      const data = { taskId: asked.rawUrl, fileLength, ...about, swarm };
-      return { body: { code: Code.success, msg: "success", data } };
+      return takenIn({ taskId: asked.rawUrl, fileLength, swarm });
     }
     if (pathname !== "/swarm/heartbeat") return { body: { code: Code.success } };
     const taskIds = (asked as HeartbeatRequest).tasks.map(({ taskId }) => taskId);
@@ -117,13 +123,7 @@ it("end a node's part in the swarm of the file: it reports of others only", asyn
       body: { heartbeatMs: 50, tasks: taskIds.map((taskId) => ({ taskId, known: true })) },
     };
   });
-  const peer = await startPeer({
-    ip: freshAddress(),
-    port: 0,
-    dataDir: await scratch.directory("wrong-swarm"),
-    supernodes: [parseSupernode(supernode.node)!],
-  });
-  onTestFinished(() => peer.close());
+  const peer = await peerOf(supernode, "wrong-swarm");
   const other = await open(peer, right);
   const opened = await open(peer, { ...wrong, sha256: "0".repeat(64) });
   await expect(opened.done).rejects.toThrow(/sha256/);
