@@ -11,6 +11,7 @@ import { BlockProofs } from "./block_proofs.ts";
 import { BlockRequests } from "./block_requests.ts";
 import { BlockChooser } from "./choose_blocks.ts";
 import { Neighbours } from "./neighbours.ts";
+import { SELF } from "./testing.ts";
 
 const BLOCKS = 6;
 const LENGTH = (BLOCKS - 1) * BLOCK_BYTES + 1000;
@@ -30,15 +31,8 @@ function asking() {
   const standing = (id: string) => neighbours.standing(id);
   const judge = (id: string) => neighbours.judge(id);
   const chooser = new BlockChooser({ blocks: BLOCKS, slots: 4, random: () => 0 });
-  const identity = {
-    cid: "self",
-    ip: "127.0.0.1",
-    hostName: "self",
-    port: 1,
-    path: "/peer/file/x",
-  };
   const neighbours: Neighbours = new Neighbours({
-    swarm: { http, identity, span: NO_SPAN },
+    swarm: { http, identity: SELF, span: NO_SPAN },
     fileLength: LENGTH,
     chooser,
     onMessage: () => {},

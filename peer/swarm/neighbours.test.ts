@@ -3,19 +3,13 @@ import { HttpClient } from "../../runtime/http_client.ts";
 import { NO_SPAN } from "../../runtime/tracing/tracing.ts";
 import { BlockChooser } from "./choose_blocks.ts";
 import { Neighbours } from "./neighbours.ts";
+import { SELF } from "./testing.ts";
 
 function listening() {
   const http = new HttpClient();
   onTestFinished(() => http.close());
-  const identity = {
-    cid: "self",
-    ip: "127.0.0.1",
-    hostName: "self",
-    port: 1,
-    path: "/peer/file/x",
-  };
   const neighbours = new Neighbours({
-    swarm: { http, identity, span: NO_SPAN },
+    swarm: { http, identity: SELF, span: NO_SPAN },
     fileLength: 1,
     chooser: new BlockChooser({ blocks: 1, slots: 4, random: () => 0 }),
     onMessage: () => {},
