@@ -560,6 +560,31 @@ describe("a file that changes at the source", () => {
     const late = client(supernode, "/three", other);
     expect(Buffer.compare(await late.download(), THREE.subarray(0, 5000))).toBe(0);
   });
+
+  it("replaces it in the same time where the clock was set back, and is shown by the clock as it is", async () => {
+    const HOUR = 3_600_000;
+    let setByMs = 0;
+    let nowMs = 5000;
+    const { core, ...supernode } = await start(
+      {},
+      () => nowMs + setByMs,
+      () => nowMs,
+    );
+    const slow = client({ core, ...supernode }, "/three");
+    await slow.register();
+    const id = slow.task!.taskId;
+    await until(() => core.store.task(id)!.cdnStatus === "SUCCESS");
+    setByMs = -HOUR;
+    nowMs += 59_999;
+    expect(core.views.activeClients(id)).toBe(1);
+    const used = [core.views.task(id)!, core.views.task(id)!.holders[0]!, core.views.peers()[0]!];
+    for (const { lastAccessMs } of used) expect(lastAccessMs).toBe(5000 - HOUR);
+    nowMs += 1;
+    expect(core.views.activeClients(id)).toBe(0);
+    source.files.set("/three", { bytes: THREE.subarray(0, 5000), etag: '"v2"' });
+    const late = client({ core, ...supernode }, "/three", { headers: { "X-Other": "1" } });
+    expect(Buffer.compare(await late.download(), THREE.subarray(0, 5000))).toBe(0);
+  });
 });
 
 describe("the legacy routes", () => {

@@ -122,7 +122,7 @@ export function createSupernode(options: SupernodeOptions): Supernode {
   const { config, observer = SILENT, now = Date.now, random = Math.random, shared } = options;
   const { steadyNow = () => performance.now() } = options;
   let { downloadPort } = config;
-  const store = new TaskStore(now);
+  const store = new TaskStore(steadyNow, now);
   const schedules = new Map<string, TaskSchedule>();
   const cache = new SeedCache(join(config.homeDir, "repo"));
   const passes = new PathPass(() => performance.now());
@@ -146,7 +146,8 @@ export function createSupernode(options: SupernodeOptions): Supernode {
   const swarms = new SwarmDesk({
     store,
     schedules,
-    now,
+    // What it notes is when a task was last used.
+    now: steadyNow,
     steadyNow,
     random,
     observer,
@@ -157,7 +158,7 @@ export function createSupernode(options: SupernodeOptions): Supernode {
     downloadPort: () => downloadPort,
   });
   const ownership: Ownership | undefined =
-    shared && readAhead && ownershipOf(shared, { store, swarms, readAhead, now });
+    shared && readAhead && ownershipOf(shared, { store, swarms, readAhead, now: steadyNow });
   store.onRemoval({
     clientRemoved: ({ taskId, cid }) => {
       swarms.leave(taskId, cid);
@@ -224,7 +225,7 @@ export function createSupernode(options: SupernodeOptions): Supernode {
     ownership,
     store,
     cache,
-    views: new SupernodeViews({ store, schedules, swarms }),
+    views: new SupernodeViews({ store, schedules, swarms, now, steadyNow }),
     legacy: legacyRoutes({ registry, desk, observer, others }),
     swarm: swarmRoutes(swarms, others),
     filePort: filePortRoutes({ cache, passes, observer, readAhead }),

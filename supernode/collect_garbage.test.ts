@@ -76,6 +76,7 @@ describe("which copies to drop", () => {
 describe("the collector", () => {
   function setUp(freeBytes: number) {
     let nowMs = NOW;
+    let setByMs = 0;
     const store = new TaskStore(() => nowMs);
     const dropped: string[] = [];
     const counted: string[] = [];
@@ -93,11 +94,16 @@ describe("the collector", () => {
         peersCollected: (count) => void (count > 0 && counted.push(`${count} peers`)),
         disksCollected: () => void counted.push("disk"),
       },
-      now: () => nowMs,
+      now: () => nowMs + setByMs,
+      steadyNow: () => nowMs,
     });
     store.addTask(task("known", NOW));
     const peer = store.addPeer({ ip: "127.0.0.1", hostName: "h", port: 15001, version: "" });
-    return { store, peer, collector, dropped, counted, later: (ms: number) => (nowMs += ms) };
+    return {
+      ...{ store, peer, collector, dropped, counted },
+      later: (ms: number) => (nowMs += ms),
+      setClock: (byMs: number) => (setByMs = byMs),
+    };
   }
 
   test("forgets a task after 3 minutes, and then the peer that served it", () => {
@@ -125,6 +131,18 @@ describe("the collector", () => {
     expect(counted).toEqual(["1 tasks", "1 peers"]);
     expect(store.task("known")).toBeUndefined();
     expect(store.peer(peer.id)).toBeUndefined();
+  });
+
+  test("goes by no clock that somebody sets: forward, it would forget tasks that nodes are at, and back, none", () => {
+    const { store, collector, later, setClock } = setUp(0);
+    later(170_000);
+    setClock(HOUR);
+    collector.collectMeta();
+    expect(store.task("known")).toBeDefined();
+    later(10_001);
+    setClock(-HOUR);
+    collector.collectMeta();
+    expect(store.task("known")).toBeUndefined();
   });
 
   test("runs by itself, drops what no task needs, and stops", async () => {

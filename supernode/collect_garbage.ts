@@ -104,8 +104,10 @@ export interface GarbageCollectorOptions {
     peersCollected(count: number): void;
     disksCollected(nowMs: number): void;
   };
-  /** ms since the epoch. */
+  /** ms since the epoch, as the times of files on disk are. */
   now: () => number;
+  /** A clock that nobody sets, ms: set forward, another would have tasks forgotten that nodes are at. */
+  steadyNow: () => number;
 }
 
 /** Keeps memory and disk of a supernode within bounds. */
@@ -129,11 +131,12 @@ export class GarbageCollector {
 
   /** Forgets expired tasks and peers that are gone. */
   collectMeta(): void {
-    const { config, store, observer, now } = this.#options;
-    const tasks = expiredTasks(store.tasks(), now(), config.taskExpireMs);
+    const { config, store, observer, steadyNow } = this.#options;
+    const nowMs = steadyNow();
+    const tasks = expiredTasks(store.tasks(), nowMs, config.taskExpireMs);
     for (const id of tasks) store.removeTask(id);
     const serving = new Set([...store.clients()].map((client) => client.peerId));
-    const peers = offlinePeers(store.peers(), serving, now(), config.peerGcDelayMs);
+    const peers = offlinePeers(store.peers(), serving, nowMs, config.peerGcDelayMs);
     for (const id of peers) store.removePeer(id);
     observer.tasksCollected(tasks.length);
     observer.peersCollected(peers.length);

@@ -152,6 +152,7 @@ export async function startSupernode(
     holdings: core.holdings,
     fileOf: swarmKey,
     now: Date.now,
+    steadyNow: () => performance.now(),
   });
   let notReady: string | undefined;
   const startedMs = performance.now();
@@ -184,7 +185,7 @@ export async function startSupernode(
         return supernodeStatus({ core, jobs, config, noCopies, draining, startedMs });
       },
       preheat: (id) => describePreheat(jobs, core.store, id),
-      isBusy: (taskId) => core.views.activeClients(Date.now(), taskId) > 0,
+      isBusy: (taskId) => core.views.activeClients(taskId) > 0,
       remove: (taskId) => removeTask(core, taskId),
       drain(on) {
         draining = on;
@@ -242,6 +243,7 @@ export async function startSupernode(
     cache: core.cache,
     observer: metrics,
     now: Date.now,
+    steadyNow: () => performance.now(),
   });
   const reload = async (next: SupernodeConfig) => {
     await links?.reread();

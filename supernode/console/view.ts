@@ -4,6 +4,7 @@ import type { PreheatJob } from "../preheat/preheat.ts";
 import { readPieces } from "../swarm/read_pieces.ts";
 import type { MemberState } from "../swarm/swarm_state.ts";
 import { latestOfEachNode } from "../tasks/latest_of_each_node.ts";
+import { type Clocks, shownTime } from "../tasks/shown_time.ts";
 import {
   CLIENT_ACTIVE_MS,
   type Client,
@@ -57,6 +58,8 @@ export interface ViewSources {
   fileOf(task: Task): string;
   /** ms since the epoch. */
   now(): number;
+  /** A clock that nobody sets, ms. */
+  steadyNow(): number;
 }
 
 /** A node while it is being counted up. */
@@ -85,8 +88,8 @@ export class ViewBuilder {
   }
 
   build(): ConsoleView {
-    const { store, facts, recorder, now } = this.#sources;
-    const nowMs = now();
+    const { store, facts, recorder, now, steadyNow } = this.#sources;
+    const clocks = { steadyMs: steadyNow(), wallMs: now() };
     const nodes = new Map<string, NodeSum>();
     for (const peer of store.peers())
       nodes.set(peer.id, {
@@ -100,13 +103,13 @@ export class ViewBuilder {
       else groups.set(key, [task]);
     }
     const files = [...groups.values()].map(
-      (tasks) => [tasks[0]!.id, this.#file(tasks, nodes, nowMs)] as const,
+      (tasks) => [tasks[0]!.id, this.#file(tasks, nodes, clocks)] as const,
     );
     this.#slow.forgetOthers();
     this.#rates.forgetOthers();
-    const bad = this.#badNodes(nowMs);
+    const bad = this.#badNodes(clocks.wallMs);
     const shownNodes = [...nodes.values()].map(
-      (sum) => [sum.peer.id, nodeView(sum, bad, nowMs)] as const,
+      (sum) => [sum.peer.id, nodeView(sum, bad, clocks)] as const,
     );
     files.sort(([, a], [, b]) => b.downloading - a.downloading || b.lastMs - a.lastMs);
     shownNodes.sort(([, a], [, b]) => concern(b) - concern(a) || b.downRate - a.downRate);
@@ -128,7 +131,7 @@ export class ViewBuilder {
     };
   }
 
-  #file(tasks: readonly Task[], nodes: Map<string, NodeSum>, nowMs: number): FileView {
+  #file(tasks: readonly Task[], nodes: Map<string, NodeSum>, clocks: Clocks): FileView {
     const first = tasks[0]!;
     const copy = tasks.find(({ cdnStatus }) => cdnStatus === "SUCCESS" || cdnStatus === "RUNNING");
     const pieces = taskPieceCount(first) ?? 0;
@@ -140,7 +143,7 @@ export class ViewBuilder {
     const byId = new Map(tasks.map((task) => [task.id, task]));
     const clients = tasks.flatMap(({ id }) => [...this.#sources.store.clientsOfTask(id)]);
     for (const client of latestOfEachNode(clients)) {
-      const download = this.#download(byId.get(client.taskId)!, client, map, nowMs);
+      const download = this.#download(byId.get(client.taskId)!, client, map, clocks.steadyMs);
       if (download.state === "gone") continue;
       counts[download.state] += 1;
       held += download.heldBytes;
@@ -153,7 +156,7 @@ export class ViewBuilder {
       if (node) node.downRate += download.rate;
       rates.push({ id: `${client.taskId} ${client.cid}`, node, rate: download.rate });
     }
-    for (const { node } of this.#slow.among(rates, nowMs)) if (node) node.slow = true;
+    for (const { node } of this.#slow.among(rates, clocks.steadyMs)) if (node) node.slow = true;
     return {
       ...fileName(first.taskUrl),
       url: shownUrl(first.taskUrl),
@@ -167,14 +170,14 @@ export class ViewBuilder {
       ...(copy && copy.length > 0 ? { seeded: copiedBytes(copy) / copy.length } : {}),
       ...(!copy && tasks.some(hasFailed) ? { seedFailed: true } : {}),
       createdMs: Math.min(...tasks.map(({ createdMs }) => createdMs)),
-      lastMs: toSecond(Math.max(...tasks.map(({ lastAccessMs }) => lastAccessMs))),
+      lastMs: shownSecond(Math.max(...tasks.map(({ lastAccessMs }) => lastAccessMs)), clocks),
     };
   }
 
   /** How a download is; what it holds goes into the map. */
-  #download(task: Task, client: Client, map: PieceMap, nowMs: number): Download {
+  #download(task: Task, client: Client, map: PieceMap, steadyMs: number): Download {
     const { member, holdings } = this.#sources;
-    const silentMs = nowMs - client.lastAccessMs;
+    const silentMs = steadyMs - client.lastAccessMs;
     const known = member(task.id, client.cid);
     const upRate = known && silentMs < RATE_HOLDS_MS ? known.upRate : 0;
     const isComplete = client.state === "SUCCESS" || (known && known.held >= known.blocks);
@@ -198,7 +201,7 @@ export class ViewBuilder {
     for (const piece of v1?.fetches ?? []) map.coming(piece);
     const layout = taskLayout(task);
     const heldBytes = has.reduce((sum, piece) => sum + pieceContent(piece, layout).length, 0);
-    const rate = Math.round(this.#rates.of(`${task.id} ${client.cid}`, heldBytes, nowMs));
+    const rate = Math.round(this.#rates.of(`${task.id} ${client.cid}`, heldBytes, steadyMs));
     return { state: "downloading", heldBytes, rate, upRate: 0 };
   }
 
@@ -226,11 +229,11 @@ export class ViewBuilder {
   }
 }
 
-function nodeView(sum: NodeSum, bad: ReadonlyMap<string, string>, nowMs: number): NodeView {
+function nodeView(sum: NodeSum, bad: ReadonlyMap<string, string>, clocks: Clocks): NodeView {
   const { peer, slow, ...counts } = sum;
   const { hostName, ip, port, version, lastAccessMs } = peer;
   const complaint = bad.get(`${ip}:${port}`) ?? bad.get(ip);
-  const isSilent = counts.downloading > 0 && nowMs - lastAccessMs > SILENT_MS;
+  const isSilent = counts.downloading > 0 && clocks.steadyMs - lastAccessMs > SILENT_MS;
   const [state, why] =
     complaint !== undefined
       ? (["failing", complaint] as const)
@@ -239,7 +242,7 @@ function nodeView(sum: NodeSum, bad: ReadonlyMap<string, string>, nowMs: number)
         : slow
           ? (["slow", "less than a quarter of the usual rate"] as const)
           : ([counts.downloading > 0 ? "downloading" : "idle", ""] as const);
-  const seenMs = toSecond(lastAccessMs);
+  const seenMs = shownSecond(lastAccessMs, clocks);
   return { host: hostName, ip, port, version, state, why, ...counts, seenMs };
 }
 
@@ -249,6 +252,6 @@ function concern({ state }: NodeView): number {
 }
 
 /** So that a row is not another one each time, for a clock alone. */
-function toSecond(ms: number): number {
-  return Math.floor(ms / 1000) * 1000;
+function shownSecond(steadyMs: number, clocks: Clocks): number {
+  return Math.floor(shownTime(steadyMs, clocks) / 1000) * 1000;
 }

@@ -40,7 +40,7 @@ export async function supernodeStatus(of: {
     peers: [...core.store.peers()].length,
     clients: core.views.clients(),
     active: {
-      clients: core.views.activeClients(Date.now()),
+      clients: core.views.activeClients(),
       seeds: running + waiting,
       preheats: jobs.active,
     },

@@ -10,6 +10,7 @@ import { redactUrl } from "../../runtime/redact_url.ts";
 import type { TaskSchedule } from "../schedule/v1_scheduler.ts";
 import type { SwarmDesk } from "../swarm/swarm_desk.ts";
 import { latestOfEachNode } from "../tasks/latest_of_each_node.ts";
+import { shownTime } from "../tasks/shown_time.ts";
 import {
   CLIENT_ACTIVE_MS,
   type Client,
@@ -24,6 +25,10 @@ export interface ViewsOptions {
   store: TaskStore;
   schedules: ReadonlyMap<string, TaskSchedule>;
   swarms: Pick<SwarmDesk, "look">;
+  /** ms since the epoch. */
+  now: () => number;
+  /** A clock that nobody sets, ms. */
+  steadyNow: () => number;
 }
 
 /** What a supernode shows of its tasks and nodes to operators: no client ids, file names or headers. */
@@ -72,7 +77,7 @@ export class SupernodeViews {
         clients: countClients(clients),
         downRate: rates.reduce((sum, rate) => sum + rate, 0),
         createdMs: times.createdMs,
-        lastAccessMs: times.lastAccessMs,
+        lastAccessMs: this.#shown(times.lastAccessMs),
       };
     });
   }
@@ -82,15 +87,22 @@ export class SupernodeViews {
   }
 
   /** How many nodes are at a task, or at any. */
-  activeClients(nowMs: number, taskId?: string): number {
-    const { store } = this.#options;
+  activeClients(taskId?: string): number {
+    const { store, steadyNow } = this.#options;
+    const sinceMs = steadyNow() - CLIENT_ACTIVE_MS;
     const clients = taskId === undefined ? store.clients() : store.clientsOfTask(taskId);
     let active = 0;
     for (const { state, lastAccessMs } of clients) {
       const atIt = state === "WAITING" || state === "RUNNING";
-      if (atIt && lastAccessMs > nowMs - CLIENT_ACTIVE_MS) active += 1;
+      if (atIt && lastAccessMs > sinceMs) active += 1;
     }
     return active;
+  }
+
+  /** The time of day of what was noted by the steady clock, ms since the epoch. */
+  #shown(steadyMs: number): number {
+    const { now, steadyNow } = this.#options;
+    return shownTime(steadyMs, { steadyMs: steadyNow(), wallMs: now() });
   }
 
   /** A node counts once in a task. */
@@ -111,7 +123,7 @@ export class SupernodeViews {
       cdnStatus: task.cdnStatus,
       clients: countClients(this.#downloads(task.id)),
       createdMs: task.createdMs,
-      lastAccessMs: task.lastAccessMs,
+      lastAccessMs: this.#shown(task.lastAccessMs),
     };
   }
 
@@ -123,7 +135,7 @@ export class SupernodeViews {
       hostName: store.peer(client.peerId)?.hostName ?? "",
       dfdaemon: client.dfdaemon,
       state: client.state,
-      lastAccessMs: client.lastAccessMs,
+      lastAccessMs: this.#shown(client.lastAccessMs),
     };
     const inSwarm = swarms.look(client.taskId, client.cid);
     if (inSwarm) {

@@ -19,7 +19,10 @@ let nowMs: number;
 
 beforeEach(() => {
   nowMs = NOW;
-  store = new TaskStore(() => nowMs);
+  store = new TaskStore(
+    () => nowMs,
+    () => nowMs,
+  );
   reports = [];
   app = apiV1Routes({ store, pieceError: (report) => void reports.push(report) });
 });

@@ -15,7 +15,13 @@ beforeEach(() => {
 async function askFrom(address: string, method: string, path: string, adminClients: string[] = []) {
   const store = new TaskStore(Date.now);
   const app = controlRoutes({
-    views: new SupernodeViews({ store, schedules: new Map(), swarms: { look: () => undefined } }),
+    views: new SupernodeViews({
+      store,
+      schedules: new Map(),
+      swarms: { look: () => undefined },
+      now: Date.now,
+      steadyNow: Date.now,
+    }),
     status: async () => ({ draining: true }) as StatusView,
     preheat: () => undefined,
     isBusy: () => false,

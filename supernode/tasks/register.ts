@@ -72,7 +72,7 @@ export class Registry {
    * @throws {RegisterError}
    */
   async register(request: RegisterRequest, from?: string, span?: Span): Promise<RegisterData> {
-    const { store, now, steadyNow, observer, swarms } = this.#options;
+    const { store, steadyNow, observer, swarms } = this.#options;
     if (this.#options.draining)
       throw new RegisterError(Code.systemError, "this supernode is draining: use another one");
     if (request.md5 && request.identifier)
@@ -113,7 +113,7 @@ export class Registry {
       onlyFrom: hasSecretWord(request.cID) ? undefined : from,
       rawUrl: request.rawURL,
       state: "WAITING",
-      lastAccessMs: now(),
+      lastAccessMs: steadyNow(),
     };
     store.addClient(client);
     const serves = request.port > 0 && request.path !== "" && request.pattern !== "cdn";
@@ -141,7 +141,7 @@ export class Registry {
    * @throws {RegisterError} when the source refuses, or cannot be used by this supernode's pattern
    */
   async task(request: TaskRequest): Promise<{ task: Task; schedule: TaskSchedule }> {
-    const { store, now, cdnSource } = this.#options;
+    const { store, steadyNow, cdnSource } = this.#options;
     const { headers } = request.access;
     // The id looks at `Range` in this spelling only: in another, a part would pass for the whole.
     if (Object.keys(headers).some((name) => /^range$/i.test(name) && name !== "Range"))
@@ -161,7 +161,7 @@ export class Registry {
     const id = taskId({ ...request, headers });
     const probe = await this.#admission.admit(id, request, store.task(id));
     const task = this.#taskOf(id, request, probe);
-    task.lastAccessMs = now();
+    task.lastAccessMs = steadyNow();
     if (probe?.kind === "found") {
       task.access = request.access;
       task.rawUrl = request.rawUrl;
@@ -192,11 +192,11 @@ export class Registry {
 
   /** The known task where it is still the same file, else a new one. */
   #taskOf(id: string, request: TaskRequest, probe: Probe | undefined): Task {
-    const { store, now, cdnSource, observer } = this.#options;
+    const { store, now, steadyNow, cdnSource, observer } = this.#options;
     const known = this.#vouchedFor(id, probe);
     if (known && (probe === undefined || !hasChanged(known, probe))) return known;
     if (known) {
-      const activeSinceMs = now() - ACTIVE_MS;
+      const activeSinceMs = steadyNow() - ACTIVE_MS;
       for (const client of hasFailed(known) ? [] : store.clientsOfTask(id)) {
         const atIt = client.state === "WAITING" || client.state === "RUNNING";
         if (atIt && client.lastAccessMs > activeSinceMs)
@@ -225,7 +225,7 @@ export class Registry {
       pieceMd5s: [],
       realMd5: "",
       createdMs: now(),
-      lastAccessMs: now(),
+      lastAccessMs: steadyNow(),
     };
     store.addTask(task);
     observer.taskRegistered(length);

@@ -60,7 +60,7 @@ export interface Task {
   realMd5: string;
   /** ms since the epoch. */
   readonly createdMs: number;
-  /** When a client last registered, pulled or reported; ms since the epoch. */
+  /** When a client last registered, pulled or reported; by the steady clock, ms. */
   lastAccessMs: number;
 }
 
@@ -141,6 +141,7 @@ export interface Client {
   /** The URL it asked for, token and all: shown to this client alone. */
   readonly rawUrl: string;
   state: ClientState;
+  /** By the steady clock, ms. */
   lastAccessMs: number;
 }
 
@@ -152,6 +153,8 @@ export interface Peer {
   readonly hostName: string;
   readonly port: number;
   readonly version: string;
+  /** ms since the epoch. */
   readonly createdMs: number;
+  /** By the steady clock, ms. */
   lastAccessMs: number;
 }

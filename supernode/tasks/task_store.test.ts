@@ -7,7 +7,10 @@ let store: TaskStore;
 let removed: string[];
 
 beforeEach(() => {
-  store = new TaskStore(() => nowMs);
+  store = new TaskStore(
+    () => nowMs,
+    () => nowMs,
+  );
   removed = [];
   store.onRemoval({
     taskRemoved: ({ id }) => removed.push(`task ${id}`),

@@ -11,7 +11,8 @@ export type PeerInit = Pick<Peer, "ip" | "hostName" | "port" | "version">;
 
 /** All that the supernode knows of tasks, clients and peers; in memory, as in v1. */
 export class TaskStore {
-  readonly #nowMs: () => number;
+  readonly #steadyNow: () => number;
+  readonly #now: () => number;
   readonly #tasks = new Map<string, Task>();
   readonly #clients = new Map<string, Map<string, Client>>();
   readonly #peers = new Map<string, Peer>();
@@ -19,9 +20,13 @@ export class TaskStore {
   readonly #listeners: RemovalListener[] = [];
   #lastPeerNs = 0n;
 
-  /** @param nowMs the clock, ms since the epoch */
-  constructor(nowMs: () => number) {
-    this.#nowMs = nowMs;
+  /**
+   * @param steadyNow a clock that nobody sets, ms: who is silent is told by it
+   * @param now ms since the epoch, for what is shown
+   */
+  constructor(steadyNow: () => number, now: () => number = Date.now) {
+    this.#steadyNow = steadyNow;
+    this.#now = now;
   }
 
   onRemoval(listener: RemovalListener): void {
@@ -91,11 +96,11 @@ export class TaskStore {
     const address = addressOf(init);
     const known = this.#peersByAddress.get(address);
     if (known && known.version === init.version) {
-      known.lastAccessMs = this.#nowMs();
+      known.lastAccessMs = this.#steadyNow();
       return known;
     }
     if (known) this.removePeer(known.id);
-    const nowMs = this.#nowMs();
+    const nowMs = this.#now();
     const nowNs = BigInt(Math.floor(nowMs)) * 1_000_000n;
     this.#lastPeerNs = nowNs > this.#lastPeerNs ? nowNs : this.#lastPeerNs + 1n;
     const peer: Peer = {
@@ -105,7 +110,7 @@ export class TaskStore {
       port: init.port,
       version: init.version,
       createdMs: nowMs,
-      lastAccessMs: nowMs,
+      lastAccessMs: this.#steadyNow(),
     };
     this.#peers.set(peer.id, peer);
     this.#peersByAddress.set(address, peer);
@@ -132,7 +137,7 @@ export class TaskStore {
 
   /** Notes that a client, and with it its task and peer, is in use. */
   touch(client: Client): void {
-    const nowMs = this.#nowMs();
+    const nowMs = this.#steadyNow();
     client.lastAccessMs = nowMs;
     const task = this.#tasks.get(client.taskId);
     if (task) task.lastAccessMs = nowMs;
