@@ -1,5 +1,9 @@
+import { readFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
+import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
+import { parse } from "yaml";
+import { aboutOnce } from "../support/about_once.ts";
 import { Authority } from "../support/authority.ts";
 import { startCluster } from "../support/cluster.ts";
 import { createImage, MB } from "../support/image.ts";
@@ -37,11 +41,13 @@ describeWithPrograms(
       const authority = await Authority.create(scratch, "nodes");
       const image = await createImage(scratch, "slow", [MB, 20 * MB]);
       await registry.push(image, "slow/image");
-      const options = { nodes: 1, cdnPattern: "source" as const, registry, authority };
+      const options = { nodes: 1, cdnPattern: "local" as const, registry, authority };
       const { supernode, nodes } = await startCluster(scratch, options);
       const [node] = nodes;
+      const { base } = parse(await readFile(join(supernode.home, "supernode.yml"), "utf8"));
       const ports = [
         [supernode.address, supernode.port],
+        [supernode.address, base.downloadPort as number],
         [node!.address, node!.port],
         [node!.address, node!.peerPort],
       ] as const;
@@ -52,12 +58,18 @@ describeWithPrograms(
       scratch.defer(() => {
         for (const socket of sockets) socket.destroy();
       });
+      const egress = await registry.egress();
       const into = await scratch.directory("pulled");
       const trust = authority.directory;
       const pull = { registry, repository: "slow/image", into, proxy: node!.url, trust };
       await expectImage(startSkopeoPull(scratch, pull), into, image);
+      // What the node has it got by the file port.
+      for (const layer of image.layers)
+        expect(await egress.of(layer)).toBeLessThanOrEqual(aboutOnce(layer.size));
       // They were there all the time.
-      expect(sockets.filter((socket) => !socket.destroyed)).toHaveLength(3 * CONNECTIONS);
+      expect(sockets.filter((socket) => !socket.destroyed)).toHaveLength(
+        ports.length * CONNECTIONS,
+      );
       for (const { process } of [supernode, ...nodes]) expect(process.running).toBe(true);
     });
   },
