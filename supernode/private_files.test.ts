@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { BLOCK_BYTES } from "../protocol/swarm/blocks.ts";
 import { SWARM_VERSION } from "../protocol/swarm/messages.ts";
 import { HttpClient } from "../runtime/http_client.ts";
@@ -184,6 +184,25 @@ it("fetches nothing from a link-local address, by whatever way it is led there",
       message: expect.stringContaining("169.254.169.254 is a link-local address"),
     });
   }
+});
+
+it("preheats nothing from there either, of an image or of a file", async () => {
+  const preheats = `${api()}/preheats`;
+  const there = "http://169.254.169.254/v2/x/manifests/latest";
+  source.files.set("/v2/away/manifests/latest", { bytes: CONTENT, location: there });
+  for (const type of ["image", "file"])
+    for (const url of [there, source.url("/v2/away/manifests/latest")]) {
+      const headers = { "content-type": "application/json" };
+      const body = JSON.stringify({ type, url });
+      const { text } = await http.text(preheats, { method: "POST", headers, body });
+      const job = async () =>
+        JSON.parse((await http.text(`${preheats}/${JSON.parse(text).ID}`)).text) as object;
+      await vi.waitUntil(async () => !/WAITING|RUNNING/.test(JSON.stringify(await job())));
+      expect(await job()).toMatchObject({
+        status: "FAILED",
+        errorMsg: expect.stringContaining("169.254.169.254 is a link-local address"),
+      });
+    }
 });
 
 it("fetches from allowedSources alone, once there are some", async () => {
