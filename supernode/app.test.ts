@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { Hono } from "hono";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { seedFilePath } from "../protocol/names.ts";
+import type { PieceTask } from "../protocol/v1/pull_piece.ts";
 import { type RunningServer, serve } from "../runtime/serve.ts";
 import { type CoreConfig, createSupernode, type Supernode } from "./app.ts";
 import { SILENT } from "./observer.ts";
@@ -126,14 +127,45 @@ describe("CDN pattern local", () => {
       md5: "3e5918c56bfcad7db13d694af0c41641",
     });
     const task = supernode.core.store.task(one.task!.taskId)!;
-    expect(task.pieceMd5s).toEqual([
-      "a80a084284925836375dfed7efd21683:4194304",
-      "c5ca342c6ca2c18777181ca253199bec:4194304",
-      "5bbc068e0ddf26ce3581fc4aa5ecb7a4:1611407",
+    // transcript local-cold-three
+    expect([...one.sums].sort()).toEqual([
+      [0, "a80a084284925836375dfed7efd21683:4194304"],
+      [1, "c5ca342c6ca2c18777181ca253199bec:4194304"],
+      [2, "5bbc068e0ddf26ce3581fc4aa5ecb7a4:1611407"],
     ]);
     expect(source.sent("/three")).toBe(10_000_000);
     expect(task.cdnStatus).toBe("SUCCESS");
     expect([...supernode.core.store.clients()].map(({ state }) => state)).toEqual(["SUCCESS"]);
+  });
+
+  it("gives sha256s to a client that checks pieces by them, and hashes nothing by md5 for it", async () => {
+    const supernode = await start();
+    const ours = client(supernode, "/three", { more: { pieceSha256: true } });
+    await ours.register();
+    const task = supernode.core.store.task(ours.task!.taskId)!;
+    await until(() => task.cdnStatus === "SUCCESS");
+    const answer = await ours.pull("&status=700&result=502");
+    const [piece] = answer.data as PieceTask[];
+    expect(piece).toMatchObject({ pieceMd5: "", pieceSha256: task.pieceSums[piece!.pieceNum] });
+    expect(task.realMd5).toBe("");
+    const theirs = client(supernode, "/three");
+    expect(Buffer.compare(await theirs.download(), THREE)).toBe(0);
+    expect(theirs.finished!.md5).toBe(md5(THREE));
+  });
+
+  it("tells a v1 client of no copy that was spoilt behind its back", async () => {
+    const supernode = await start();
+    const ours = client(supernode, "/three", { more: { pieceSha256: true } });
+    const { taskId } = await ours.register();
+    const { store, cache } = supernode.core;
+    await until(() => store.task(taskId)!.cdnStatus === "SUCCESS");
+    const bytes = await readFile(cache.path(taskId));
+    bytes[PIECE + 9]! ^= 1;
+    await writeFile(cache.path(taskId), bytes);
+    const theirs = client(supernode, "/three");
+    await expect(theirs.download()).rejects.toThrow("code 500");
+    expect([...theirs.pieces.keys()]).not.toContain(1);
+    expect(Buffer.compare(await client(supernode, "/three").download(), THREE)).toBe(0);
   });
 
   it.each([
@@ -157,7 +189,7 @@ describe("CDN pattern local", () => {
     const one = client(supernode, "/three");
     await one.register();
     const { store } = supernode.core;
-    await until(() => store.task(one.task!.taskId)!.pieceMd5s.length > 0);
+    await until(() => store.task(one.task!.taskId)!.pieceSums.length > 0);
     expect(store.task(one.task!.taskId)!.cdnStatus).toBe("RUNNING");
     const answer = await one.pull("&status=700&result=502");
     expect(answer).toMatchObject({
@@ -333,7 +365,7 @@ describe("a cache on disk", () => {
     const before = await start();
     const one = client(before, "/three");
     await one.register();
-    await until(() => before.core.store.task(one.task!.taskId)!.pieceMd5s.length === 2);
+    await until(() => before.core.store.task(one.task!.taskId)!.pieceSums.length === 2);
     await before.close();
     expect(before.core.store.task(one.task!.taskId)!.cdnStatus).not.toBe("SUCCESS");
     const after = await start();

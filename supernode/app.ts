@@ -16,6 +16,7 @@ import { PathPass } from "./seed/path_pass.ts";
 import { ReadAhead } from "./seed/read_ahead.ts";
 import { Seeder } from "./seed/seeder.ts";
 import { sourceGuard } from "./seed/source_guard.ts";
+import { V1Sums } from "./seed/v1_sums.ts";
 import { type GivingWay, giveWay } from "./shared/give_way.ts";
 import type { Ledger } from "./shared/ledger.ts";
 import { OtherSupernodes } from "./shared/other_supernodes.ts";
@@ -194,6 +195,7 @@ export function createSupernode(options: SupernodeOptions): Supernode {
     store,
     schedules,
     seeder,
+    v1Sums: new V1Sums(cache),
     observer,
     steadyNow,
     passes,

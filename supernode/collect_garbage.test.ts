@@ -177,7 +177,7 @@ function task(id: string, lastAccessMs: number): Task {
     length: 0,
     validators: { etag: "", lastModified: "" },
     cdnStatus: "SUCCESS",
-    pieceMd5s: [],
+    pieceSums: [],
     realMd5: "",
     createdMs: 0,
     lastAccessMs,

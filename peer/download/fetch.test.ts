@@ -6,6 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { frameHead, frameTail } from "../../protocol/piece_frame.ts";
+import { sumOf } from "../../protocol/v1/piece_sum.ts";
+import type { PieceTask } from "../../protocol/v1/pull_piece.ts";
 import { HttpClient } from "../../runtime/http_client.ts";
 import { parseRangeHeader } from "../../runtime/http_range.ts";
 import { RateLimiter } from "../../runtime/rate_limit/rate_limiter.ts";
@@ -44,7 +46,10 @@ describe("fetchPiece", () => {
   const framed = Buffer.concat([frameHead(1000, PIECE), content, frameTail()]);
   const md5 = createHash("md5").update(framed).digest("hex");
   const layout = { pieceSize: PIECE, framed: true, length: 1000 };
-  const fetchFrom = async (handler: (request: IncomingMessage, response: ServerResponse) => void) =>
+  const fetchFrom = async (
+    handler: (request: IncomingMessage, response: ServerResponse) => void,
+    more: Partial<PieceTask> = {},
+  ) =>
     fetchPiece(
       {
         range: `0-${PIECE - 1}`,
@@ -56,6 +61,7 @@ describe("fetchPiece", () => {
         peerPort: await listen(handler),
         path: "/peer/file/x",
         downLink: 0,
+        ...more,
       },
       { http, layout, minRate: MIN_RATE },
     );
@@ -73,6 +79,18 @@ describe("fetchPiece", () => {
       piecesize: String(PIECE),
     });
     expect(asked).not.toHaveProperty("cdnsource");
+  });
+
+  it("checks a piece by sha256 where the supernode says one", async () => {
+    const answer = (_request: IncomingMessage, response: ServerResponse) =>
+      response.writeHead(206, { "content-length": framed.byteLength }).end(framed);
+    const right = { pieceMd5: "", pieceSha256: sumOf(framed, "sha256") };
+    expect(Buffer.from(await fetchFrom(answer, right))).toEqual(content);
+    const wrong = { pieceSha256: `${"0".repeat(64)}:${framed.byteLength}` };
+    await expect(fetchFrom(answer, wrong)).rejects.toMatchObject({
+      failure: "wrong",
+      realHex: createHash("sha256").update(framed).digest("hex"),
+    });
   });
 
   it("does not count as slow what our own limit slows down", async () => {

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { BadFrameError, unframe } from "../../protocol/piece_frame.ts";
 import { contentSize, type PieceLayout, pieceContent } from "../../protocol/piece_range.ts";
-import { type PieceTask, parsePieceMd5 } from "../../protocol/v1/pull_piece.ts";
+import { type PieceSum, parsePieceSum } from "../../protocol/v1/piece_sum.ts";
+import type { PieceTask } from "../../protocol/v1/pull_piece.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import { BadResponseError } from "../../runtime/plain_http/response_parser.ts";
 import type { RateLimit } from "../../runtime/rate_limit/rate_limiter.ts";
@@ -19,12 +20,12 @@ export type PieceFailure = "unreachable" | "missing" | "broken" | "wrong";
 export class PieceError extends Error {
   override name = "PieceError";
   readonly failure: PieceFailure;
-  /** md5 of what came, where something came. */
-  readonly realMd5: string;
-  constructor(failure: PieceFailure, message: string, realMd5 = "") {
+  /** Digest in hex of what came, where it was another than was promised. */
+  readonly realHex: string;
+  constructor(failure: PieceFailure, message: string, realHex = "") {
     super(message);
     this.failure = failure;
-    this.realMd5 = realMd5;
+    this.realHex = realHex;
   }
 }
 
@@ -50,7 +51,7 @@ export const MIN_RATE = 64 * 1024;
  */
 export async function fetchPiece(task: PieceTask, options: FetchPieceOptions): Promise<Uint8Array> {
   const { layout } = options;
-  const expected = parsePieceMd5(task.pieceMd5);
+  const expected = expectedSum(task);
   const length = wireLength(task, layout, expected?.length);
   const start = task.pieceNum * layout.pieceSize;
   const end = layout.framed ? start + layout.pieceSize - 1 : start + length - 1;
@@ -121,11 +122,11 @@ export async function fetchPiece(task: PieceTask, options: FetchPieceOptions): P
   }
   const wire = into!.bytes;
   if (expected) {
-    const real = createHash("md5").update(wire).digest("hex");
-    if (real !== expected.md5) {
+    const real = createHash(expected.algorithm).update(wire).digest("hex");
+    if (real !== expected.hex) {
       throw new PieceError(
         "wrong",
-        `${peerName(task)}: piece ${task.pieceNum} has md5 ${real}`,
+        `${peerName(task)}: piece ${task.pieceNum} has ${expected.algorithm} ${real}`,
         real,
       );
     }
@@ -138,6 +139,11 @@ export async function fetchPiece(task: PieceTask, options: FetchPieceOptions): P
       throw new PieceError("wrong", `${peerName(task)}: ${error.message}`);
     throw error;
   }
+}
+
+/** What the piece must hash to, by what the supernode says; `undefined` in pattern `source`. */
+export function expectedSum({ pieceSha256, pieceMd5 }: PieceTask): PieceSum | undefined {
+  return parsePieceSum(pieceSha256 || pieceMd5);
 }
 
 /** Bytes that the piece takes on the wire; -1 where neither checksum nor file length tells. */

@@ -62,6 +62,7 @@ export async function registerClient(
           insecure: source.tls?.insecure || undefined,
           rootCAs: source.tls?.ca?.map((pem) => Buffer.from(pem).toString("base64")),
           pattern: identity.pattern,
+          pieceSha256: true,
           swarm: options.swarms && joinRequest(options.zone, file, fetching),
         },
         REGISTER_MS,

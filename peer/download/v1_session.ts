@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ClientStatus, Code, PieceResult } from "../../protocol/codes.ts";
 import { FRAME_BYTES } from "../../protocol/piece_frame.ts";
 import { pieceContent, pieceCount, wireRange } from "../../protocol/piece_range.ts";
-import { type FinishedData, type PieceTask, parsePieceMd5 } from "../../protocol/v1/pull_piece.ts";
+import type { FinishedData, PieceTask } from "../../protocol/v1/pull_piece.ts";
 import { BacksourceReason, PieceErrorType } from "../../protocol/v1/report.ts";
 import { isWriteFailure } from "../../runtime/files.ts";
 import { getLogger } from "../../runtime/logger.ts";
@@ -14,7 +14,7 @@ import {
   type PullAnswer,
   SupernodeLostError,
 } from "../supernode/supernode_client.ts";
-import { fetchPiece, PieceError } from "./fetch_piece.ts";
+import { expectedSum, fetchPiece, PieceError } from "./fetch_piece.ts";
 import { fetchSourceRange } from "./fetch_source.ts";
 import { registerClient } from "./register_client.ts";
 import type { Membership, SwarmOptions, SwarmOutcome } from "./swarm_types.ts";
@@ -303,8 +303,8 @@ export class V1Session {
         dstCid: task.cid,
         dstIp: task.peerIp,
         range: wireRange(task.pieceNum, this.#file.layout.pieceSize),
-        realMd5: error.realMd5,
-        expectedMd5: parsePieceMd5(task.pieceMd5)?.md5 ?? "",
+        realMd5: error.realHex,
+        expectedMd5: expectedSum(task)?.hex ?? "",
         errorType:
           error.failure === "missing" ? PieceErrorType.fileNotExist : PieceErrorType.md5NotMatch,
       })

@@ -47,6 +47,8 @@ export interface Registration {
   /** base64 of PEM each. */
   rootCAs?: string[] | undefined;
   pattern?: string | undefined;
+  /** Checks pieces by sha256; a supernode of v1 passes over it. */
+  pieceSha256: true;
   /** Takes part in our own swarm; a supernode of v1 passes over it. */
   swarm?: JoinRequest | undefined;
 }

@@ -22,6 +22,8 @@ export const pieceTaskSchema = caseBlind(
     pieceSize: z.number().int().positive(),
     /** `<md5 hex>:<wrapped length>`; empty in CDN pattern `source`. */
     pieceMd5: z.string().default(""),
+    /** Ours: the same by sha256, for a client that said it checks pieces by that; `pieceMd5` is empty then. */
+    pieceSha256: z.string().optional(),
     cid: z.string(),
     peerIp: z.string(),
     peerPort: z.number().int().min(0).max(65535),
@@ -43,9 +45,3 @@ export const finishedDataSchema = caseBlind(
   }),
 );
 export type FinishedData = z.infer<typeof finishedDataSchema>;
-
-/** `<md5 hex>:<length>` as in `pieceMd5`; `undefined` where there is no checksum. */
-export function parsePieceMd5(text: string): { md5: string; length: number } | undefined {
-  const match = /^([0-9a-f]{32}):(\d{1,10})$/i.exec(text);
-  return match ? { md5: match[1]!.toLowerCase(), length: Number(match[2]) } : undefined;
-}

@@ -60,6 +60,8 @@ export const registerRequestSchema = caseBlind(
     fileLength: looseNumber.default(0),
     asSeed: looseBoolean.default(false),
     pattern: z.enum(["p2p", "cdn", "source", ""]).default("p2p"),
+    /** Ours: this client checks pieces by sha256 (`pieceSha256` of a pull's answer), and needs no md5. */
+    pieceSha256: z.boolean().default(false).catch(false),
     /** Ours: absent from v1's clients, and of no account where it cannot be read. */
     swarm: joinRequestSchema.optional().catch(undefined),
   }),

@@ -1,11 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { parsePieceSum } from "./piece_sum.ts";
 import { preheatRequestSchema } from "./preheat.ts";
-import {
-  finishedDataSchema,
-  parsePieceMd5,
-  pieceTasksSchema,
-  pullRequestSchema,
-} from "./pull_piece.ts";
+import { finishedDataSchema, pieceTasksSchema, pullRequestSchema } from "./pull_piece.ts";
 import { registerDataSchema, registerRequestSchema } from "./register.ts";
 import { taskMetricsSchema } from "./report.ts";
 
@@ -110,11 +106,11 @@ describe("pull", () => {
         downLink: 0,
       },
     ]);
-    expect(parsePieceMd5(piece!.pieceMd5)).toEqual({
-      md5: "a80a084284925836375dfed7efd21683",
+    expect(parsePieceSum(piece!.pieceMd5)).toEqual({
+      algorithm: "md5",
+      hex: "a80a084284925836375dfed7efd21683",
       length: 4194304,
     });
-    expect(parsePieceMd5("")).toBeUndefined();
     expect(finishedDataSchema.parse({ md5: "", fileLength: 0 })).toEqual({
       md5: "",
       fileLength: 0,

@@ -55,7 +55,7 @@ export class SupernodeViews {
       ...this.#summary(task),
       pieceSize: task.pieceSize,
       pieces,
-      seeded: task.cdnStatus === "SUCCESS" ? pieces : task.pieceMd5s.length,
+      seeded: task.cdnStatus === "SUCCESS" ? pieces : task.pieceSums.length,
       holders: holders.sort((a, b) => b.share - a.share || a.ip.localeCompare(b.ip)),
     };
   }

@@ -49,7 +49,7 @@ function task(more: Partial<Task> = {}): Task {
     length: 4194305,
     validators: { etag: "", lastModified: "" },
     cdnStatus: "SUCCESS",
-    pieceMd5s: [],
+    pieceSums: [],
     realMd5: "6127ef7c3247fefc35ddcb2c300965c3",
     createdMs: NOW,
     lastAccessMs: NOW,

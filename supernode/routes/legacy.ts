@@ -103,7 +103,7 @@ export function legacyRoutes({ registry, desk, observer, others }: LegacyOptions
     if (passed === "wait")
       return c.json({ code: Code.wait, msg: "another supernode has the task now, ask again" });
     if (passed) return passed;
-    return c.json(desk.pull(request.data, addressOf(c)));
+    return c.json(await desk.pull(request.data, addressOf(c)));
   });
 
   app.get("/peer/piece/suc", async (c) => {

@@ -2,7 +2,7 @@ import type { FileHandle } from "node:fs/promises";
 import { FRAME_BYTES, FRAME_HEAD_BYTES } from "../../protocol/piece_frame.ts";
 import { contentSize, pieceContent } from "../../protocol/piece_range.ts";
 import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
-import { parsePieceMd5 } from "../../protocol/v1/pull_piece.ts";
+import { parsePieceSum } from "../../protocol/v1/piece_sum.ts";
 import { parseRangeHeader } from "../../runtime/http_range.ts";
 import type { SavedCopy } from "../seed/cache.ts";
 import type { GrowingCopy } from "../seed/growing_copies.ts";
@@ -82,10 +82,10 @@ export function sendBare(
 }
 
 /** File bytes of the pieces that are there. */
-function bytesOf({ pieceSize, pieceMd5s, framed }: SavedCopy): number {
-  const last = pieceMd5s.length - 1;
+function bytesOf({ pieceSize, pieceSums, framed }: SavedCopy): number {
+  const last = pieceSums.length - 1;
   if (last < 0) return 0;
   const frame = framed ? FRAME_BYTES : 0;
-  const lastBytes = (parsePieceMd5(pieceMd5s[last]!)?.length ?? 0) - frame;
+  const lastBytes = (parsePieceSum(pieceSums[last]!)?.length ?? 0) - frame;
   return last * contentSize({ pieceSize, framed, length: -1 }) + lastBytes;
 }

@@ -275,8 +275,7 @@ export class TaskSchedule {
     if (named ? named !== server : typeof server !== "string" && serverCid !== "") return;
     client.lastSeenMs = nowMs;
     client.failures += 1;
-    this.#transfers.end(transfer);
-    this.#leases.release(piece, client);
+    this.takeBack(cid, piece);
     if (typeof server === "string") {
       client.failuresAtTop += 1;
       return;
@@ -284,6 +283,15 @@ export class TaskSchedule {
     client.avoids.add(server);
     server.failuresAsServer += 1;
     this.#transfers.updateFree(server);
+  }
+
+  /** A client is not to fetch, or fetches no more, what it was sent for; nobody is to blame. */
+  takeBack(cid: string, piece: number): void {
+    const client = this.#members.get(cid);
+    const transfer = client?.running.get(piece);
+    if (!client || !transfer) return;
+    this.#transfers.end(transfer);
+    this.#leases.release(piece, client);
   }
 
   /** A peer turned out not to have a piece, or to have a bad one. */

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { type CopyHead, SeedCache } from "./cache.ts";
 
 const ID = "abc".padEnd(64, "0");
-const MD5 = `${"a".repeat(32)}:10`;
+const SUM = `${"a".repeat(64)}:10`;
 const HEAD: CopyHead = { framed: true, pieceSize: 10, length: 15, etag: '"1"', lastModified: "" };
 
 let root: string;
@@ -19,14 +19,14 @@ afterEach(() => rm(root, { recursive: true }));
 const piece = (number: number, text: string) => ({
   number,
   bytes: new TextEncoder().encode(text),
-  md5: MD5,
+  sum: SUM,
 });
 
 it("keeps pieces at their offset, and what it knows of them beside them", async () => {
   const writer = await cache.write(ID, HEAD);
   await writer.piece(piece(0, "0123456789"));
   await writer.piece(piece(1, "abcde"));
-  expect(await cache.read(ID)).toEqual({ ...HEAD, pieceMd5s: [MD5, MD5], complete: undefined });
+  expect(await cache.read(ID)).toEqual({ ...HEAD, pieceSums: [SUM, SUM], complete: undefined });
   await writer.complete(15, "f".repeat(32), 15);
   await writer.close();
   expect(cache.path(ID)).toBe(join(root, "download", "abc", ID));
@@ -39,20 +39,27 @@ it("goes on after the pieces that are kept, and cuts off what an older file had 
   for (const [number, text] of ["0123456789", "x".repeat(10), "y".repeat(10)].entries())
     await first.piece(piece(number, text));
   await first.close();
-  const second = await cache.write(ID, HEAD, [MD5]);
+  const second = await cache.write(ID, HEAD, [SUM]);
   await second.piece(piece(1, "abcde"));
   await second.complete(15, "", 15);
   await second.close();
   expect(await readFile(cache.path(ID), "utf8")).toBe("0123456789abcde");
-  expect((await cache.read(ID))?.pieceMd5s).toEqual([MD5, MD5]);
+  expect((await cache.read(ID))?.pieceSums).toEqual([SUM, SUM]);
+});
+
+it("reads the index of a release that knew pieces by md5", async () => {
+  const md5 = `${"b".repeat(32)}:10`;
+  await (await cache.write(ID, HEAD)).close();
+  await appendFile(`${cache.path(ID)}.index`, `${md5}\n`);
+  expect((await cache.read(ID))?.pieceSums).toEqual([md5]);
 });
 
 it("loses no more than the last line to a crash", async () => {
   const writer = await cache.write(ID, HEAD);
   await writer.piece(piece(0, "0123456789"));
   await writer.close();
-  await appendFile(`${cache.path(ID)}.index`, MD5.slice(0, 20));
-  expect((await cache.read(ID))?.pieceMd5s).toEqual([MD5]);
+  await appendFile(`${cache.path(ID)}.index`, SUM.slice(0, 20));
+  expect((await cache.read(ID))?.pieceSums).toEqual([SUM]);
 });
 
 it.each(["", "\n", "{}\n", "garbage\n", '{"framed":true}\n'])(
@@ -84,7 +91,7 @@ it("knows how large it is, and asks the disk only for what earlier runs have lef
   expect(await later.totals()).toEqual({ files: 2, bytes: 25 });
   const writer = await write(later, other, "0123456789", "x".repeat(10));
   expect(await later.totals()).toEqual({ files: 2, bytes: 35 });
-  await writer.complete(12, MD5, 12);
+  await writer.complete(12, "", 12);
   await writer.close();
   expect(await later.totals()).toEqual({ files: 2, bytes: 27 });
   await rm(later.path(ID));

@@ -2,6 +2,7 @@ import { type FileHandle, open, readdir, readFile, rm, stat, utimes } from "node
 import { dirname, join } from "node:path";
 import * as z from "zod";
 import { seedFilePath } from "../../protocol/names.ts";
+import { parsePieceSum } from "../../protocol/v1/piece_sum.ts";
 import { isMissing } from "../../runtime/config_file.ts";
 import { freeBytes, makeDirectory, writeFileAtomically } from "../../runtime/files.ts";
 import type { CutPiece, PiecePart } from "./cut_pieces.ts";
@@ -21,9 +22,9 @@ const tailSchema = z.object({ length: z.number().int().nonnegative(), realMd5: z
 
 /** A copy as its index on disk describes it. */
 export interface SavedCopy extends CopyHead {
-  /** `<md5 hex>:<bytes>` of each piece on disk, from the first on. */
-  pieceMd5s: string[];
-  /** Length and md5 of the whole file, where the copy is complete. */
+  /** `<hex>:<bytes>` of each piece on disk, from the first on: by sha256, by md5 in copies of old. */
+  pieceSums: string[];
+  /** Length of the whole file, and its md5 where that is known; of a copy that is complete. */
   complete?: z.infer<typeof tailSchema> | undefined;
 }
 
@@ -38,7 +39,7 @@ export interface CachedFile {
 
 /**
  * The supernode's copies on disk: `download/<first 3>/<task id>` with the pieces end to end, piece *n*
- * at n · piece size, and beside it an index: a line of JSON about the copy, a line with the md5 of
+ * at n · piece size, and beside it an index: a line of JSON about the copy, a line with the sum of
  * each piece in order, a line of JSON when it is complete. A crash loses at most a torn last line.
  */
 export class SeedCache {
@@ -75,9 +76,9 @@ export class SeedCache {
     const lines = text.split("\n").slice(0, -1);
     const head = headSchema.safeParse(parseJson(lines[0]));
     if (!head.success) return undefined;
-    const copy: SavedCopy = { ...head.data, pieceMd5s: [] };
+    const copy: SavedCopy = { ...head.data, pieceSums: [] };
     for (const line of lines.slice(1)) {
-      if (/^[0-9a-f]{32}:\d+$/.test(line)) copy.pieceMd5s.push(line);
+      if (parsePieceSum(line)) copy.pieceSums.push(line);
       else copy.complete = tailSchema.safeParse(parseJson(line)).data;
     }
     return copy;
@@ -87,16 +88,16 @@ export class SeedCache {
   async write(
     taskId: string,
     head: CopyHead,
-    keptMd5s: readonly string[] = [],
+    keptSums: readonly string[] = [],
   ): Promise<CopyWriter> {
     const path = this.path(taskId);
     await makeDirectory(dirname(path));
-    const pieces = await open(path, keptMd5s.length > 0 ? "r+" : "w");
+    const pieces = await open(path, keptSums.length > 0 ? "r+" : "w");
     try {
       const { framed, pieceSize, length, etag, lastModified } = head;
       const lines = [
         JSON.stringify({ framed, pieceSize, length, etag, lastModified }),
-        ...keptMd5s,
+        ...keptSums,
       ];
       await writeFileAtomically(this.#indexPath(taskId), `${lines.join("\n")}\n`);
       const size = { bytes: (await pieces.stat()).size };
@@ -206,7 +207,7 @@ export class CopyWriter {
     const start = piece.number * this.#pieceSize;
     await writeAll(this.#pieces, piece.bytes, start);
     this.#size.bytes = Math.max(this.#size.bytes, start + piece.bytes.byteLength);
-    await this.#index.appendFile(`${piece.md5}\n`);
+    await this.#index.appendFile(`${piece.sum}\n`);
   }
 
   /** Puts the part of a piece on disk that is there already; the index says nothing of it. */

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { frameHead, frameTail } from "../../protocol/piece_frame.ts";
 import { contentSize } from "../../protocol/piece_range.ts";
+import { sumOf } from "../../protocol/v1/piece_sum.ts";
 import fc from "../../tests/support/fast_check.ts";
 import { PieceCutter } from "./cut_pieces.ts";
 
@@ -17,7 +18,7 @@ function expectedPieces(file: Uint8Array, pieceSize: number, framed: boolean): s
     const bytes = framed
       ? Buffer.concat([frameHead(content.byteLength, pieceSize), content, frameTail()])
       : content;
-    pieces.push(`${hex("md5", bytes)}:${bytes.byteLength}`);
+    pieces.push(sumOf(bytes, "sha256"));
   }
   return pieces;
 }
@@ -57,14 +58,14 @@ describe("a piece cutter", () => {
             const end = at + steps[step % steps.length]!;
             for (const piece of cutter.push(file.subarray(at, end))) {
               expect(piece.number).toBe(cut.length);
-              expect(piece.md5).toBe(`${hex("md5", piece.bytes)}:${piece.bytes.byteLength}`);
-              cut.push(piece.md5);
+              expect(piece.sum).toBe(sumOf(piece.bytes, "sha256"));
+              cut.push(piece.sum);
               cutter.recycle(piece);
             }
             at = Math.min(end, file.byteLength);
           }
           const last = cutter.end();
-          if (last) cut.push(last.md5);
+          if (last) cut.push(last.sum);
           expect(cut).toEqual(expectedPieces(file, pieceSize, framed));
           expect(cutter.offset).toBe(file.byteLength);
           expect(cutter.md5()).toBe(hex("md5", file));
@@ -81,7 +82,7 @@ describe("a piece cutter", () => {
     cutter.adopt(file.subarray(0, 30));
     cutter.adopt(file.subarray(30, 60));
     expect([...cutter.push(file.subarray(60))].map(({ number }) => number)).toEqual([2]);
-    expect(cutter.end()).toMatchObject({ number: 3, md5: expectedPieces(file, 35, true)[3] });
+    expect(cutter.end()).toMatchObject({ number: 3, sum: expectedPieces(file, 35, true)[3] });
     expect(cutter.md5()).toBe(hex("md5", file));
     expect(cutter.sha256()).toBe("");
   });
@@ -98,7 +99,7 @@ describe("a piece cutter", () => {
     for (const _ of cutter.push(file.subarray(7, 44)));
     cutter.restart();
     expect(cutter.offset).toBe(0);
-    const cut = [...cutter.push(file), cutter.end()!].map(({ md5 }) => md5);
+    const cut = [...cutter.push(file), cutter.end()!].map(({ sum }) => sum);
     expect(cut).toEqual(expectedPieces(file, 30, false));
     expect(cutter.md5()).toBe(hex("md5", file));
   });

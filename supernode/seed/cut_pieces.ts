@@ -1,6 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { FRAME_BYTES, FRAME_HEAD_BYTES, frameHead, frameTail } from "../../protocol/piece_frame.ts";
 import { contentSize, type PieceLayout, pieceContent } from "../../protocol/piece_range.ts";
+import type { SumAlgorithm } from "../../protocol/v1/piece_sum.ts";
 import { putBytes } from "../../runtime/put_bytes.ts";
 
 /** A piece as it goes to disk and over the wire. */
@@ -8,8 +9,8 @@ export interface CutPiece {
   number: number;
   /** Frame included, where the task has frames. */
   bytes: Uint8Array;
-  /** `<md5 hex>:<bytes>`, over all of `bytes`. */
-  md5: string;
+  /** `<sha256 hex>:<bytes>`, over all of `bytes`. */
+  sum: string;
 }
 
 /** What is here of the piece that comes next: of use to those who ask for bytes of the file itself. */
@@ -23,6 +24,9 @@ export interface PiecePart {
   /** Bytes of the file up to the end of these; more may be here by the time they are kept. */
   end: number;
 }
+
+/** What pieces are known again by; what v1's clients want instead is hashed for them (`v1_sums.ts`). */
+const PIECE_SUM: SumAlgorithm = "sha256";
 
 /** The hashes of the whole file to compute on the way. */
 export interface WholeHashes {
@@ -138,7 +142,7 @@ export class PieceCutter {
   /** The hash of the piece being filled, begun with the head that its length will probably give. */
   #hashOfPiece(): Hash {
     if (!this.#pieceHash) {
-      this.#pieceHash = createHash("md5");
+      this.#pieceHash = createHash(PIECE_SUM);
       if (this.#layout.framed) this.#pieceHash.update(this.#head(this.#expectedLength()));
     }
     return this.#pieceHash;
@@ -162,12 +166,12 @@ export class PieceCutter {
       bytes.set(frameTail(), FRAME_HEAD_BYTES + length);
       if (length === this.#expectedLength()) hash.update(frameTail());
       // The file ended where nobody knew it would: the head is another than was hashed.
-      else hash = createHash("md5").update(bytes);
+      else hash = createHash(PIECE_SUM).update(bytes);
     }
     const piece = {
       number: this.#number,
       bytes,
-      md5: `${hash.digest("hex")}:${bytes.byteLength}`,
+      sum: `${hash.digest("hex")}:${bytes.byteLength}`,
     };
     this.#number += 1;
     this.#filled = 0;

@@ -38,7 +38,7 @@ export interface FetchOptions {
   validators: Validators;
   /** Where the bytes go; may have adopted the first pieces already. */
   cutter: PieceCutter;
-  /** md5s of the pieces that are on disk. */
+  /** Sums of the pieces that are on disk. */
   stored: readonly string[];
   limit: RateLimit;
   signal: AbortSignal;
@@ -241,7 +241,7 @@ function checkAnswer(
 async function keep(piece: CutPiece, options: FetchOptions): Promise<void> {
   const known = options.stored[piece.number];
   if (known === undefined) await options.onPiece(piece);
-  else if (known !== piece.md5)
+  else if (known !== piece.sum)
     throw new WrongContentError(`piece ${piece.number} of ${name(options)} has changed`);
   options.cutter.recycle(piece);
 }

@@ -1,6 +1,5 @@
-import { createHash } from "node:crypto";
 import { unframe } from "../../protocol/piece_frame.ts";
-import { parsePieceMd5 } from "../../protocol/v1/pull_piece.ts";
+import { isIntact, parsePieceSum } from "../../protocol/v1/piece_sum.ts";
 import type { Task, Validators } from "../tasks/task.ts";
 import type { SavedCopy, SeedCache } from "./cache.ts";
 
@@ -28,10 +27,10 @@ export function isUsable(copy: SavedCopy, task: Task): boolean {
 export interface TrustedPiece {
   number: number;
   content: Uint8Array;
-  md5: string;
+  sum: string;
 }
 
-/** The pieces of a copy from the first on, as far as their md5s are right. */
+/** The pieces of a copy from the first on, as far as their sums are right. */
 export async function* trustedPieces(
   cache: SeedCache,
   taskId: string,
@@ -41,20 +40,15 @@ export async function* trustedPieces(
   if (!file) return;
   try {
     const buffer = new Uint8Array(copy.pieceSize);
-    for (const [number, md5] of copy.pieceMd5s.entries()) {
-      const length = parsePieceMd5(md5)?.length ?? 0;
+    for (const [number, sum] of copy.pieceSums.entries()) {
+      const length = parsePieceSum(sum)?.length ?? 0;
       if (length > copy.pieceSize) return;
       const { bytesRead } = await file.read(buffer, 0, length, number * copy.pieceSize);
       const bytes = buffer.subarray(0, bytesRead);
-      if (!isIntact(bytes, md5)) return;
-      yield { number, md5, content: copy.framed ? unframe(bytes, copy.pieceSize) : bytes };
+      if (!isIntact(bytes, sum)) return;
+      yield { number, sum, content: copy.framed ? unframe(bytes, copy.pieceSize) : bytes };
     }
   } finally {
     await file.close();
   }
-}
-
-/** Whether bytes are those that `<md5 hex>:<bytes>` was made of. */
-export function isIntact(bytes: Uint8Array, md5: string): boolean {
-  return md5 === `${createHash("md5").update(bytes).digest("hex")}:${bytes.byteLength}`;
 }

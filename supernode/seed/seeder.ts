@@ -1,6 +1,6 @@
 import { blobDigest } from "../../protocol/digest.ts";
 import { FRAME_BYTES } from "../../protocol/piece_frame.ts";
-import { parsePieceMd5 } from "../../protocol/v1/pull_piece.ts";
+import { isIntact, parsePieceSum } from "../../protocol/v1/piece_sum.ts";
 import { isDiskFull } from "../../runtime/files.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import { getLogger } from "../../runtime/logger.ts";
@@ -15,7 +15,7 @@ import type { CopyWriter, SavedCopy, SeedCache } from "./cache.ts";
 import { PieceCutter } from "./cut_pieces.ts";
 import { fetchOnce, SourceError, WrongContentError } from "./fetch_once.ts";
 import type { ReadAhead } from "./read_ahead.ts";
-import { isIntact, isUsable, trustedPieces } from "./revalidate.ts";
+import { isUsable, trustedPieces } from "./revalidate.ts";
 import { whyNoCopy } from "./why_no_copy.ts";
 
 export interface SeederOptions {
@@ -109,13 +109,14 @@ export class Seeder {
 
   /** Looks at a piece that a client complains of; a spoilt copy is dropped and made anew when asked for. */
   async doubt(task: Task, schedule: TaskSchedule, piece: number): Promise<void> {
-    const md5 = task.pieceMd5s[piece];
-    if (task.cdnStatus !== "SUCCESS" || md5 === undefined) return;
-    const bytes = new Uint8Array(parsePieceMd5(md5)?.length ?? 0);
+    const sum = task.pieceSums[piece];
+    if (task.cdnStatus !== "SUCCESS" || sum === undefined) return;
+    const bytes = new Uint8Array(parsePieceSum(sum)?.length ?? 0);
     const file = await this.#options.cache.open(task.id).catch(() => undefined);
-    await file?.read(bytes, 0, bytes.byteLength, piece * task.pieceSize);
+    // What cannot be read is as good as wrong.
+    await file?.read(bytes, 0, bytes.byteLength, piece * task.pieceSize).catch(() => {});
     await file?.close();
-    if (isIntact(bytes, md5) || task.cdnStatus !== "SUCCESS") return;
+    if (isIntact(bytes, sum) || task.cdnStatus !== "SUCCESS") return;
     log.error("piece {piece} of task {task} is spoilt on disk: the copy is dropped", {
       piece,
       task: task.id,
@@ -173,7 +174,8 @@ export class Seeder {
   ): Promise<void> {
     const { observer, cache } = this.#options;
     task.cdnStatus = "RUNNING";
-    task.pieceMd5s = [];
+    task.pieceSums = [];
+    task.realMd5 = "";
     schedule.seedStarted();
     let fetching = false;
     try {
@@ -219,12 +221,12 @@ export class Seeder {
     const { complete } = saved;
     if (!complete) return false;
     task.cdnStatus = "RUNNING";
-    for await (const { number, md5 } of trustedPieces(this.#options.cache, task.id, saved)) {
-      task.pieceMd5s[number] = md5;
+    for await (const { number, sum } of trustedPieces(this.#options.cache, task.id, saved)) {
+      task.pieceSums[number] = sum;
       schedule.seedPieceReady(number);
     }
-    if (task.pieceMd5s.length !== saved.pieceMd5s.length) {
-      task.pieceMd5s = [];
+    if (task.pieceSums.length !== saved.pieceSums.length) {
+      task.pieceSums = [];
       task.cdnStatus = "WAITING";
       schedule.seedStarted();
       return false;
@@ -245,24 +247,24 @@ export class Seeder {
     // A part of a blob has no digest of its own.
     const digest = task.access.headers.Range ? undefined : blobDigest(task.taskUrl);
     const cutter = new PieceCutter(layout, {
-      md5: layout.framed || task.md5 !== "",
+      md5: task.md5 !== "",
       sha256: digest !== undefined,
     });
     task.cdnStatus = "RUNNING";
-    const announce = (number: number, md5: string) => {
-      task.pieceMd5s[number] = md5;
+    const announce = (number: number, sum: string) => {
+      task.pieceSums[number] = sum;
       schedule.seedPieceReady(number);
     };
     // Where the length is unknown, nobody can tell whether the last piece on disk is the last there is.
     if (saved && task.length >= 0 && isUsable(saved, task)) {
-      for await (const { number, md5, content } of trustedPieces(cache, task.id, saved)) {
+      for await (const { number, sum, content } of trustedPieces(cache, task.id, saved)) {
         signal.throwIfAborted();
         cutter.adopt(content);
-        announce(number, md5);
+        announce(number, sum);
       }
     }
     const head = { ...task.validators, framed: layout.framed, pieceSize: task.pieceSize };
-    const kept = [...task.pieceMd5s];
+    const kept = [...task.pieceSums];
     const writer = await cache.write(task.id, { ...head, length: task.length }, kept);
     readAhead?.copies.grown(task.id, cutter.offset);
     try {
@@ -273,7 +275,7 @@ export class Seeder {
         layout,
         validators: task.validators,
         cutter,
-        stored: task.pieceMd5s,
+        stored: task.pieceSums,
         limit: limiter.share(),
         signal,
         // One that waits for the nodes must not keep others from their turn.
@@ -283,7 +285,7 @@ export class Seeder {
         onPiece: async (piece) => {
           await writer.piece(piece);
           signal.throwIfAborted();
-          announce(piece.number, piece.md5);
+          announce(piece.number, piece.sum);
         },
         onPart:
           readAhead &&
@@ -309,7 +311,7 @@ export class Seeder {
   }
 
   async #complete(task: Task, cutter: PieceCutter, writer: CopyWriter): Promise<void> {
-    const frames = task.cdnSource === "supernode" ? task.pieceMd5s.length * FRAME_BYTES : 0;
+    const frames = task.cdnSource === "supernode" ? task.pieceSums.length * FRAME_BYTES : 0;
     await writer.complete(cutter.offset, cutter.md5(), cutter.offset + frames);
   }
 
@@ -317,6 +319,6 @@ export class Seeder {
     task.length = length;
     task.realMd5 = realMd5;
     task.cdnStatus = "SUCCESS";
-    schedule.seedComplete(task.pieceMd5s.length);
+    schedule.seedComplete(task.pieceSums.length);
   }
 }

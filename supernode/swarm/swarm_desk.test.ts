@@ -55,7 +55,7 @@ function task(repository: string, change: Partial<Task> = {}): Task {
     length: BLOCKS * BLOCK_BYTES,
     validators: { etag: "", lastModified: "" },
     cdnStatus: "WAITING",
-    pieceMd5s: [],
+    pieceSums: [],
     realMd5: "",
     createdMs: nowMs,
     lastAccessMs: nowMs,
@@ -312,7 +312,7 @@ describe("around the supernode's copy", () => {
     expect(joined.heartbeatMs).toBeLessThan(500);
     expect(desk.wantsSeed(one)).toBe(true);
     one.cdnStatus = "RUNNING";
-    one.pieceMd5s = piecesOf(1);
+    one.pieceSums = piecesOf(1);
     const answer = report(node, { wantsLeases: 2 });
     expect(answer.coming).toBe(true);
     expect(answer.leases[0]).toMatchObject({ first: 0, from: { ...seed } });
@@ -342,7 +342,7 @@ describe("around the supernode's copy", () => {
     desk.join(node, one, JOIN);
     expectHeld(0);
     one.cdnStatus = "RUNNING";
-    one.pieceMd5s = piecesOf(2);
+    one.pieceSums = piecesOf(2);
     const { leases } = report(node, { wantsLeases: 1 });
     expectHeld(0);
     const [lease] = leases;
@@ -406,7 +406,7 @@ describe("around the supernode's copy", () => {
   ])("goes to the source for good where the copy %s", (_what, fails) => {
     const [one, other] = [task("team-a/app", FRAMED), task("team-b/app", FRAMED)];
     one.cdnStatus = "RUNNING";
-    one.pieceMd5s = piecesOf(5);
+    one.pieceSums = piecesOf(5);
     const node = client(one, 1);
     desk.join(node, one, JOIN);
     const second = client(other, 2);

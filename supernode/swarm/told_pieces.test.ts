@@ -21,7 +21,7 @@ function framedTask(): Task {
     length: 3 * PIECE - 15,
     validators: { etag: "", lastModified: "" },
     cdnStatus: "RUNNING",
-    pieceMd5s: ["md5:1"],
+    pieceSums: ["sum:1"],
     realMd5: "",
     createdMs: 0,
     lastAccessMs: 0,
@@ -42,13 +42,13 @@ it("names a node for framed pieces only where their md5 is known, and says later
   const told = new ToldPieces();
   told.tell(pieces.toBase64(), { cid: "node", task, schedule }, 0);
   expect(given(schedule.pull("v1", 0))).toEqual([0]);
-  task.pieceMd5s = ["md5:1", "md5:1", "md5:1"];
+  task.pieceSums = ["sum:1", "sum:1", "sum:1"];
   told.tell("all", { cid: "node", task, schedule }, 1);
   expect(given(schedule.pull("v1", 1))).toEqual([1, 2]);
 });
 
 it("does not bring back a piece of which v1 clients complained", () => {
-  const task = { ...framedTask(), pieceMd5s: ["md5:1", "md5:1", "md5:1"] };
+  const task = { ...framedTask(), pieceSums: ["sum:1", "sum:1", "sum:1"] };
   const schedule = new TaskSchedule("supernode", taskPieceCount(task), DEFAULT_LIMITS, () => 0.5);
   for (const cid of ["node", "v1"]) schedule.join(cid, true, 0);
   const told = new ToldPieces();

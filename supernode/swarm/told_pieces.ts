@@ -25,8 +25,8 @@ export class ToldPieces {
     const count = pieceCount(layout);
     if (this.#told.size === count) return;
     for (const piece of pieces === "all" ? Array(count).keys() : readPieces(pieces, count)) {
-      // A v1 client checks framed pieces by their md5, which only our own copy tells.
-      if (this.#told.has(piece) || (layout.framed && !task.pieceMd5s[piece])) continue;
+      // A v1 client checks framed pieces by their sums, which only our own copy tells.
+      if (this.#told.has(piece) || (layout.framed && !task.pieceSums[piece])) continue;
       this.#told.add(piece);
       schedule.succeeded(cid, piece, true, nowMs);
     }

@@ -2,11 +2,13 @@ import { ClientStatus, Code, PieceResult } from "../../protocol/codes.ts";
 import { seedClientId, seedFilePath } from "../../protocol/names.ts";
 import { formatRange, parseRange, pieceNumber, wireRange } from "../../protocol/piece_range.ts";
 import type { Envelope } from "../../protocol/v1/envelope.ts";
+import { type PieceSum, parsePieceSum } from "../../protocol/v1/piece_sum.ts";
 import type { PieceTask, PullRequest } from "../../protocol/v1/pull_piece.ts";
 import type { SupernodeObserver } from "../observer.ts";
 import type { AssignedPiece, TaskSchedule } from "../schedule/v1_scheduler.ts";
 import type { PathPass } from "../seed/path_pass.ts";
 import type { Seeder } from "../seed/seeder.ts";
+import { SpoiltPieceError, type V1Sums } from "../seed/v1_sums.ts";
 import { type Client, type Task, taskLayout, wireLength } from "./task.ts";
 import type { TaskStore } from "./task_store.ts";
 
@@ -14,6 +16,7 @@ export interface ClientDeskOptions {
   store: TaskStore;
   schedules: ReadonlyMap<string, TaskSchedule>;
   seeder: Seeder;
+  v1Sums: V1Sums;
   passes: PathPass;
   observer: SupernodeObserver;
   /** A clock that nobody sets, ms. */
@@ -58,7 +61,7 @@ export class ClientDesk {
    *
    * @param from the address that the request came from, as in all that follows
    */
-  pull(request: PullRequest, from?: string): Envelope {
+  async pull(request: PullRequest, from?: string): Promise<Envelope> {
     const { observer, steadyNow } = this.#options;
     let visit: Visit;
     try {
@@ -78,18 +81,22 @@ export class ClientDesk {
       } else this.#report(visit, piece, request);
     }
     if (client.state !== "SUCCESS") client.state = "RUNNING";
+    const wantsMd5 = taskLayout(task).framed && !client.pieceSha256;
+    if (wantsMd5) this.#followByMd5(visit);
     const began = performance.now();
     const decision = schedule.pull(client.cid, steadyNow());
     observer.pieceScheduled(client.ip, performance.now() - began);
     switch (decision.kind) {
-      case "pieces":
-        return {
-          code: Code.continue,
-          data: decision.pieces.map((assigned) => this.#pieceTask(visit, assigned)),
-        };
+      case "pieces": {
+        const pieces = this.#withSums(visit, decision.pieces);
+        const data = wantsMd5 ? await this.#withMd5s(visit, pieces) : pieces;
+        return data.length > 0 ? { code: Code.continue, data } : waitFor(task);
+      }
       case "wait":
-        return { code: Code.wait, msg: `task ${task.id}: nothing to fetch now, ask again` };
+        return waitFor(task);
       case "finished":
+        // It is being hashed: see above.
+        if (wantsMd5 && task.realMd5 === "") return waitFor(task);
         this.#end(visit, "SUCCESS");
         return { code: Code.finished, data: finishedData(task) };
       case "error": {
@@ -172,6 +179,50 @@ export class ClientDesk {
     if (state === "FAILED") this.#options.observer.clientFailed(client.callSystem);
   }
 
+  /** Has the copy hashed by md5 as far as it has come, for a v1 client. */
+  #followByMd5(visit: Visit): void {
+    const { v1Sums } = this.#options;
+    v1Sums.follow(visit.task).catch((error: SpoiltPieceError) => this.#doubt(visit, error));
+  }
+
+  /**
+   * What a client is to fetch, each piece with the sum to check it by. In pattern `source` v1 has none; else our own copy
+   * says them, and what that has not got (others have it from an earlier one) nobody could check.
+   */
+  #withSums(visit: Visit, assigned: readonly AssignedPiece[]): PieceTask[] {
+    const { task } = visit;
+    if (!taskLayout(task).framed) return assigned.map((one) => this.#pieceTask(visit, one));
+    const pieces: PieceTask[] = [];
+    for (const one of assigned) {
+      const sum = parsePieceSum(task.pieceSums[one.piece] ?? "");
+      if (!sum) visit.schedule.takeBack(visit.client.cid, one.piece);
+      else pieces.push({ ...this.#pieceTask(visit, one), ...sumFields(sum) });
+    }
+    return pieces;
+  }
+
+  /** The same pieces as a v1 client checks them; none where the copy is spoilt. */
+  async #withMd5s(visit: Visit, pieces: readonly PieceTask[]): Promise<PieceTask[]> {
+    const { task, client, schedule } = visit;
+    const withMd5 = async ({ pieceSha256: _, ...piece }: PieceTask): Promise<PieceTask> => ({
+      ...piece,
+      pieceMd5: await this.#options.v1Sums.piece(task, piece.pieceNum),
+    });
+    try {
+      return await Promise.all(pieces.map(withMd5));
+    } catch (error) {
+      if (!(error instanceof SpoiltPieceError)) throw error;
+      for (const { pieceNum } of pieces) schedule.takeBack(client.cid, pieceNum);
+      this.#doubt(visit, error);
+      return [];
+    }
+  }
+
+  #doubt({ task, schedule }: Visit, { piece }: SpoiltPieceError): void {
+    // Its outcome is in the task's status, and the file system's trouble in the log.
+    this.#options.seeder.doubt(task, schedule, piece).catch(() => {});
+  }
+
   #seedCid(task: Task): string {
     return seedClientId(this.#options.advertiseIp, task.id);
   }
@@ -182,8 +233,7 @@ export class ClientDesk {
       range: formatRange(wireRange(piece, task.pieceSize)),
       pieceNum: piece,
       pieceSize: task.pieceSize,
-      // v1 clients expect none in pattern `source`.
-      pieceMd5: taskLayout(task).framed ? (task.pieceMd5s[piece] ?? "") : "",
+      pieceMd5: "",
     };
     if (server.kind === "peer") {
       const peer = store.client(task.id, server.cid);
@@ -207,6 +257,15 @@ export class ClientDesk {
       downLink: 0,
     };
   }
+}
+
+function waitFor(task: Task): Envelope {
+  return { code: Code.wait, msg: `task ${task.id}: nothing to fetch now, ask again` };
+}
+
+function sumFields({ algorithm, hex, length }: PieceSum): Partial<PieceTask> {
+  const sum = `${hex}:${length}`;
+  return algorithm === "md5" ? { pieceMd5: sum } : { pieceSha256: sum };
 }
 
 function pieceOf(task: Task, range: string): number | undefined {

@@ -111,6 +111,7 @@ export class Registry {
       dfdaemon: request.dfdaemon,
       superNodeIp: request.superNodeIp,
       onlyFrom: hasSecretWord(request.cID) ? undefined : from,
+      pieceSha256: request.pieceSha256,
       rawUrl: request.rawURL,
       state: "WAITING",
       lastAccessMs: steadyNow(),
@@ -185,7 +186,7 @@ export class Registry {
     const { store } = this.#options;
     const known = store.task(id);
     if (!known || known.isVouchedFor || probe?.kind !== "found") return known;
-    if (known.cdnStatus === "SUCCESS" || known.pieceMd5s.length > 0) return known;
+    if (known.cdnStatus === "SUCCESS" || known.pieceSums.length > 0) return known;
     store.removeTask(id);
     return undefined;
   }
@@ -222,7 +223,7 @@ export class Registry {
       length,
       validators: probe?.kind === "found" ? probe.validators : { etag: "", lastModified: "" },
       cdnStatus: "WAITING",
-      pieceMd5s: [],
+      pieceSums: [],
       realMd5: "",
       createdMs: now(),
       lastAccessMs: steadyNow(),

@@ -54,9 +54,12 @@ export interface Task {
   validators: Validators;
   /** How far the supernode's own copy is. */
   cdnStatus: CdnStatus;
-  /** `<md5 hex>:<bytes on the wire>` of each piece of the own copy, by piece number. */
-  pieceMd5s: string[];
-  /** md5 of the whole file as measured, or empty. */
+  /**
+   * `<hex>:<bytes on the wire>` of each piece of the own copy, by piece number: by sha256, by md5 in copies of old. A copy
+   * that is made anew has another list.
+   */
+  pieceSums: string[];
+  /** md5 of the whole file as measured, or empty: only v1's clients want it. */
   realMd5: string;
   /** ms since the epoch. */
   readonly createdMs: number;
@@ -101,7 +104,7 @@ export function wireLength(task: Task): number {
 /** Bytes of a task's file that the supernode's own copy has. */
 export function copiedBytes(task: Task): number {
   if (task.cdnStatus === "SUCCESS") return Math.max(0, task.length);
-  const bytes = task.pieceMd5s.length * contentSize(taskLayout(task));
+  const bytes = task.pieceSums.length * contentSize(taskLayout(task));
   return task.length < 0 ? bytes : Math.min(bytes, task.length);
 }
 
@@ -138,6 +141,8 @@ export interface Client {
    * can: process number and time.
    */
   readonly onlyFrom?: string | undefined;
+  /** It checks pieces by sha256, as our own do: v1's need md5s. */
+  readonly pieceSha256?: boolean;
   /** The URL it asked for, token and all: shown to this client alone. */
   readonly rawUrl: string;
   state: ClientState;

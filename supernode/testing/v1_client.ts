@@ -25,6 +25,8 @@ let clients = 0;
 export class V1Client {
   readonly cid: string;
   readonly pieces = new Map<number, Uint8Array>();
+  /** What each piece must hash to, as the supernode said. */
+  readonly sums = new Map<number, string>();
   /** Whom each piece came from. */
   readonly from = new Map<number, string>();
   task: RegisterData | undefined;
@@ -142,6 +144,7 @@ export class V1Client {
       return report(500);
     }
     const bytes = new Uint8Array(await response.arrayBuffer());
+    this.sums.set(piece.pieceNum, piece.pieceMd5);
     const md5 = `${createHash("md5").update(bytes).digest("hex")}:${bytes.byteLength}`;
     const good = response.status === 206 && (!framed || md5 === piece.pieceMd5);
     if (!good) return report(500);

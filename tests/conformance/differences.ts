@@ -186,6 +186,13 @@ export function meaning(subject: string): (answer: Answer) => Answer {
 /** Our dfget, answered as v1's was. */
 export const DFGET_DIFFERENCES: readonly Difference[] = [
   {
+    kind: "extension",
+    of: /POST \/peer\/registry/,
+    at: /^body\.pieceSha256$/,
+    reason: "ours check pieces by sha256 where the supernode can say it; v1's supernode ignores it",
+    holds: says(true),
+  },
+  {
     kind: "moment",
     of: /POST \/(peer\/registry|task\/metrics)/,
     at: /^body\.port$/,
@@ -383,6 +390,13 @@ export const DFDAEMON_DIFFERENCES: readonly Difference[] = [
     at: /^version$/,
     reason: "the recorded programs were built without a version",
     holds: says(VERSION),
+  },
+  {
+    kind: "extension",
+    of: /registration/,
+    at: /^pieceSha256$/,
+    reason: "ours check pieces by sha256 where the supernode can say it; v1's supernode ignores it",
+    holds: says(true),
   },
   {
     kind: "extension",
