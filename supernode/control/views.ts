@@ -7,7 +7,7 @@ import type {
 } from "../../protocol/control/messages.ts";
 import { Bitmap } from "../../protocol/swarm/bitmap.ts";
 import { redactUrl } from "../../runtime/redact_url.ts";
-import type { TaskSchedule } from "../schedule/v1_scheduler.ts";
+import type { TaskSchedule } from "../schedule/v1/task_schedule.ts";
 import type { SwarmDesk } from "../swarm/swarm_desk.ts";
 import { latestOfEachNode } from "../tasks/latest_of_each_node.ts";
 import { shownTime } from "../tasks/shown_time.ts";

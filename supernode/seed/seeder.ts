@@ -9,7 +9,7 @@ import { redactUrl } from "../../runtime/redact_url.ts";
 import { inSpan, type Span } from "../../runtime/tracing/tracing.ts";
 import { Turnstile } from "../../runtime/turnstile.ts";
 import type { SupernodeObserver } from "../observer.ts";
-import type { TaskSchedule } from "../schedule/v1_scheduler.ts";
+import type { TaskSchedule } from "../schedule/v1/task_schedule.ts";
 import { type Task, taskLayout } from "../tasks/task.ts";
 import type { CopyWriter, SavedCopy, SeedCache } from "./cache.ts";
 import { PieceCutter } from "./cut_pieces.ts";

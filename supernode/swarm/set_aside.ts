@@ -1,7 +1,7 @@
 import { BLOCK_BYTES, type BlockRun } from "../../protocol/swarm/blocks.ts";
 import type { TaskReport } from "../../protocol/swarm/messages.ts";
 import type { SwarmTask } from "../schedule/swarm_task.ts";
-import type { TaskSchedule } from "../schedule/v1_scheduler.ts";
+import type { TaskSchedule } from "../schedule/v1/task_schedule.ts";
 import { type Client, type Task, taskPieceCount } from "../tasks/task.ts";
 import type { TaskStore } from "../tasks/task_store.ts";
 

@@ -2,7 +2,7 @@ import { blobDigest, formatDigest } from "../../protocol/digest.ts";
 import { blockCount } from "../../protocol/swarm/blocks.ts";
 import type { TaskReport } from "../../protocol/swarm/messages.ts";
 import type { SwarmTask } from "../schedule/swarm_task.ts";
-import type { TaskSchedule } from "../schedule/v1_scheduler.ts";
+import type { TaskSchedule } from "../schedule/v1/task_schedule.ts";
 import type { Client, Task } from "../tasks/task.ts";
 import { Sealer } from "./sealer.ts";
 import type { SeedSupply } from "./seed_supply.ts";

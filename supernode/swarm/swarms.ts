@@ -4,7 +4,7 @@ import { SILENT, type SupernodeObserver } from "../observer.ts";
 import type { HeartbeatRelief } from "../schedule/heartbeat_relief.ts";
 import { SourceBudget } from "../schedule/source_budget.ts";
 import { SwarmTask } from "../schedule/swarm_task.ts";
-import type { TaskSchedule } from "../schedule/v1_scheduler.ts";
+import type { TaskSchedule } from "../schedule/v1/task_schedule.ts";
 import type { ReadAhead } from "../seed/read_ahead.ts";
 import type { Client, Task } from "../tasks/task.ts";
 import type { TaskStore } from "../tasks/task_store.ts";

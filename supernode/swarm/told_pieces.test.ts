@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { Bitmap } from "../../protocol/swarm/bitmap.ts";
-import { DEFAULT_LIMITS, type PullDecision, TaskSchedule } from "../schedule/v1_scheduler.ts";
+import { DEFAULT_LIMITS } from "../schedule/v1/limits.ts";
+import { type PullDecision, TaskSchedule } from "../schedule/v1/task_schedule.ts";
 import { SourceAccess, type Task, taskPieceCount } from "../tasks/task.ts";
 import { ToldPieces } from "./told_pieces.ts";
 

@@ -1,5 +1,5 @@
 import { pieceCount } from "../../protocol/piece_range.ts";
-import type { TaskSchedule } from "../schedule/v1_scheduler.ts";
+import type { TaskSchedule } from "../schedule/v1/task_schedule.ts";
 import { type Task, taskLayout } from "../tasks/task.ts";
 import { readPieces } from "./read_pieces.ts";
 

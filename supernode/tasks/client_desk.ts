@@ -5,7 +5,7 @@ import type { Envelope } from "../../protocol/v1/envelope.ts";
 import { type PieceSum, parsePieceSum } from "../../protocol/v1/piece_sum.ts";
 import type { PieceTask, PullRequest } from "../../protocol/v1/pull_piece.ts";
 import type { SupernodeObserver } from "../observer.ts";
-import type { AssignedPiece, TaskSchedule } from "../schedule/v1_scheduler.ts";
+import type { AssignedPiece, TaskSchedule } from "../schedule/v1/task_schedule.ts";
 import type { PathPass } from "../seed/path_pass.ts";
 import type { Seeder } from "../seed/seeder.ts";
 import { SpoiltPieceError, type V1Sums } from "../seed/v1_sums.ts";

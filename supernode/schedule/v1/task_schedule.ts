@@ -1,31 +1,10 @@
-import type { CdnSource } from "../../protocol/v1/register.ts";
+import type { CdnSource } from "../../../protocol/v1/register.ts";
+import { HandOut } from "./hand_out.ts";
 import { Holders } from "./holders.ts";
 import { Leases } from "./leases.ts";
-import { type Candidate, orderPieces } from "./order_pieces.ts";
+import type { ScheduleLimits } from "./limits.ts";
+import { SeedProgress } from "./seed_progress.ts";
 import { type Member, type Origin, Transfers } from "./transfers.ts";
-
-/** The numbers that bound a task's traffic (protocol §3, §6). */
-export interface ScheduleLimits {
-  /** Pieces one client fetches at once; also how many the seed serves at once. */
-  peerDownLimit: number;
-  /** Pieces one peer serves at once. */
-  peerUpLimit: number;
-  /** Failures as a server after which a peer is used no more. */
-  eliminationLimit: number;
-  /** Failures after which a client is sent to the supernode only. */
-  failureCountLimit: number;
-  /** Pieces that all clients together fetch from the source at once (CDN pattern `source`). */
-  sourceFetchLimit: number;
-}
-
-/** v1's defaults (protocol §6); the last is ours. */
-export const DEFAULT_LIMITS: ScheduleLimits = {
-  peerDownLimit: 4,
-  peerUpLimit: 5,
-  eliminationLimit: 5,
-  failureCountLimit: 5,
-  sourceFetchLimit: 16,
-};
 
 /** Who a client is sent to: the supernode's copy, the source, or another client. */
 export type Server = { kind: "seed" } | { kind: "source" } | { kind: "peer"; cid: string };
@@ -52,18 +31,14 @@ export type PullDecision =
 export class TaskSchedule {
   readonly #pattern: CdnSource;
   readonly #limits: ScheduleLimits;
-  readonly #random: () => number;
   readonly #members = new Map<string, Member>();
   readonly #holders = new Holders();
   readonly #transfers: Transfers;
   readonly #leases = new Leases<Member>();
-  readonly #seedHas = new Set<number>();
-  /** One more than the highest piece the seed has had. */
-  #seedEnd = 0;
-  readonly #eliminated = (member: Member) =>
+  readonly #seed = new SeedProgress();
+  readonly #handOut: HandOut;
+  readonly #isEliminated = (member: Member) =>
     member.failuresAsServer >= this.#limits.eliminationLimit;
-  #sourceHeld = false;
-  #seedState: "absent" | "fetching" | "complete" | "failed" = "absent";
   #pieceTotal: number | undefined;
 
   /**
@@ -80,10 +55,19 @@ export class TaskSchedule {
     this.#pattern = pattern;
     this.#pieceTotal = pieceTotal;
     this.#limits = limits;
-    this.#random = random;
     this.#transfers = new Transfers(
-      (member) => member.serves && member.up < limits.peerUpLimit && !this.#eliminated(member),
+      (member) => member.serves && member.up < limits.peerUpLimit && !this.#isEliminated(member),
     );
+    this.#handOut = new HandOut({
+      pattern,
+      limits,
+      seed: this.#seed,
+      holders: this.#holders,
+      transfers: this.#transfers,
+      leases: this.#leases,
+      isEliminated: this.#isEliminated,
+      random,
+    });
   }
 
   /** Whether any client is fetching something. */
@@ -157,27 +141,24 @@ export class TaskSchedule {
 
   /** The supernode has begun to fetch its own copy, or to look through the one on disk. */
   seedStarted(): void {
-    this.#seedState = "fetching";
-    this.#seedHas.clear();
+    this.#seed.started();
   }
 
   /** A piece of the supernode's own copy can be served. */
   seedPieceReady(piece: number): void {
-    this.#seedHas.add(piece);
-    this.#seedEnd = Math.max(this.#seedEnd, piece + 1);
+    this.#seed.pieceReady(piece);
     this.#leases.end(piece);
   }
 
   /** The supernode's own copy is complete. */
   seedComplete(pieceTotal: number): void {
-    this.#seedState = "complete";
+    this.#seed.completed();
     this.#pieceTotal = pieceTotal;
   }
 
   /** The supernode's own copy cannot be had, or is there no more. */
   seedFailed(): void {
-    this.#seedState = "failed";
-    this.#seedHas.clear();
+    this.#seed.failed();
   }
 
   /**
@@ -185,7 +166,7 @@ export class TaskSchedule {
    * its members will have it soon (CDN pattern `source`).
    */
   holdSource(held: boolean): void {
-    this.#sourceHeld = held;
+    this.#handOut.sourceHeld = held;
   }
 
   /**
@@ -200,11 +181,11 @@ export class TaskSchedule {
     nowMs: number,
   ): { cid: string } | "coming" | undefined {
     for (const member of this.#holders.of(piece)) {
-      if (counts(member.cid) && !this.#eliminated(member)) return { cid: member.cid };
+      if (counts(member.cid) && !this.#isEliminated(member)) return { cid: member.cid };
     }
     const holder = this.#leases.holder(piece);
     if (!holder || !counts(holder.cid)) return undefined;
-    return nowMs < this.#leaseEndsMs(piece, holder, nowMs) ? "coming" : undefined;
+    return nowMs < this.#handOut.leaseEndsMs(piece, holder, nowMs) ? "coming" : undefined;
   }
 
   /** A client asks what to fetch next. */
@@ -214,23 +195,16 @@ export class TaskSchedule {
     client.lastSeenMs = nowMs;
     this.#transfers.sweep(nowMs);
     if (this.#hasAll(client)) return { kind: "finished" };
-    if (this.#pattern === "supernode" && this.#seedState === "failed")
+    if (this.#pattern === "supernode" && this.#seed.hasFailed)
       return { kind: "error", reason: "seed failed" };
     if (client.failuresAtTop > this.#limits.failureCountLimit)
       return { kind: "error", reason: "source fails this client" };
 
-    const limit = this.#limits.peerDownLimit;
-    if (client.running.size >= limit) return { kind: "wait" };
-    const wanted = this.#order(client);
-    const pieces: AssignedPiece[] = [];
-    // At first no more than half of its slots go to the source, so that what others have brought
-    // home spreads while the source is still sending; then all of them.
-    this.#hand(client, wanted, { fromSource: Math.ceil(limit / 2) }, nowMs, pieces);
-    this.#hand(client, wanted, { fromSource: limit }, nowMs, pieces);
-    // Last of all, what somebody else leased and is not heard of.
-    if (pieces.length === 0)
-      this.#hand(client, wanted, { fromSource: limit, takeOver: true }, nowMs, pieces);
-    return pieces.length > 0 ? { kind: "pieces", pieces } : { kind: "wait" };
+    if (client.running.size >= this.#limits.peerDownLimit) return { kind: "wait" };
+    const handed = this.#handOut.fill(client, this.#pieceTotal, nowMs);
+    if (handed.length === 0) return { kind: "wait" };
+    const pieces = handed.map(({ piece, server }) => ({ piece, server: publicServer(server) }));
+    return { kind: "pieces", pieces };
   }
 
   /**
@@ -306,83 +280,7 @@ export class TaskSchedule {
 
   #hasAll(client: Member): boolean {
     if (this.#pieceTotal === undefined || client.has.size < this.#pieceTotal) return false;
-    return this.#pattern === "source" || this.#seedState === "complete";
-  }
-
-  /** What a client lacks, best first. Pieces under way count as held: they soon will be. */
-  #order(client: Member): number[] {
-    const candidates: Candidate[] = [];
-    for (let piece = 0; piece < (this.#pieceTotal ?? this.#seedEnd); piece++) {
-      if (client.has.has(piece) || client.running.has(piece)) continue;
-      const holders = this.#holders.count(piece) + (this.#seedHas.has(piece) ? 1 : 0);
-      candidates.push({ piece, holders: holders + this.#transfers.underWay(piece) });
-    }
-    return orderPieces(candidates, client.running.keys(), this.#random);
-  }
-
-  /** Fills a client's slots from `wanted` as far as its servers allow. */
-  #hand(
-    client: Member,
-    wanted: readonly number[],
-    allowed: { fromSource: number; takeOver?: boolean },
-    nowMs: number,
-    handed: AssignedPiece[],
-  ): void {
-    const sourceLimit = client.slow ? 1 : allowed.fromSource;
-    let fromSource = 0;
-    for (const { server } of client.running.values()) if (server === "source") fromSource += 1;
-    for (const piece of wanted) {
-      if (client.running.size >= this.#limits.peerDownLimit) return;
-      if (client.running.has(piece)) continue;
-      let server = this.#chooseCopy(client, piece);
-      if (server === "none" && fromSource < sourceLimit) {
-        if (!this.#lease(client, piece, allowed.takeOver ?? false, nowMs)) continue;
-        server = "source";
-        fromSource += 1;
-      }
-      if (server === "none" || server === "busy") continue;
-      this.#transfers.begin(client, piece, server, nowMs);
-      handed.push({ piece, server: publicServer(server) });
-    }
-  }
-
-  /** Who has a copy and a slot for this client: the least loaded peer, else the seed. */
-  #chooseCopy(client: Member, piece: number): Origin | "busy" | "none" {
-    const mayUsePeers = client.failures <= this.#limits.failureCountLimit;
-    const { free } = this.#transfers;
-    const peer = mayUsePeers && this.#holders.leastLoaded(piece, client, free, this.#random);
-    if (peer) return peer;
-    if (this.#seedHas.has(piece))
-      return this.#transfers.used("seed") < this.#limits.peerDownLimit ? "seed" : "busy";
-    if (mayUsePeers && this.#holders.anyUsable(piece, client, this.#eliminated)) return "busy";
-    return "none";
-  }
-
-  /** Takes the lease on a piece for a client, if the source may be asked for it. */
-  #lease(client: Member, piece: number, takeOver: boolean, nowMs: number): boolean {
-    if (this.#pattern !== "source" || this.#seedState === "fetching" || this.#sourceHeld)
-      return false;
-    if (this.#transfers.used("source") >= this.#limits.sourceFetchLimit) return false;
-    const holder = this.#leases.holder(piece);
-    if (holder && holder !== client) {
-      if (!takeOver) return false;
-      // Of what it had before it came here a v1 client says only that it has arrived. The next one to ask is sent to it.
-      if (this.#leases.isWritten(piece, nowMs)) {
-        this.#holders.add(piece, holder);
-        this.#leases.end(piece);
-        return false;
-      }
-      if (nowMs < this.#leaseEndsMs(piece, holder, nowMs)) return false;
-      holder.slow = true;
-    }
-    this.#leases.take(piece, client, nowMs);
-    return true;
-  }
-
-  #leaseEndsMs(piece: number, holder: Member, nowMs: number): number {
-    return this.#leases.endsMs(piece, (sinceMs) =>
-      this.#transfers.deadlineMs(holder, "source", sinceMs, nowMs),
-    );
+    return this.#pattern === "source" || this.#seed.isComplete;
   }
 
   /** Whatever the client was fetching, it no longer is. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import fc from "../../tests/support/fast_check.ts";
-import { DEFAULT_LIMITS, type PullDecision, TaskSchedule } from "./v1_scheduler.ts";
+import fc from "../../../tests/support/fast_check.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
+import { type PullDecision, TaskSchedule } from "./task_schedule.ts";
 
 const sourceTask = (pieces: number, limits = {}) =>
   new TaskSchedule("source", pieces, { ...DEFAULT_LIMITS, ...limits }, () => 0.5);
