@@ -88,7 +88,6 @@ export class Admission {
       this.#doWithout(key, request, known, `${about}: ${probe.reason}`);
     else {
       this.#checkFit(probe, about);
-      this.#refused.delete(key);
       remember(this.#accepted, key, askedMs);
     }
     return probe;
