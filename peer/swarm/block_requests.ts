@@ -1,4 +1,5 @@
 import { getLogger } from "../../runtime/logger.ts";
+import type { RateLimit } from "../../runtime/rate_limit/rate_limiter.ts";
 import { fetchPiece, PieceError } from "../download/fetch_piece.ts";
 import type { SwarmOptions } from "../download/swarm_types.ts";
 import { contentBuffers } from "../store/content_buffers.ts";
@@ -6,6 +7,7 @@ import { sha256 } from "../store/sha256.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import type { BlockProofs } from "./block_proofs.ts";
 import type { BlockChooser } from "./choose_blocks.ts";
+import type { Debt } from "./debt.ts";
 import type { NeighbourLink } from "./neighbour_link.ts";
 import { MAX_NEIGHBOURS, type Neighbours } from "./neighbours.ts";
 
@@ -94,9 +96,11 @@ export class BlockRequests {
     const abort = new AbortController();
     const request = { abort, sinceMs: performance.now() };
     this.#requests.set(key, request);
+    link.debt.asked(request.sinceMs);
     this.#fetch(link, slot, block, abort.signal)
       .catch((error: Error) => this.#failed(link, slot, block, error, abort.signal.aborted))
       .finally(() => {
+        link.debt.over();
         if (this.#requests.get(key) === request) this.#requests.delete(key);
         this.pump();
       });
@@ -149,8 +153,11 @@ export class BlockRequests {
       path,
       downLink: 0,
     };
-    const { span } = link;
-    const content = await fetchPiece(task, { http, limiters, minRate, layout, signal, span });
+    const { span, debt } = link;
+    const content = await fetchPiece(task, {
+      ...{ http, minRate, layout, signal, span },
+      limiters: [...(limiters ?? []), countingFor(debt)],
+    });
     const digest = await sha256(content);
     if (proofs.contradicts(block, digest)) {
       contentBuffers.give(content);
@@ -174,4 +181,15 @@ export class BlockRequests {
     contentBuffers.give(content);
     onStanding(id);
   }
+}
+
+/** Not a limit: it hears of bytes as they come. */
+function countingFor(debt: Debt): RateLimit {
+  return {
+    rate: 0,
+    pass: (bytes) => {
+      debt.came(bytes, performance.now());
+      return undefined;
+    },
+  };
 }

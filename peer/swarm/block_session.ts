@@ -3,6 +3,7 @@ import { blockCount, blockLength } from "../../protocol/swarm/blocks.ts";
 import type { HaveMessage } from "../../protocol/swarm/have_stream.ts";
 import {
   type JoinAnswer,
+  MAX_OWED,
   MAX_STARVED,
   MAX_WRONG,
   type Neighbour,
@@ -44,6 +45,8 @@ const PARTED_MS = 100;
 const TICK_MS = 100;
 /** Whoever owes blocks for so long while none comes from anybody, ms, is left, and the supernode asked who else has them. */
 const OWED_MS = 9000;
+/** Nothing has come from anywhere for so long, by this process's own listening, ms: who is asked may be held to his word. */
+const QUIET_MS = 250;
 const log = getLogger("dfclient");
 
 /**
@@ -237,6 +240,7 @@ export class BlockSession implements Reporter {
       leases: this.#runner.report(),
       wantsLeases: this.#file.complete ? 0 : this.#runner.wants,
       starved: this.#chooser.starved(MAX_STARVED),
+      owed: this.#owed(),
       dropped: this.#neighbours.takeDropped(),
       slow: this.#neighbours.takeSlow(),
       wrong: this.#wrong.splice(0, MAX_WRONG),
@@ -245,6 +249,12 @@ export class BlockSession implements Reporter {
       pieces: this.#somePieces(),
       leaving: false,
     };
+  }
+
+  /** What is waited for in vain. */
+  #owed(): number[] {
+    const { doubted } = this.#neighbours;
+    return doubted.size === 0 ? [] : this.#chooser.heldOnlyBy(doubted, MAX_OWED);
   }
 
   /** Absent where all are here, or none: then the number of blocks says it. */
@@ -291,7 +301,9 @@ export class BlockSession implements Reporter {
     }
     if (message.bitmap) this.#chooser.neighbourHolds(slot, message.bitmap);
     for (const block of message.have) this.#chooser.neighbourHas(slot, block);
-    this.#chooser.neighbourLoad(slot, message.load, performance.now());
+    const nowMs = performance.now();
+    this.#chooser.neighbourLoad(slot, message.load, nowMs);
+    this.#neighbours.at(slot)?.debt.spoke(message.load, nowMs);
     this.#requests.pumpSoon();
   }
 
@@ -370,6 +382,7 @@ export class BlockSession implements Reporter {
     const alone = this.#unheard;
     if (this.#stall.look(nowMs, alone)) this.#neighbours.dropSilent(nowMs);
     if (!alone && this.#stall.ms > OWED_MS) this.#leaveOwing(nowMs);
+    if (!alone && !this.#runner.busy && this.#stall.ms > QUIET_MS) this.#doubtOverdue();
     this.#proofs.lookAfter(nowMs, alone);
     const isForsaken = this.#runner.isUnfit && this.#neighbours.size === 0 && !alone;
     const error = this.#stall.whyGiveUp(isForsaken);
@@ -377,6 +390,11 @@ export class BlockSession implements Reporter {
       this.#settle({ finished: false, reason: BacksourceReason.downloadError, error });
     this.#rejoining.tick(nowMs);
     this.#requests.pump();
+  }
+
+  /** Neighbours who say that they have time send nothing: others may have to fetch what they alone have. */
+  #doubtOverdue(): void {
+    if (this.#neighbours.doubtOverdue()) this.#sessions.heartbeats.hurry(this);
   }
 
   /** Leaves those who were asked for blocks long ago. */

@@ -148,6 +148,23 @@ describe("which block", () => {
     one.reserve(3);
     expect(one.starved(3)).toEqual([5, 6, 7]);
   });
+
+  it("is told as held by certain neighbours alone, on its way from them or not", () => {
+    const one = chooser();
+    const silent = neighbour(one, { has: [0, 1, 2, 3, 4, 5] });
+    one.setCredit(silent, 1);
+    const [asked] = chooseAll(one);
+    expect(asked).toMatchObject({ slot: silent });
+    neighbour(one, { has: [2] });
+    one.hold(1);
+    one.reserve(3);
+    const expected = [...new Set([0, 4, 5, asked!.block])].filter(
+      (block) => block !== 1 && block !== 2,
+    );
+    expect(one.heldOnlyBy(new Set([silent]), 8)).toEqual(expected.toSorted());
+    expect(one.heldOnlyBy(new Set([silent]), 1)).toEqual([0]);
+    expect(one.heldOnlyBy(new Set(), 8)).toEqual([]);
+  });
 });
 
 describe("asking again", () => {

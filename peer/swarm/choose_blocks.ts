@@ -255,6 +255,19 @@ export class BlockChooser {
     return this.#wanted.firstOpen(most, (block) => this.#neighbours.holders(block) === 0);
   }
 
+  /** The first blocks that are missing, not fetched from the source, and held by nobody but some of `slots`. */
+  heldOnlyBy(slots: ReadonlySet<number>, most: number): number[] {
+    const found: number[] = [];
+    for (let block = 0; block < this.#wanted.size && found.length < most; block++) {
+      if (this.holds(block)) continue;
+      if (!this.#wanted.isOpen(block) && this.#flights.of(block) === NOBODY) continue;
+      let holders = 0;
+      for (const slot of slots) if (this.#neighbours.has(slot, block)) holders += 1;
+      if (holders > 0 && holders === this.#neighbours.holders(block)) found.push(block);
+    }
+    return found;
+  }
+
   #ask(slot: number, block: number, nowMs: number, slow: boolean): true {
     const neighbours = this.#neighbours;
     this.#wanted.close(block);

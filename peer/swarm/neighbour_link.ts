@@ -3,6 +3,7 @@ import { HaveDecoder, type HaveMessage } from "../../protocol/swarm/have_stream.
 import type { Neighbour } from "../../protocol/swarm/messages.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import { type Span, startSpan, traceHeaders } from "../../runtime/tracing/tracing.ts";
+import { Debt } from "./debt.ts";
 
 /** Milliseconds for a connection to a neighbour. */
 const CONNECT_MS = 1500;
@@ -35,6 +36,8 @@ export const HAVE_PREFIX = "/peer/swarm/";
 /** Listens to what one neighbour holds. */
 export class NeighbourLink {
   readonly neighbour: Neighbour;
+  /** What it has been asked for, and how it keeps its word. */
+  readonly debt = new Debt();
   /** Requests to it that failed since one last went well. */
   failures = 0;
   /** Blocks that came from others while it was at them, since one last came from it. */

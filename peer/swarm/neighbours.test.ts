@@ -49,3 +49,26 @@ it("do not come back who were dropped for wrong blocks, those who were slow do",
   expect(neighbours.find("liar")).toBeUndefined();
   expect(neighbours.find("slow")).toBeDefined();
 });
+
+it("are in doubt where all who were asked keep us waiting, until something comes", () => {
+  const { neighbours, meet } = listening();
+  const debts = ["one", "other", "idle"].map((id) => {
+    meet(id);
+    return neighbours.find(id)!.link.debt;
+  });
+  const [one, other] = debts;
+  one!.asked(0);
+  other!.asked(0);
+  const speak = (nowMs: number) => {
+    for (const debt of debts) debt.spoke({ queueMs: 0, blockMs: 1 }, nowMs);
+  };
+  for (const nowMs of [200, 400]) speak(nowMs);
+  other!.came(2000, 410);
+  expect(neighbours.doubtOverdue()).toBe(false);
+  for (const nowMs of [600, 800, 1000]) speak(nowMs);
+  expect(neighbours.doubtOverdue()).toBe(true);
+  expect(neighbours.doubtOverdue()).toBe(false);
+  expect(neighbours.doubted.size).toBe(2);
+  one!.came(2000, 1100);
+  expect([...neighbours.doubted]).toEqual([neighbours.find("other")!.slot]);
+});

@@ -171,6 +171,23 @@ export class Neighbours {
     } else this.#options.chooser.setCredit(found.slot, standing.credit);
   }
 
+  /**
+   * Nothing comes from anywhere: those who are asked for blocks are in doubt where all of them keep us waiting against
+   * their own word.
+   *
+   * @returns whether that is news
+   */
+  doubtOverdue(): boolean {
+    const asked = [...this.#links.values()].filter(({ debt }) => debt.isAsked);
+    if (!asked.every(({ debt }) => debt.isOverdue)) return false;
+    return asked.filter(({ debt }) => debt.doubt()).length > 0;
+  }
+
+  /** The slots of those who are in doubt. */
+  get doubted(): ReadonlySet<number> {
+    return new Set([...this.#links].flatMap(([slot, { debt }]) => (debt.isDoubted ? [slot] : [])));
+  }
+
   /** Where hosts are short of processor time most neighbours are late together: that is no death. */
   dropSilent(nowMs: number): void {
     const { chooser } = this.#options;

@@ -12,6 +12,8 @@ export const SWARM_VERSION = 1;
 export const MAX_ZONE = 128;
 /** How many blocks a node names as starved at most, the first ones in its file. */
 export const MAX_STARVED = 64;
+/** … that it waits for in vain: few, since those who keep it waiting may only be slow. */
+export const MAX_OWED = 4;
 /** Characters of a bitmap of v1's pieces at most. */
 export const MAX_PIECES_TEXT = 65_536;
 /** Characters of a bitmap in base64 at most: of a file of 400 GB. */
@@ -152,6 +154,8 @@ export const taskReportSchema = z.object({
   wantsLeases: count.default(0),
   /** Blocks that it lacks and none of its neighbours has. */
   starved: z.array(count).max(MAX_STARVED).default([]),
+  /** Blocks that only neighbours have who say that they could send them at once, and send nothing, as nobody else does. */
+  owed: z.array(count).max(MAX_OWED).default([]),
   /** Neighbours that it has dropped since the last heartbeat: silent, failing or slow. */
   dropped: z.array(z.string()).default([]),
   /** Those of them whose blocks it could not get: answers that broke off, or went on next to nothing at a time. */

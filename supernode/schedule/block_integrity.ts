@@ -128,6 +128,20 @@ export class BlockIntegrity {
       this.#ban(from.node, nowMs);
   }
 
+  /**
+   * A member waits for blocks that only those have who say that they could send them at once, and do not. What nobody
+   * was seen to fetch is only said to be there: a little of it at a time is leased anew, whether they are found out in
+   * the end or were slow for a moment.
+   */
+  owed(member: Member, blocks: MemberReport["owed"], nowMs: number): void {
+    const { leases } = this.#parts;
+    for (const block of blocks ?? []) {
+      if (!leases.fetched.wasHeldBefore(block) || leases.fetched.of(block)?.by === member) continue;
+      this.#accusedUntilMs = nowMs + ACCUSED_MS;
+      leases.again(block);
+    }
+  }
+
   /** A member could get no block from another: nobody waits for one of whom that is known, and its blocks are leased anew. */
   slow(member: Member, otherId: string, nowMs: number): void {
     const other = this.#parts.members.get(otherId);

@@ -33,6 +33,7 @@ export interface MemberReport {
   }[];
   wantsLeases: number;
   starved: readonly number[];
+  owed?: readonly number[];
   dropped: readonly string[];
   slow?: readonly string[];
   wrong?: readonly { block: number; from: string }[];

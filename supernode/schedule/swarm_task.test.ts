@@ -232,6 +232,13 @@ describe("a swarm's task", () => {
     expect(granted[0]).toBeGreaterThan(2000);
   });
 
+  it("leases nothing anew that somebody was seen to fetch, since it is late", () => {
+    const task = withFetcher(["a"]);
+    const before = task.work.openBlocks;
+    task.report("a", { ...NOTHING, owed: [0, 1] }, 500);
+    expect(task.work.openBlocks).toBe(before);
+  });
+
   describe("with one that says it holds all, and brings nothing", () => {
     function withHolder(...others: string[]) {
       const task = swarm(6);
@@ -254,6 +261,21 @@ describe("a swarm's task", () => {
       expect(blocks.reduce((sum, count) => sum + count)).toBe(6);
       expect(leased("c", 400, ["holder"])).toBe(blocks[2]);
       expect(task.integrity.isBanned("holder")).toBe(false);
+    });
+
+    it("leases what they are kept waiting for, and goes on to believe it", () => {
+      const { task, leased } = withHolder("a", "b");
+      const owed = (id: string, blocks: readonly number[], nowMs: number) => {
+        const { leases } = task.report(id, { ...NOTHING, wantsLeases: 2, owed: blocks }, nowMs)!;
+        return leases.map(({ first }) => first);
+      };
+      expect(owed("a", [2, 3, 4], 100)).toEqual([2, 3]);
+      expect(owed("b", [2, 3, 4], 110)).toEqual([4]);
+      // Soon again: there may be more.
+      expect(task.report("b", { ...NOTHING, wantsLeases: 1 }, 150)!.heartbeatMs).toBe(500);
+      expect(join(task, "c", 200).leases).toEqual([]);
+      expect(leased("c", 300)).toBe(0);
+      expect(task.report("c", { ...NOTHING, wantsLeases: 2 }, 310)!.heartbeatMs).toBeLessThan(200);
     });
 
     it("takes the word of one where that is the only other", () => {

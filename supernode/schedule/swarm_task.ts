@@ -183,6 +183,7 @@ export class SwarmTask {
     for (const { block, from } of report.wrong ?? []) integrity.accused(member, block, from, nowMs);
     // What it has said may have shown that it lies itself.
     if (member.gone) return undefined;
+    integrity.owed(member, report.owed, nowMs);
     for (const other of report.slow ?? []) integrity.slow(member, other, nowMs);
     for (const other of report.dropped) this.#part(member, other, nowMs);
     const neighbours = [

@@ -107,7 +107,7 @@ const node = (name: string) => ({
 });
 const report = (name: string, held = 0) => ({
   ...{ taskId: taskId({ taskUrl: source.url("/three") }), cid: node(name).cid, held },
-  ...{ downRate: 0, upRate: 0, leases: [], wantsLeases: 2, starved: [], dropped: [] },
+  ...{ downRate: 0, upRate: 0, leases: [], wantsLeases: 2, starved: [], owed: [], dropped: [] },
   ...{ wrong: [], neighbours: 0, leaving: false },
 });
 const membersAt = ({ core }: Running) => core.swarmLoad().downloading;

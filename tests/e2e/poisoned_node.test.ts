@@ -1,6 +1,14 @@
 import { createHash } from "node:crypto";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { type Peer, parseSupernode, startPeer } from "../../peer/mod.ts";
+import { Code } from "../../protocol/codes.ts";
+import { Bitmap } from "../../protocol/swarm/bitmap.ts";
+import { BLOCK_BYTES, blockCount } from "../../protocol/swarm/blocks.ts";
+import { encodeHave } from "../../protocol/swarm/have_stream.ts";
+import { type HeartbeatRequest, SWARM_VERSION } from "../../protocol/swarm/messages.ts";
+import { ScriptedSupernode } from "../command_lines/scripted_supernode.ts";
 import { freshAddress } from "../support/addresses.ts";
 import { MB } from "../support/image.ts";
 import { POISONS, type Poison, PoisonedNode, type Telling } from "../support/poisoned_node.ts";
@@ -111,4 +119,59 @@ describe("a poisoned node in a swarm", () => {
     // It does not come in again.
     expect(await poisoned.register()).toMatchObject({ status: 500 });
   }
+
+  it("that says it has time, and sends nothing, is not waited for by one who knows nobody else", async () => {
+    const file = source.add("nothing.bin", 4 * MB);
+    const { address, port } = await silentHolder(blockCount(file.size));
+    const neighbour = { id: "holder", ip: address, port, path: "/peer/file/x", near: true };
+    const owed = new Set<number>();
+    const done = new Set<number>();
+    const scripted = await ScriptedSupernode.start(scratch, ({ pathname }, body) => {
+      if (pathname === "/peer/registry") {
+        const times = { neighbours: [neighbour], leases: [], heartbeatMs: 60_000 };
+        const swarm = { version: SWARM_VERSION, blockBytes: BLOCK_BYTES, ...times };
+        const about = { pieceSize: 4 * MB, cdnSource: "source", asSeed: false, seedTaskID: "" };
+        const data = { taskId: file.url, fileLength: file.size, ...about, swarm };
+        return { body: { code: Code.success, msg: "success", data } };
+      }
+      if (pathname !== "/swarm/heartbeat") return { body: { code: Code.success } };
+      const [report] = (JSON.parse(body) as HeartbeatRequest).tasks;
+      for (const block of report!.owed) owed.add(block);
+      for (const lease of report!.leases) if (lease.done === 1) done.add(lease.id);
+      const leases = [...owed]
+        .filter((block) => !done.has(block))
+        .map((block) => ({ id: block, first: block, count: 1 }));
+      return { body: { heartbeatMs: 50, tasks: [{ taskId: file.url, known: true, leases }] } };
+    });
+    const peer = await startPeer({
+      ip: freshAddress(),
+      port: 0,
+      dataDir: await scratch.directory("alone"),
+      supernodes: [parseSupernode(scripted.node)!],
+    });
+    onTestFinished(() => peer.close());
+    expect(await pull(peer, file)).toBe(file.sha256);
+    expect([...owed].toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3]);
+    expect(file.sent()).toBe(file.size);
+  });
 });
+
+/** A node that says every 200 ms that it has all of so many blocks and nothing else to do, and never answers. */
+async function silentHolder(blocks: number): Promise<{ address: string; port: number }> {
+  const bitmap = new Bitmap(blocks);
+  for (let block = 0; block < blocks; block++) bitmap.add(block);
+  const load = { queueMs: 0, blockMs: 1 };
+  const server = createServer((request, response) => {
+    if (!request.url?.startsWith("/peer/swarm/")) return;
+    response.write(encodeHave({ bitmap, have: [], load }));
+    const timer = setInterval(() => response.write(encodeHave({ have: [], load })), 200);
+    response.once("close", () => clearInterval(timer));
+  });
+  const address = freshAddress();
+  await new Promise<void>((resolve) => server.listen(0, address, resolve));
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return { address, port: (server.address() as AddressInfo).port };
+}

@@ -196,6 +196,7 @@ function heartbeat(dice: Dice, { task }: Facts): Record<string, unknown> {
     ]),
     wantsLeases: count(),
     starved: field(dice, [count()]),
+    owed: field(dice, [count()]),
     dropped: field(dice, ["x"]),
     wrong: field(dice, [{ block: count(), from: "x" }]),
     neighbours: count(),
