@@ -43,8 +43,6 @@ export interface PeerServer {
   moveTo(ip: string): Promise<void>;
   /** Tells the supernode that a file is not served any more as it was told; it stays here. Never throws. */
   retract(entry: CatalogEntry): Promise<void>;
-  /** Milliseconds since the last request. */
-  idleMs(): number;
   /** Stops serving. */
   close(): Promise<void>;
   /** Deletes a file that is not on disk what it was, and tells the supernode meanwhile. */
@@ -70,14 +68,14 @@ const log = getLogger("dfserver");
  */
 export async function startPeerServer(settings: PeerServerSettings): Promise<PeerServer> {
   const { catalog } = settings;
-  let lastRequestMs = Date.now();
+  let lastRequestMs = performance.now();
   const app = peerServerApp({
     catalog,
     onDamaged: ({ name }) => dropDamaged(name),
     limit: settings.limit,
     upload: settings.upload,
     onRequest: () => {
-      lastRequestMs = Date.now();
+      lastRequestMs = performance.now();
     },
     onServed: settings.onServed,
     swarms: settings.swarms,
@@ -136,7 +134,7 @@ export async function startPeerServer(settings: PeerServerSettings): Promise<Pee
       }
       await catalog.saveIndexes();
       await catalog.removeWaste(Date.now() - Math.max(settings.expireMs, EXPIRE_MS));
-      if (settings.aliveMs > 0 && Date.now() - lastRequestMs >= settings.aliveMs)
+      if (settings.aliveMs > 0 && performance.now() - lastRequestMs >= settings.aliveMs)
         settings.onIdle?.();
     } finally {
       sweeping = false;
@@ -168,7 +166,6 @@ export async function startPeerServer(settings: PeerServerSettings): Promise<Pee
       settings.swarms?.leave(entry.name);
       await tellSupernode(entry);
     },
-    idleMs: () => Date.now() - lastRequestMs,
     async close() {
       clearInterval(timer);
       await server.close(GRACE_MS);
