@@ -47,6 +47,7 @@ function proving({ seals = true } = {}) {
       said.push(`lost ${block}`);
     },
     onUseless: (block, lacking) => said.push(`useless ${block}${lacking ? ` at ${lacking}` : ""}`),
+    onRedeemed: (id, block) => said.push(`redeemed ${block} of ${id}`),
     onWrong: (id, block) => said.push(`wrong ${block} of ${id}`),
     onStanding: () => {},
   });
@@ -223,7 +224,7 @@ describe("a block that nobody seals", () => {
     expect(asked).toEqual([]);
   });
 
-  it("tells on its sender when its seal comes after all", () => {
+  it("tells on its sender when its seal comes after all, or that the sender has it", () => {
     const { proofs, said, come, later, standing } = proving();
     come(3, "three", "honest");
     come(4, "bad", "liar");
@@ -231,7 +232,7 @@ describe("a block that nobody seals", () => {
     said.length = 0;
     proofs.learn(sealOf(3, "three"));
     proofs.learn(sealOf(4, "four"));
-    expect(said).toEqual(["wrong 4 of liar"]);
+    expect(said).toEqual(["redeemed 3 of honest", "wrong 4 of liar"]);
     expect(standing("honest")).toMatchObject({ unsettled: 0, right: 1, wrong: 0 });
     expect(standing("liar")).toMatchObject({ unsettled: 0, right: 0, wrong: 1 });
   });

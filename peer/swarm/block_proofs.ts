@@ -35,6 +35,8 @@ export interface ProofOptions {
   onLost(block: number): void;
   /** A block must come from elsewhere; where `lacking` is told, not from that neighbour. */
   onUseless(block: number, lacking?: string): void;
+  /** What was given up of a neighbour was right: the block can be had there after all. */
+  onRedeemed(id: string, block: number): void;
   /** What a node sent has turned out wrong. */
   onWrong(id: string, block: number): void;
   /** A node's standing has changed. */
@@ -206,7 +208,9 @@ export class BlockProofs {
     const { from, hash } = givenUp;
     const isRight = this.digests.matches(block, hash);
     this.#options.standing(from).settleLate(isRight);
-    if (!isRight) this.#options.onWrong(from, block);
+    // Nobody else may have it: a supernode that was frozen, or its successor, seals all of them late.
+    if (isRight) this.#options.onRedeemed(from, block);
+    else this.#options.onWrong(from, block);
     this.#options.onStanding(from);
   }
 

@@ -47,6 +47,7 @@ function asking() {
     onConfirmed: () => {},
     onLost: () => {},
     onUseless: () => {},
+    onRedeemed: () => {},
     onWrong: () => {},
     onStanding: judge,
   });

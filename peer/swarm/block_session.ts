@@ -137,6 +137,10 @@ export class BlockSession implements Reporter {
         this.#chooser.lose(block);
         this.#requests.pump();
       },
+      onRedeemed: (id, block) => {
+        const sender = this.#neighbours.find(id);
+        if (sender) this.#chooser.neighbourHas(sender.slot, block);
+      },
       onWrong: (id, block) => this.#accuse(id, block),
       onStanding: (id) => this.#judge(id),
     });

@@ -141,6 +141,19 @@ describe("which block", () => {
     expect(chooseAll(one)).toEqual([{ slot: other, block: 5 }]);
   });
 
+  it("can be had again of one that has it after all", () => {
+    const one = chooser();
+    const only = neighbour(one, { has: [5] });
+    expect(chooseAll(one)).toEqual([{ slot: only, block: 5 }]);
+    one.arrived(only, 5, 0);
+    one.neighbourLacks(only, 5);
+    one.lose(5);
+    expect(chooseAll(one)).toEqual([]);
+    expect(one.starved(9)).toContain(5);
+    one.neighbourHas(only, 5);
+    expect(chooseAll(one)).toEqual([{ slot: only, block: 5 }]);
+  });
+
   it("is told as starved where no neighbour has it", () => {
     const one = chooser();
     neighbour(one, { has: [0, 2, 4] });

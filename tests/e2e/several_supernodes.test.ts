@@ -185,7 +185,10 @@ describeWithPrograms(
         console.log(
           `owner woke up, pattern ${pattern}, ${megabytes} MB: ${copies.toFixed(3)} copies; its copy had ${copied} then, ${await bytesOnDisk(owner.home)} in the end`,
         );
-        expect(copies).toBeLessThanOrEqual(mostCopies(layer!.size));
+        expect(copies).toBeLessThanOrEqual(1.1);
+        // What nobody had sealed for so long that it was given up can be had again once it is.
+        for (const { process } of nodes)
+          expect(process.output).not.toContain("to the source, reason");
         await stop(supernodes, nodes);
       },
     );
