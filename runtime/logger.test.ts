@@ -1,7 +1,7 @@
-import { mkdtemp, open, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { closeLogging, configureLogging, getLogger } from "./logger.ts";
 import { secretWord } from "./secret_word.ts";
 
@@ -26,6 +26,43 @@ describe("logging", () => {
     expect(lines).toHaveLength(1);
     expect(JSON.parse(lines[0]!)).toMatchObject({ level: "INFO", properties: { name: "peer" } });
     expect(await readFile(files.two, "utf8")).toContain("careful");
+  });
+
+  it("says when and by which part, and on standard error and in detail where it is asked to", async () => {
+    const files = { one: join(folder, "one.log") };
+    const stderr = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+    const wasSaid = () => stderr.mock.calls.join("");
+    try {
+      await configureLogging({ files });
+      getLogger("one").info("said in its file");
+      expect(wasSaid()).toBe("");
+      await configureLogging({ files, stderr: true, verbose: true });
+      getLogger("one").debug("said twice");
+      await closeLogging();
+      const form = /^\d{4}-\d\d-\d\dT[\d:.]+Z \[DBG\] dragonfly\.one: said twice$/m;
+      expect(wasSaid()).toMatch(form);
+      const text = await readFile(files.one, "utf8");
+      expect(text).toMatch(form);
+      expect(text).toContain("said in its file");
+    } finally {
+      stderr.mockRestore();
+    }
+  });
+
+  it("says which file cannot be written, and goes on with the others", async () => {
+    const files = { bad: join(folder, "bad.log"), good: join(folder, "good.log") };
+    await mkdir(files.bad);
+    const stderr = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+    try {
+      await configureLogging({ files });
+      expect(stderr.mock.calls.join("")).toContain(`cannot write log file ${files.bad}: `);
+      getLogger("bad").info("nowhere");
+      getLogger("good").info("here");
+    } finally {
+      stderr.mockRestore();
+    }
+    await closeLogging();
+    expect(await readFile(files.good, "utf8")).toContain("here");
   });
 
   it.each(["text", "json"] as const)("keeps secret words out of %s lines", async (format) => {
