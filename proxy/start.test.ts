@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
@@ -321,7 +322,7 @@ describe("reload", () => {
     expect(await shown(proxy.port)).toBe(after);
   });
 
-  test("takes the certificate of hijacked hosts when its files change", async () => {
+  test("takes the certificate of hijacked hosts when its files change, and drops no connection", async () => {
     const ca = await authority();
     const files = await pairFiles(await leaf(ca, "registry.example"));
     const hijack_https = { ...files, hosts: [{ regx: "registry.example" }] };
@@ -333,10 +334,15 @@ describe("reload", () => {
       return serialNumber;
     };
     const before = await serial();
+    const standing = await hijackedConnection(proxy.port, "registry.example:443", ca.cert);
     const renewed = await leaf(ca, "registry.example");
     await writeFile(files.cert, renewed.cert);
     await writeFile(files.key, renewed.key);
     await vi.waitUntil(async () => (await serial()) !== before, { timeout: 10_000 });
+    const answered = once(standing, "data");
+    standing.write("GET /healthz HTTP/1.1\r\nHost: registry.example\r\n\r\n");
+    expect(String((await answered)[0])).toMatch(/^HTTP\/1\.1 /);
+    standing.destroy();
   });
 
   test("refuses what cannot be used, and keeps what it has", async () => {

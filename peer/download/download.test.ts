@@ -206,3 +206,13 @@ it("tells readers where there is nothing to read", async () => {
   const fails = begin();
   for (const promise of [fails.file, fails.done]) await expect(promise).rejects.toThrow(error);
 });
+
+it("says where it ends that the disk has no room", async () => {
+  vi.mocked(joinSwarm).mockImplementationOnce(async (hooks) => {
+    await hooks.openFile({ ...LAYOUT, length: 1e15 }, "t");
+    return { finished: true };
+  });
+  const fails = begin();
+  await expect(fails.done).rejects.toThrow("no space left for 1000000000000000 bytes");
+  expect(fails.reason).toBe(BacksourceReason.noSpace);
+});
