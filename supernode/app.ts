@@ -148,8 +148,6 @@ export function createSupernode(options: SupernodeOptions): Supernode {
   const swarms = new SwarmDesk({
     store,
     schedules,
-    // What it notes is when a task was last used.
-    now: steadyNow,
     steadyNow,
     random,
     observer,
@@ -160,7 +158,7 @@ export function createSupernode(options: SupernodeOptions): Supernode {
     downloadPort: () => downloadPort,
   });
   const ownership: Ownership | undefined =
-    shared && readAhead && ownershipOf(shared, { store, swarms, readAhead, now: steadyNow });
+    shared && readAhead && ownershipOf(shared, { store, swarms, readAhead, steadyNow });
   store.onRemoval({
     clientRemoved: ({ taskId, cid }) => {
       swarms.leave(taskId, cid);

@@ -22,7 +22,7 @@ beforeEach(() => {
 
 function give(): boolean {
   const swarms = { letGo: (id: string) => letGo.push(id) };
-  giveWay({ store, swarms, readAhead, now: () => nowMs }, task, OTHER);
+  giveWay({ store, swarms, readAhead, steadyNow: () => nowMs }, task, OTHER);
   return store.task("t") === undefined;
 }
 

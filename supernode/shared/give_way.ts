@@ -8,8 +8,8 @@ export interface GivingWay {
   store: TaskStore;
   swarms: Pick<SwarmDesk, "letGo">;
   readAhead: Pick<ReadAhead, "isFree">;
-  /** ms since the epoch. */
-  now: () => number;
+  /** A clock that nobody sets, ms. */
+  steadyNow: () => number;
 }
 
 const log = getLogger("supernode");
@@ -21,11 +21,15 @@ const log = getLogger("supernode");
  *
  * @param owner the other one, `address:port`
  */
-export function giveWay({ store, swarms, readAhead, now }: GivingWay, task: Task, owner: string) {
+export function giveWay(
+  { store, swarms, readAhead, steadyNow }: GivingWay,
+  task: Task,
+  owner: string,
+) {
   const letGo = swarms.letGo(task.id);
   const isAtIt = (client: Client) =>
     (client.state === "WAITING" || client.state === "RUNNING") &&
-    client.lastAccessMs > now() - CLIENT_ACTIVE_MS;
+    client.lastAccessMs > steadyNow() - CLIENT_ACTIVE_MS;
   const isWanted = readAhead.isFree(task.id) || [...store.clientsOfTask(task.id)].some(isAtIt);
   const isForgotten = !isWanted && store.removeTask(task.id);
   if (letGo === 0 && !isForgotten) return;

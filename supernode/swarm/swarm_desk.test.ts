@@ -29,7 +29,6 @@ beforeEach(() => {
   desk = new SwarmDesk({
     store,
     schedules,
-    now: () => nowMs,
     steadyNow: () => nowMs,
     random: () => 0.5,
     passes,

@@ -246,18 +246,18 @@ export class SwarmDesk {
   }
 
   #supply({ seed, blocks, downloading }: Swarm): void {
-    seed.update(blocks, downloading, this.#options.now());
+    seed.update(blocks, downloading, this.#options.steadyNow());
   }
 
   /** From now on v1 clients of the same task can be sent to a member for what it has. */
   #tell({ client, complete, told }: SwarmMember, pieces: string | undefined): void {
-    const { store, schedules, now, steadyNow } = this.#options;
+    const { store, schedules, steadyNow } = this.#options;
     const { cid, taskId } = client;
     const task = store.task(taskId);
     const schedule = schedules.get(taskId);
     const has = complete ? "all" : pieces;
     if (!task || !schedule || has === undefined) return;
-    if (complete || this.#v1Clients.isAny(taskId, now()))
+    if (complete || this.#v1Clients.isAny(taskId, steadyNow()))
       told.tell(has, { cid, task, schedule }, steadyNow());
   }
 }

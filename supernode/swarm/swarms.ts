@@ -17,8 +17,6 @@ import { type SwarmLoad, swarmLoad } from "./swarm_state.ts";
 export interface SwarmsOptions {
   store: TaskStore;
   schedules: ReadonlyMap<string, TaskSchedule>;
-  /** ms since the epoch: for what is shown and collected. */
-  now: () => number;
   /**
    * A clock that nobody sets, ms: for who is alive and who fetches what. Set back, another would have those who are gone
    * live on, and hold their leases, for hours.
