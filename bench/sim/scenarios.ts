@@ -1,3 +1,4 @@
+import { layerSizes } from "../demo/image.ts";
 import type { Setup } from "./setup.ts";
 
 /** One run of the simulation, as everything in it is meant. */
@@ -99,11 +100,23 @@ export const RUNS = {
     setup: gigabyte(15_000),
     idealSeconds: GIGABYTE_SECONDS,
   },
+  /** What `npm run bench -- rollout` measures, if nodes and registry had no work but to send. */
+  rollout: {
+    name: "8 nodes, 200 MB in 5 layers, each link 200 Mbit/s",
+    setup: {
+      nodes: 8,
+      layers: layerSizes(200 * MB, 5),
+      link: 25 * MB,
+      registryLink: 25 * MB,
+      racks: 1,
+    },
+    idealSeconds: 8,
+  },
 } satisfies Record<string, Run>;
 export type RunId = keyof typeof RUNS;
 
 /** Made only where they are asked for by name. */
-export const EXTRA: readonly RunId[] = ["atOnce"];
+export const EXTRA: readonly RunId[] = ["atOnce", "rollout"];
 
 /** Simulated seconds after which a run has failed. */
 export const LIMIT_SECONDS = 600;
