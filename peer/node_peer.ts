@@ -31,6 +31,7 @@ import type { HostLimit } from "./serve/local_control.ts";
 import { type PeerServer, startPeerServer } from "./serve/peer_server.ts";
 import { Catalog, type CatalogEntry, DATA_SUFFIX } from "./store/catalog.ts";
 import { EXPIRE_MS } from "./store/expiry.ts";
+import { OwnPath } from "./store/own_path.ts";
 import { reportSummary } from "./supernode/report_summary.ts";
 import { SupernodeList } from "./supernode/supernode_list.ts";
 import { SwarmSessions } from "./swarm/swarm_sessions.ts";
@@ -221,6 +222,7 @@ export class NodePeer implements Peer {
       ? digest.hex
       : basename(new URL(request.url).pathname).replace(/[^\w.-]/g, "_") || "index";
     const name = resumed?.name ?? taskFileName(base, secretWord(), sign);
+    const ownPath = resumed?.ownPath ?? new OwnPath(peerFilePath(name), performance.now());
     const limiter = new RateLimiter(this.#localLimit);
     const download = new Download(
       {
@@ -233,7 +235,8 @@ export class NodePeer implements Peer {
           ip: this.ip,
           hostName: hostname(),
           port: this.port,
-          path: peerFilePath(name),
+          path: ownPath.path,
+          ownPath,
           callSystem: this.#options.callSystem,
           dfdaemon: this.#options.dfdaemon,
         },
@@ -276,6 +279,7 @@ export class NodePeer implements Peer {
     const entry: CatalogEntry = resumed ?? {
       name,
       path: download.plan.path,
+      ownPath: download.plan.identity.ownPath,
       key,
       taskId: "",
       cid: "",

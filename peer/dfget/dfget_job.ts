@@ -23,6 +23,7 @@ import { orderedStream } from "../download/ordered_stream.ts";
 import { ReaderBuffers } from "../download/reader_buffers.ts";
 import { DATA_SUFFIX } from "../store/catalog.ts";
 import { indexPath } from "../store/index_file.ts";
+import { OwnPath } from "../store/own_path.ts";
 import { reportSummary } from "../supernode/report_summary.ts";
 import { SupernodeList } from "../supernode/supernode_list.ts";
 import { ExitCode } from "./exit_code.ts";
@@ -91,9 +92,11 @@ export class DfgetJob {
     const name = taskFileName(base, secretWord(), sign);
     // Only who takes from peers gives to them.
     const serves = request.pattern === "p2p" && settings.supernodes.length > 0;
+    const ownPath = new OwnPath(peerFilePath(name), performance.now());
     const server = serves
-      ? await HostServer.find({ http, ip, home, taskFileName: name, settings, say })
+      ? await HostServer.find({ http, ip, home, taskFileName: name, ownPath, settings, say })
       : undefined;
+    ownPath.onOpen = () => void server?.open();
     const taskUrl = filterUrl(request.url, settings.filter);
     const { md5, identifier, headers } = request;
     const id = taskId({ taskUrl, md5, identifier, headers });
@@ -107,7 +110,8 @@ export class DfgetJob {
         ip,
         hostName: hostname(),
         port: server?.port ?? 0,
-        path: peerFilePath(name),
+        path: ownPath.path,
+        ownPath: server?.guardsPaths ? ownPath : undefined,
         md5,
         identifier,
         callSystem: settings.callSystem,

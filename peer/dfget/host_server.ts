@@ -10,6 +10,8 @@ import type { HttpClient } from "../../runtime/http_client.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import { selfCommand } from "../../runtime/self.ts";
 import type { Membership } from "../download/swarm_types.ts";
+import { GUARDS_PATHS } from "../serve/local_control.ts";
+import type { OwnPath } from "../store/own_path.ts";
 import type { DfgetSettings } from "./settings.ts";
 
 /** `<home>/meta/host.meta`: on which port this host's peer server listens. */
@@ -29,6 +31,8 @@ export interface FindServerOptions {
   ip: string;
   home: string;
   taskFileName: string;
+  /** For the server that gives the file out. */
+  ownPath: OwnPath;
   settings: DfgetSettings;
   /** Told, in a line, why there is none. */
   say(line: string): void;
@@ -44,10 +48,13 @@ export function metaPath(home: string): string {
  */
 export class HostServer {
   readonly port: number;
+  /** Whether it gives the file to those only who have a pass: one of v1 does not know them. */
+  readonly guardsPaths: boolean;
   readonly #options: FindServerOptions;
 
-  private constructor(port: number, options: FindServerOptions) {
+  private constructor(port: number, guardsPaths: boolean, options: FindServerOptions) {
     this.port = port;
+    this.guardsPaths = guardsPaths;
     this.#options = options;
   }
 
@@ -56,8 +63,8 @@ export class HostServer {
     const wanted = options.settings.port || undefined;
     const running = async () => {
       for (const port of new Set([wanted, await lastPort(options.home)])) {
-        if (port && (await HostServer.#announce(port, options)))
-          return new HostServer(port, options);
+        const found = port ? await HostServer.#announce(port, options) : undefined;
+        if (found) return found;
       }
       return undefined;
     };
@@ -70,7 +77,8 @@ export class HostServer {
       try {
         const port = await startServer(options);
         await writeFileAtomically(metaPath(options.home), JSON.stringify({ servicePort: port }));
-        if (await HostServer.#announce(port, options)) return new HostServer(port, options);
+        const started = await HostServer.#announce(port, options);
+        if (started) return started;
       } catch (error) {
         const why = `no peer server, so this download serves nobody: ${(error as Error).message}`;
         log.warn("{why}", { why });
@@ -80,8 +88,12 @@ export class HostServer {
     });
   }
 
-  /** Announces the file to a server; whether one of ours answered. */
-  static async #announce(port: number, options: FindServerOptions): Promise<boolean> {
+  /** Announces the file to a server; `undefined` where none answers, or another kind of one. */
+  static async #announce(
+    port: number,
+    options: FindServerOptions,
+  ): Promise<HostServer | undefined> {
+    const { ownPath } = options;
     try {
       const answer = await options.http.text(
         `http://${options.ip}:${port}/check/${options.taskFileName}`,
@@ -89,6 +101,7 @@ export class HostServer {
           headers: {
             dataDir: join(options.home, "data"),
             totalLimit: String(options.settings.totalLimit ?? 0),
+            ...(ownPath.isOpen ? {} : { pathKey: ownPath.message(performance.now()).key }),
           },
           connectTimeoutMs: ANSWER_MS,
           idleTimeoutMs: ANSWER_MS,
@@ -96,10 +109,17 @@ export class HostServer {
         },
         1024,
       );
-      return answer.status === 200 && answer.text.startsWith(`${options.taskFileName}@`);
+      if (answer.status !== 200 || !answer.text.startsWith(`${options.taskFileName}@`))
+        return undefined;
+      return new HostServer(port, answer.headers[GUARDS_PATHS] !== undefined, options);
     } catch {
-      return false;
+      return undefined;
     }
+  }
+
+  /** The file needs no pass any more, for the supernode that tells of it knows of none. */
+  async open(): Promise<void> {
+    await HostServer.#announce(this.port, this.#options);
   }
 
   /** Bytes a second that a download may use, of the `wanted` (0: any number). */

@@ -53,6 +53,7 @@ export async function registerClient(
           hostName: identity.hostName,
           port: identity.port,
           path: identity.path,
+          pathKey: identity.ownPath?.message(performance.now()),
           version: VERSION,
           md5: identity.md5 || undefined,
           identifier: identity.identifier || undefined,
@@ -71,6 +72,7 @@ export async function registerClient(
       );
       span.end();
       options.supernodes.answered(supernode);
+      if (!data.pathKey) identity.ownPath?.open();
       if (data.pieceSize > MAX_PIECE_SIZE) {
         throw new RegisterRefusedError(
           Code.unknownError,

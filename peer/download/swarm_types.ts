@@ -4,6 +4,7 @@ import type { HttpClient } from "../../runtime/http_client.ts";
 import type { RateLimit } from "../../runtime/rate_limit/rate_limiter.ts";
 import type { Span } from "../../runtime/tracing/tracing.ts";
 import type { Origin } from "../contract.ts";
+import type { OwnPath } from "../store/own_path.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import type { SupernodeClient } from "../supernode/supernode_client.ts";
 import type { SupernodeList } from "../supernode/supernode_list.ts";
@@ -20,6 +21,8 @@ export interface SwarmIdentity {
   port: number;
   /** `/peer/file/<taskFileName>`. */
   path: string;
+  /** The key to the path; absent where the peer server asks for no pass. */
+  ownPath?: OwnPath | undefined;
   md5?: string | undefined;
   identifier?: string | undefined;
   callSystem?: string | undefined;

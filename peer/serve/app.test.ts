@@ -6,12 +6,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { PASS_MS } from "../../protocol/path_pass.ts";
 import { frameHead, frameTail } from "../../protocol/piece_frame.ts";
 import { type RunningServer, serve } from "../../runtime/serve.ts";
 import { Catalog } from "../store/catalog.ts";
+import { OwnPath } from "../store/own_path.ts";
 import { sha256 } from "../store/sha256.ts";
 import { TaskFile } from "../store/task_file.ts";
 import { peerServerApp } from "./app.ts";
+import { GUARDS_PATHS } from "./local_control.ts";
 
 const PIECE = 4194304;
 let folder: string;
@@ -152,6 +155,29 @@ describe("a piece", () => {
     expect((await get("/peer/file/none", good)).status).toBe(404);
     await get("/check/vanished-1", { dataDir: folder });
     expect((await get("/peer/file/vanished-1", good)).status).toBe(404);
+  });
+
+  it("goes to those only who have a pass, where its key came with it, and for some minutes", async () => {
+    await writeFile(join(folder, "locked-1.service"), three());
+    const own = new OwnPath("/peer/file/locked-1", performance.now());
+    const { key } = own.message(performance.now());
+    const announced = await get("/check/locked-1", { dataDir: folder, pathKey: key });
+    expect(announced.headers.get(GUARDS_PATHS)).toBe("yes");
+    expect((await get(own.told(performance.now()), good)).status).toBe(206);
+    for (const path of [own.path, `${own.path}/`, `${own.path}/${"x".repeat(32)}`])
+      expect((await get(path, good)).status, path).toBe(404);
+    const longAgoMs = performance.now() - 2 * PASS_MS;
+    catalog.get("locked-1")!.ownPath = new OwnPath(own.path, longAgoMs, key);
+    expect((await get(own.told(performance.now()), good)).status).toBe(404);
+    // Announced anew without it: its supernode is one of v1.
+    await get("/check/locked-1", { dataDir: folder });
+    expect((await get(own.path, good)).status).toBe(206);
+  });
+
+  it("needs no pass where a v1 program has announced it", async () => {
+    const announced = await get("/check/three-1", { dataDir: folder });
+    expect(announced.headers.has(GUARDS_PATHS)).toBe(false);
+    expect((await get("/peer/file/three-1", good)).status).toBe(206);
   });
 
   /** A file that this process writes, of three pieces at most. */

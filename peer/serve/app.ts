@@ -8,6 +8,7 @@ import { logUnforeseen } from "../../runtime/unforeseen_error.ts";
 import { answerUnknownPaths } from "../../runtime/unknown_paths.ts";
 import type { Catalog, CatalogEntry } from "../store/catalog.ts";
 import type { SwarmSessions } from "../swarm/swarm_sessions.ts";
+import { entryAt } from "./entry_at.ts";
 import { haveRoutes } from "./have_routes.ts";
 import { type HostLimit, localControl } from "./local_control.ts";
 import { plainText } from "./plain_text.ts";
@@ -55,8 +56,7 @@ export function peerServerApp(options: PeerServerOptions): Hono<Env> {
   app.get(`${PREFIX}:name{.+}`, async (c) => {
     const url = new URL(c.req.url);
     const name = safeDecode(url.pathname.slice(PREFIX.length));
-    // v1 names files after URLs, query included.
-    const entry = catalog.get(name) ?? catalog.get(name + url.search);
+    const entry = entryAt(catalog, name, url.search, performance.now());
     // v1 says 500; at 404 its clients tell the supernode that the file is gone, which is so.
     if (!entry) return plainText(404, "no such file here");
     entry.touchedMs = Date.now();

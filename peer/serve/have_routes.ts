@@ -10,6 +10,7 @@ import type { Catalog } from "../store/catalog.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import { HAVE_PREFIX } from "../swarm/neighbour_link.ts";
 import type { SwarmSessions } from "../swarm/swarm_sessions.ts";
+import { entryAt } from "./entry_at.ts";
 import { HaveBroadcast } from "./have_broadcast.ts";
 import { plainText } from "./plain_text.ts";
 import type { TracedServing } from "./traced_serving.ts";
@@ -25,7 +26,7 @@ const NO_SEALS: readonly Seal[] = [];
 
 type Env = { Bindings: Partial<ConnectionEnv> };
 
-/** `GET /peer/swarm/<taskFileName>`: what this node holds of a file, as it comes. */
+/** `GET /peer/swarm/<taskFileName>/<pass>`: what this node holds of a file, as it comes. */
 export function haveRoutes(
   catalog: Catalog,
   swarms: SwarmSessions,
@@ -34,9 +35,8 @@ export function haveRoutes(
 ): Hono<Env> {
   const app = new Hono<Env>();
   const broadcasts = new WeakMap<TaskFile, HaveBroadcast>();
-  app.get(`${HAVE_PREFIX}:name`, (c) => {
-    const name = c.req.param("name");
-    const entry = catalog.get(name);
+  app.get(`${HAVE_PREFIX}:name{.+}`, (c) => {
+    const entry = entryAt(catalog, c.req.param("name"), "", performance.now());
     const file = entry?.file;
     if (
       !entry ||
@@ -47,6 +47,7 @@ export function haveRoutes(
     )
       return plainText(404, "no such file in blocks here");
     entry.touchedMs = Date.now();
+    const { name } = entry;
     const asker = askerSchema.safeParse(c.req.query());
     if (asker.success) swarms.met(name, asker.data);
     const { incoming, outgoing } = c.env;

@@ -1,8 +1,11 @@
 import { basename, join, resolve } from "node:path";
 import { Hono, type MiddlewareHandler } from "hono";
+import { peerFilePath } from "../../protocol/names.ts";
+import { pathKeySchema } from "../../protocol/v1/register.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
 import { type Catalog, DATA_SUFFIX } from "../store/catalog.ts";
+import { OwnPath } from "../store/own_path.ts";
 import { plainText } from "./plain_text.ts";
 import type { V1Version } from "./v1_version.ts";
 
@@ -10,6 +13,8 @@ type Env = { Bindings: Partial<ConnectionEnv> };
 
 /** `<base name of the output>-<pid>-<unix seconds>`, by which dfget names its files (protocol §2). */
 const SIGNED_NAME = /-\d+-\d+(\.\d+)?$/;
+/** In the answer to `/check`: this server gives a file out only to those who have a pass made by the key that came with it. */
+export const GUARDS_PATHS = "x-dragonfly-guards-paths";
 /** Longest name that a file can have, less our suffixes. */
 const MAX_NAME = 240;
 
@@ -46,10 +51,15 @@ export function localControl(catalog: Catalog, limit: HostLimit, v1Version: V1Ve
       return plainText(400, "invalid task file name: it must end in <pid>-<seconds>");
     const total = Number(c.req.header("totalLimit") ?? "0");
     if (Number.isSafeInteger(total) && total > 0) limit.totalLimit = total;
-    if (!catalog.get(name)) {
+    const key = pathKeySchema.shape.key.safeParse(c.req.header("pathKey")).data;
+    const known = catalog.get(name);
+    // The supernode is one of v1, which its download learns when it registers.
+    if (known && !key) known.ownPath?.open();
+    if (!known) {
       catalog.add({
         name,
         path: join(dataDir, name + DATA_SUFFIX),
+        ownPath: key ? new OwnPath(peerFilePath(name), performance.now(), key) : undefined,
         key: "",
         taskId: "",
         cid: "",
@@ -58,7 +68,9 @@ export function localControl(catalog: Catalog, limit: HostLimit, v1Version: V1Ve
         touchedMs: Date.now(),
       });
     }
-    return octets(`${name}@${v1Version.answer(name)}`);
+    const answer = octets(`${name}@${v1Version.answer(name)}`);
+    if (key) answer.headers.set(GUARDS_PATHS, "yes");
+    return answer;
   });
 
   app.get("/rate/:name{.+}", (c) => {

@@ -1,7 +1,9 @@
 import { type FileHandle, open, readdir, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { peerFilePath } from "../../protocol/names.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import { indexPath, readIndex } from "./index_file.ts";
+import { OwnPath } from "./own_path.ts";
 import { TaskFile } from "./task_file.ts";
 
 /** Files in the data directory end in this, as v1's do; their indexes add `.json`. */
@@ -15,6 +17,8 @@ export interface CatalogEntry {
   /** Name on the peer server. */
   name: string;
   path: string;
+  /** Where others ask for it; absent where a program of v1 has announced it, and named the file itself only. */
+  ownPath?: OwnPath | undefined;
   /** Cache key, or empty for a file that another process is fetching. */
   key: string;
   taskId: string;
@@ -62,6 +66,8 @@ export class Catalog {
         this.add({
           name: index.name,
           path,
+          // Whoever was told of it before was told by a process that is gone.
+          ownPath: new OwnPath(peerFilePath(index.name), performance.now()),
           key: index.key,
           taskId: index.taskId,
           cid: index.cid,

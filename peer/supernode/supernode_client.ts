@@ -17,7 +17,11 @@ import {
   type PieceTask,
   pieceTasksSchema,
 } from "../../protocol/v1/pull_piece.ts";
-import { type RegisterData, registerDataSchema } from "../../protocol/v1/register.ts";
+import {
+  type PathKeyMessage,
+  type RegisterData,
+  registerDataSchema,
+} from "../../protocol/v1/register.ts";
 import type { PieceErrorType, TaskMetrics } from "../../protocol/v1/report.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import { HttpError } from "../../runtime/http_error.ts";
@@ -36,6 +40,8 @@ export interface Registration {
   port: number;
   /** `/peer/file/<taskFileName>`. */
   path: string;
+  /** A supernode of v1 passes over it. */
+  pathKey?: PathKeyMessage | undefined;
   version: string;
   md5?: string | undefined;
   identifier?: string | undefined;

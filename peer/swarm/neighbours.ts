@@ -74,7 +74,7 @@ export class Neighbours {
   /** Begins to listen to one that is not known, where there is room. */
   meet(neighbour: Neighbour): void {
     const { swarm, chooser, fileLength, onMessage } = this.#options;
-    const { ip, port, path, cid } = swarm.identity;
+    const { ip, port, cid, ownPath } = swarm.identity;
     if (neighbour.id === cid || this.#known.has(neighbour.id)) return;
     const standing = this.standing(neighbour.id);
     if (standing.isUseless) return;
@@ -85,7 +85,7 @@ export class Neighbours {
     const link = new NeighbourLink({
       http: swarm.http,
       neighbour,
-      self: { id: cid, ip, port, path },
+      self: { id: cid, ip, port, path: ownPath?.told(performance.now()) ?? swarm.identity.path },
       blocks: blockCount(fileLength),
       parent: swarm.span,
       onMessage: (message) => onMessage(slot, message),

@@ -16,6 +16,7 @@ import { BodyCount } from "../download/body_count.ts";
 import { peerServerApp } from "../serve/app.ts";
 import { Uplink } from "../serve/uplink.ts";
 import { Catalog } from "../store/catalog.ts";
+import { OwnPath } from "../store/own_path.ts";
 import { sha256 } from "../store/sha256.ts";
 import { TaskFile } from "../store/task_file.ts";
 import { SupernodeClient } from "../supernode/supernode_client.ts";
@@ -323,9 +324,11 @@ describe("what a node holds", () => {
       await server.close();
       await file.close();
     });
+    const ownPath = new OwnPath("/peer/file/file-1", performance.now());
     catalog.add({
       name: "file-1",
       path: file.path,
+      ownPath,
       key: "k",
       taskId: "t",
       cid: "c",
@@ -352,7 +355,7 @@ describe("what a node holds", () => {
         });
         onTestFinished(() => link.close());
       });
-    const ended = listenTo("/peer/file/file-1");
+    const ended = listenTo(ownPath.told(performance.now()));
     await until(() => heard.length > 0);
     expect([...heard[0]!.bitmap!]).toEqual([3]);
     for (const block of [0, 5]) {
@@ -362,6 +365,7 @@ describe("what a node holds", () => {
     expect(heard.flatMap(({ have }) => have).sort()).toEqual([0, 5]);
     expect(met).toEqual([["file-1", { ...self, near: true }]]);
 
+    expect(await listenTo("/peer/file/file-1"), "without a pass").toBe("it answers 404");
     await file.close();
     expect(await ended).toBe("it has ended");
     expect(await listenTo("/peer/file/other-1")).toBe("it answers 404");

@@ -33,6 +33,15 @@ const looseNumber = z.union([
     .transform(Number),
 ]);
 
+/** By which a supernode makes the passes to a client's path (`path_pass.ts`). */
+export const pathKeySchema = z.object({
+  /** base64url of 32 bytes. */
+  key: z.string().regex(/^[\w-]{43}$/),
+  /** How long ago it was made, ms: both sides count periods from then on, by clocks of their own. */
+  ageMs: z.number().min(0),
+});
+export type PathKeyMessage = z.infer<typeof pathKeySchema>;
+
 export const registerRequestSchema = caseBlind(
   z.object({
     /** The supernode's address as this client sees it. */
@@ -62,6 +71,8 @@ export const registerRequestSchema = caseBlind(
     pattern: z.enum(["p2p", "cdn", "source", ""]).default("p2p"),
     /** Ours: this client checks pieces by sha256 (`pieceSha256` of a pull's answer), and needs no md5. */
     pieceSha256: z.boolean().default(false).catch(false),
+    /** Ours: `path` is good only with a pass at its end, to be made by this key. */
+    pathKey: pathKeySchema.optional().catch(undefined),
     /** Ours: absent from v1's clients, and of no account where it cannot be read. */
     swarm: joinRequestSchema.optional().catch(undefined),
   }),
@@ -81,6 +92,8 @@ export const registerDataSchema = caseBlind(
     cdnSource: z.enum(["supernode", "source"]).catch("supernode"),
     asSeed: z.boolean().default(false),
     seedTaskID: z.string().default(""),
+    /** Ours: whom this supernode tells the client's path it tells it with a pass. v1's tells it as it was given. */
+    pathKey: z.boolean().optional().catch(undefined),
     /** Ours: only for a client that asked with one. */
     swarm: joinAnswerSchema.optional().catch(undefined),
   }),

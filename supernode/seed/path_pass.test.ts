@@ -1,5 +1,6 @@
 import { beforeEach, expect, it } from "vitest";
-import { PASS_MS, PathPass } from "./path_pass.ts";
+import { PASS_MS } from "../../protocol/path_pass.ts";
+import { PathPass } from "./path_pass.ts";
 
 let nowMs: number;
 let passes: PathPass;

@@ -1,9 +1,5 @@
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-
-/** A pass is good for at least this long after it was given, and for twice as long at most; ms. */
-export const PASS_MS = 10 * 60_000;
-/** Bytes of a pass: 192 bits. */
-const PASS_BYTES = 24;
+import { randomBytes } from "node:crypto";
+import { isPassTo, PASS_KEY_BYTES, passPeriod, passTo } from "../../protocol/path_pass.ts";
 
 /**
  * What makes the path of the supernode's own copy a key: who knows only the task's id asks in vain. Passes
@@ -11,7 +7,7 @@ const PASS_BYTES = 24;
  * starts anew takes none from before, and the clients ask it for new ones.
  */
 export class PathPass {
-  readonly #key = randomBytes(32);
+  readonly #key = randomBytes(PASS_KEY_BYTES);
   readonly #nowMs: () => number;
 
   /** @param nowMs ms, of a clock that nobody sets */
@@ -21,24 +17,11 @@ export class PathPass {
 
   /** A pass for the copy of a task, to be put at the end of its path. */
   issue(taskId: string): string {
-    return this.#of(taskId, this.#period());
+    return passTo(taskId, this.#key, passPeriod(this.#nowMs()));
   }
 
   accepts(taskId: string, pass: string): boolean {
-    const given = Buffer.from(pass);
-    const period = this.#period();
-    return [period, period - 1].some((one) => {
-      const right = Buffer.from(this.#of(taskId, one));
-      return given.byteLength === right.byteLength && timingSafeEqual(given, right);
-    });
-  }
-
-  #period(): number {
-    return Math.floor(this.#nowMs() / PASS_MS);
-  }
-
-  #of(taskId: string, period: number): string {
-    const mac = createHmac("sha256", this.#key).update(`${period} ${taskId}`).digest();
-    return mac.subarray(0, PASS_BYTES).toString("base64url");
+    const period = passPeriod(this.#nowMs());
+    return isPassTo(taskId, pass, this.#key, [period, period - 1]);
   }
 }

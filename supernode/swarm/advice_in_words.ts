@@ -3,11 +3,14 @@ import type { LeaseGrant, LeaseOrigin, Neighbour } from "../../protocol/swarm/me
 import type { MemberAdvice } from "../schedule/member.ts";
 import type { BlockOrigin } from "../schedule/open_blocks.ts";
 import type { PathPass } from "../seed/path_pass.ts";
+import { toldPath } from "../tasks/path_key.ts";
 import type { Client } from "../tasks/task.ts";
 import type { Swarm } from "./swarm.ts";
 
 export interface AdviceInWordsOptions {
   passes: PathPass;
+  /** A clock that nobody sets, ms. */
+  steadyNow: () => number;
   /** Our own address, for nodes that do not say how they see us. */
   advertiseIp: string;
   /** The port of our copies. */
@@ -26,8 +29,8 @@ export class AdviceInWords {
     return advice.neighbours.flatMap(({ id, near }) => {
       const member = swarm.members.get(id);
       if (!member) return [];
-      const { ip, port, path } = member.client;
-      return [{ id, ip, port, path, near }];
+      const { ip, port } = member.client;
+      return [{ id, ip, port, path: toldPath(member.client, this.#options.steadyNow()), near }];
     });
   }
 
@@ -40,10 +43,10 @@ export class AdviceInWords {
 
   /** Where a node finds what it is sent for; where that is gone meanwhile, the source has it. */
   #placeOf(swarm: Swarm, client: Client, origin: BlockOrigin): LeaseOrigin | undefined {
-    const { passes, advertiseIp, downloadPort } = this.#options;
+    const { passes, steadyNow, advertiseIp, downloadPort } = this.#options;
     if (origin.kind === "peer") {
       const v1 = swarm.aside.client(origin.cid, swarm.taskIds);
-      return v1 && { kind: "peer", ip: v1.ip, port: v1.port, path: v1.path };
+      return v1 && { kind: "peer", ip: v1.ip, port: v1.port, path: toldPath(v1, steadyNow()) };
     }
     const { task } = swarm.seed;
     if (origin.kind === "source" || !task) return undefined;

@@ -9,6 +9,7 @@ import type { AssignedPiece, TaskSchedule } from "../schedule/v1/task_schedule.t
 import type { PathPass } from "../seed/path_pass.ts";
 import type { Seeder } from "../seed/seeder.ts";
 import { SpoiltPieceError, type V1Sums } from "../seed/v1_sums.ts";
+import { toldPath } from "./path_key.ts";
 import { type Client, type Task, taskLayout, wireLength } from "./task.ts";
 import type { TaskStore } from "./task_store.ts";
 
@@ -228,7 +229,7 @@ export class ClientDesk {
   }
 
   #pieceTask({ task, client }: Visit, { piece, server }: AssignedPiece): PieceTask {
-    const { store, passes, advertiseIp, downloadPort } = this.#options;
+    const { store, passes, steadyNow, advertiseIp, downloadPort } = this.#options;
     const common = {
       range: formatRange(wireRange(piece, task.pieceSize)),
       pieceNum: piece,
@@ -244,7 +245,7 @@ export class ClientDesk {
         cid: peer.cid,
         peerIp: peer.ip,
         peerPort: peer.port,
-        path: peer.path,
+        path: toldPath(peer, steadyNow()),
         downLink: 0,
       };
     }

@@ -19,6 +19,7 @@ import { isSameVersion } from "../seed/revalidate.ts";
 import type { Seeder } from "../seed/seeder.ts";
 import type { SwarmDesk } from "../swarm/swarm_desk.ts";
 import { Admission, RegisterError, type TaskRequest } from "./admission.ts";
+import { PathKey } from "./path_key.ts";
 import {
   type Client,
   hasFailed,
@@ -107,6 +108,7 @@ export class Registry {
       ip: request.IP,
       port: request.port,
       path: request.path,
+      pathKey: request.pathKey && new PathKey(request.pathKey, steadyNow()),
       pattern: request.pattern,
       callSystem: request.callSystem,
       dfdaemon: request.dfdaemon,
@@ -133,6 +135,7 @@ export class Registry {
       cdnSource: task.cdnSource,
       asSeed: false,
       seedTaskID: "",
+      ...(request.pathKey ? { pathKey: true } : {}),
       swarm,
     };
   }

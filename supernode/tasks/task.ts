@@ -4,6 +4,7 @@ import { type BlockRun, runRange } from "../../protocol/swarm/blocks.ts";
 import type { CdnStatus } from "../../protocol/v1/peers.ts";
 import type { CdnSource, RegisterRequest } from "../../protocol/v1/register.ts";
 import type { TlsTrust } from "../../runtime/tls_trust.ts";
+import type { PathKey } from "./path_key.ts";
 
 /**
  * How the source lets somebody in: request headers (credentials among them) and whom to trust. It
@@ -129,8 +130,10 @@ export interface Client {
   readonly ip: string;
   /** Port of its peer server; 0: it cannot serve. */
   readonly port: number;
-  /** `/peer/file/<taskFileName>`. */
+  /** `/peer/file/<taskFileName>`; others are told it by `toldPath`. */
   readonly path: string;
+  /** Absent from v1's clients. */
+  readonly pathKey?: PathKey | undefined;
   readonly pattern: RegisterRequest["pattern"];
   readonly callSystem: string;
   readonly dfdaemon: boolean;

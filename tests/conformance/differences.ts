@@ -1,4 +1,5 @@
 import { SWARM_VERSION } from "../../protocol/swarm/messages.ts";
+import { pathKeySchema } from "../../protocol/v1/register.ts";
 import { VERSION } from "../../runtime/version.ts";
 import type { Answer } from "./answer.ts";
 import type { Found } from "./diff.ts";
@@ -32,6 +33,8 @@ const isForm =
   (form: RegExp) =>
   ({ recorded, ours }: Found) =>
     form.test(String(recorded)) && form.test(String(ours));
+
+const isPathKey = ({ ours }: Found) => pathKeySchema.safeParse(ours).success;
 
 /** Our supernode, its file port and our peer server, spoken to as the Go programs spoke to theirs. */
 export const SERVER_DIFFERENCES: readonly Difference[] = [
@@ -185,6 +188,13 @@ export function meaning(subject: string): (answer: Answer) => Answer {
 
 /** Our dfget, answered as v1's was. */
 export const DFGET_DIFFERENCES: readonly Difference[] = [
+  {
+    kind: "extension",
+    of: /POST \/peer\/registry/,
+    at: /^body\.pathKey$/,
+    reason: "ours give a file to those only who have a pass, which v1's supernode does not know of",
+    holds: isPathKey,
+  },
   {
     kind: "extension",
     of: /POST \/peer\/registry/,
@@ -397,6 +407,13 @@ export const DFDAEMON_DIFFERENCES: readonly Difference[] = [
     at: /^pieceSha256$/,
     reason: "ours check pieces by sha256 where the supernode can say it; v1's supernode ignores it",
     holds: says(true),
+  },
+  {
+    kind: "extension",
+    of: /registration/,
+    at: /^pathKey$/,
+    reason: "ours give a file to those only who have a pass, which v1's supernode does not know of",
+    holds: isPathKey,
   },
   {
     kind: "extension",
