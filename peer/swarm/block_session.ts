@@ -246,6 +246,7 @@ export class BlockSession implements Reporter {
       starved: this.#chooser.starved(MAX_STARVED),
       owed: this.#owed(),
       dropped: this.#neighbours.takeDropped(),
+      renew: this.#neighbours.toRenew(performance.now()),
       slow: this.#neighbours.takeSlow(),
       wrong: this.#wrong.splice(0, MAX_WRONG),
       told: this.#telling.take(),
@@ -253,6 +254,10 @@ export class BlockSession implements Reporter {
       pieces: this.#somePieces(),
       leaving: false,
     };
+  }
+
+  #told(neighbour: Neighbour): void {
+    if (!this.#fetching.signal.aborted) this.#neighbours.told(neighbour);
   }
 
   /** What is waited for in vain. */
@@ -273,7 +278,7 @@ export class BlockSession implements Reporter {
       return;
     }
     if (advice.coming) this.#alive();
-    for (const neighbour of advice.neighbours) this.meet(neighbour);
+    for (const neighbour of advice.neighbours) this.#told(neighbour);
     for (const seal of advice.seals) this.#proofs.learn(seal);
     // The same leases come by other numbers when it registers again: those that are worked on are not begun anew.
     if (!this.#rejoining.isAsking) this.#runner.grant(advice.leases);
@@ -293,7 +298,7 @@ export class BlockSession implements Reporter {
     this.#options.onMember(this.#member);
     this.digests.trust(answer.sealKey);
     this.#sessions.heartbeats.add(this.#member.supernode, this, answer.heartbeatMs);
-    for (const neighbour of answer.neighbours) this.meet(neighbour);
+    for (const neighbour of answer.neighbours) this.#told(neighbour);
     this.#runner.grantAfresh(answer.leases);
     this.#telling.ask(answer.tell);
   }

@@ -35,7 +35,8 @@ export const HAVE_PREFIX = "/peer/swarm/";
 
 /** Listens to what one neighbour holds. */
 export class NeighbourLink {
-  readonly neighbour: Neighbour;
+  /** When the neighbour's path was told, ms. */
+  pathSinceMs = performance.now();
   /** What it has been asked for, and how it keeps its word. */
   readonly debt = new Debt();
   /** Requests to it that failed since one last went well. */
@@ -47,11 +48,12 @@ export class NeighbourLink {
   bytes = 0;
   /** The conversation with it: blocks are too many for spans of their own. */
   readonly span: Span;
+  #neighbour: Neighbour;
   readonly #abort = new AbortController();
 
   constructor(options: LinkOptions) {
     const { neighbour, parent } = options;
-    this.neighbour = neighbour;
+    this.#neighbour = neighbour;
     this.span = startSpan("blocks from neighbour", {
       kind: "client",
       parent,
@@ -64,6 +66,16 @@ export class NeighbourLink {
       () => this.#end(options, "it has ended"),
       (error: Error) => this.#end(options, error.message),
     );
+  }
+
+  get neighbour(): Neighbour {
+    return this.#neighbour;
+  }
+
+  /** The neighbour's path has been told again: what it is asked from now on goes there. */
+  renew(path: string, nowMs: number): void {
+    this.#neighbour = { ...this.#neighbour, path };
+    this.pathSinceMs = nowMs;
   }
 
   close(): void {

@@ -1,4 +1,5 @@
 import { expect, it, onTestFinished } from "vitest";
+import { PASS_MS } from "../../protocol/path_pass.ts";
 import { HttpClient } from "../../runtime/http_client.ts";
 import { NO_SPAN } from "../../runtime/tracing/tracing.ts";
 import { BlockChooser } from "./choose_blocks.ts";
@@ -71,4 +72,21 @@ it("are in doubt where all who were asked keep us waiting, until something comes
   expect(neighbours.doubted.size).toBe(2);
   one!.came(2000, 1100);
   expect([...neighbours.doubted]).toEqual([neighbours.find("other")!.slot]);
+});
+
+it("are named by whose paths are old, until the supernode has told them again, and nobody else's word counts", () => {
+  const { neighbours, meet } = listening();
+  meet("one");
+  const { link } = neighbours.find("one")!;
+  const beganMs = link.pathSinceMs;
+  expect(neighbours.toRenew(beganMs + PASS_MS / 2)).toEqual([]);
+  expect(neighbours.toRenew(beganMs + PASS_MS / 2 + 1)).toEqual(["one"]);
+  const again = { ...link.neighbour, path: "/peer/file/x/new" };
+  neighbours.meet(again);
+  expect(link.neighbour.path).toBe("/peer/file/x");
+  neighbours.told(again);
+  expect(neighbours.find("one")!.link).toBe(link);
+  expect(link.neighbour.path).toBe("/peer/file/x/new");
+  link.renew(again.path, beganMs + PASS_MS);
+  expect(neighbours.toRenew(beganMs + PASS_MS + 1)).toEqual([]);
 });

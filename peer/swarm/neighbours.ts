@@ -1,6 +1,7 @@
+import { PASS_MS } from "../../protocol/path_pass.ts";
 import { blockCount } from "../../protocol/swarm/blocks.ts";
 import type { HaveMessage } from "../../protocol/swarm/have_stream.ts";
-import type { Neighbour } from "../../protocol/swarm/messages.ts";
+import { MAX_RENEWED, type Neighbour } from "../../protocol/swarm/messages.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import type { SwarmOptions } from "../download/swarm_types.ts";
 import type { BlockChooser } from "./choose_blocks.ts";
@@ -21,6 +22,9 @@ const PAUSE_FACTOR = 2;
 const LONGEST_SILENCE_MS = 10_000;
 
 const log = getLogger("dfclient");
+
+/** A path that was told so long ago is asked for anew, ms: there is time for some heartbeats to be lost. */
+const RENEW_MS = PASS_MS / 2;
 
 /** A neighbour, and where the {@link BlockChooser} has it. */
 export interface Met {
@@ -92,6 +96,18 @@ export class Neighbours {
       onEnd: (reason) => this.drop(slot, reason),
     });
     this.#links.set(slot, link);
+  }
+
+  /** A neighbour as the supernode tells of it: one that is known by a path that is good for a while. */
+  told(neighbour: Neighbour): void {
+    this.find(neighbour.id)?.link.renew(neighbour.path, performance.now());
+    this.meet(neighbour);
+  }
+
+  /** Those whose paths are to be told again before they expire. */
+  toRenew(nowMs: number): string[] {
+    const links = [...this.#links.values()].filter((link) => nowMs - link.pathSinceMs > RENEW_MS);
+    return links.slice(0, MAX_RENEWED).map(({ neighbour }) => neighbour.id);
   }
 
   drop(slot: number, reason: string): void {

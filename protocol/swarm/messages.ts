@@ -13,6 +13,8 @@ export const MAX_ZONE = 128;
 /** How many blocks a node names as starved at most, the first ones in its file. */
 export const MAX_STARVED = 64;
 /** … that it waits for in vain: few, since those who keep it waiting may only be slow. */
+/** Neighbours whose paths are told again by one heartbeat, at most. */
+export const MAX_RENEWED = 16;
 export const MAX_OWED = 4;
 /** Characters of a bitmap of v1's pieces at most. */
 export const MAX_PIECES_TEXT = 65_536;
@@ -160,6 +162,8 @@ export const taskReportSchema = z.object({
   dropped: z.array(z.string()).default([]),
   /** Those of them whose blocks it could not get: answers that broke off, or went on next to nothing at a time. */
   slow: z.array(z.string()).default([]),
+  /** Neighbours whose paths are to be told again: those that it knows of expire some day. */
+  renew: z.array(z.string()).max(MAX_RENEWED).optional(),
   /** What neighbours have sent that is wrong, since the last heartbeat. */
   wrong: z.array(wrongBlockSchema).max(MAX_WRONG).default([]),
   /** What it was asked to tell. */

@@ -26,12 +26,12 @@ export class AdviceInWords {
   }
 
   neighbours(swarm: Swarm, advice: MemberAdvice): Neighbour[] {
-    return advice.neighbours.flatMap(({ id, near }) => {
-      const member = swarm.members.get(id);
-      if (!member) return [];
-      const { ip, port } = member.client;
-      return [{ id, ip, port, path: toldPath(member.client, this.#options.steadyNow()), near }];
-    });
+    return advice.neighbours.flatMap((one) => this.#neighbour(swarm, one) ?? []);
+  }
+
+  /** Neighbours that a member has already, by paths that are good for a while. */
+  renewed(swarm: Swarm, ids: readonly string[]): Neighbour[] {
+    return ids.flatMap((id) => this.#neighbour(swarm, { id, near: true }) ?? []);
   }
 
   leases(swarm: Swarm, client: Client, { leases }: MemberAdvice): LeaseGrant[] {
@@ -39,6 +39,13 @@ export class AdviceInWords {
       const from = this.#placeOf(swarm, client, origin);
       return from ? { ...run, from } : run;
     });
+  }
+
+  #neighbour(swarm: Swarm, { id, near }: { id: string; near: boolean }): Neighbour | undefined {
+    const client = swarm.members.get(id)?.client;
+    if (!client) return undefined;
+    const { ip, port } = client;
+    return { id, ip, port, path: toldPath(client, this.#options.steadyNow()), near };
   }
 
   /** Where a node finds what it is sent for; where that is gone meanwhile, the source has it. */

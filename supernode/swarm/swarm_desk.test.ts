@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type * as z from "zod";
+import { PASS_MS } from "../../protocol/path_pass.ts";
 import { Bitmap } from "../../protocol/swarm/bitmap.ts";
 import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { type LeaseGrant, taskReportSchema } from "../../protocol/swarm/messages.ts";
@@ -7,6 +8,7 @@ import { DEFAULT_LIMITS } from "../schedule/v1/limits.ts";
 import { TaskSchedule } from "../schedule/v1/task_schedule.ts";
 import { PathPass } from "../seed/path_pass.ts";
 import { ReadAhead, readAheadBytes } from "../seed/read_ahead.ts";
+import { PathKey, toldPath } from "../tasks/path_key.ts";
 import { type Client, SourceAccess, type Task, taskPieceCount } from "../tasks/task.ts";
 import { TaskStore } from "../tasks/task_store.ts";
 import { SwarmDesk } from "./swarm_desk.ts";
@@ -101,6 +103,19 @@ function report(of: Client, change: Partial<z.input<typeof taskReportSchema>> = 
 }
 
 describe("joining", () => {
+  it("tells a member again by which paths its neighbours are found", () => {
+    const pathKey = new PathKey({ key: Buffer.alloc(32).toString("base64url"), ageMs: 0 }, nowMs);
+    const file = task("a");
+    const [one, other] = [client(file, 1), client(file, 2, { pathKey })];
+    desk.join(other, file, JOIN);
+    const [before] = desk.join(one, file, JOIN)!.neighbours;
+    expect(before!.path).toBe(toldPath(other, nowMs));
+    nowMs += PASS_MS;
+    const { neighbours } = report(one, { renew: [other.cid, "somebody else"] })!;
+    expect(neighbours).toEqual([{ ...before, path: toldPath(other, nowMs) }]);
+    expect(neighbours[0]!.path).not.toBe(before!.path);
+  });
+
   it("gives neighbours that can be reached, and the source's blocks to one node each", () => {
     const one = task("a");
     const first = desk.join(client(one, 1), one, JOIN)!;

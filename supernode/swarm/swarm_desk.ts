@@ -236,7 +236,10 @@ export class SwarmDesk {
       task: {
         taskId: report.taskId,
         known: true,
-        neighbours: this.#words.neighbours(swarm, advice),
+        neighbours: [
+          ...this.#words.neighbours(swarm, advice),
+          ...this.#words.renewed(swarm, report.renew ?? []),
+        ],
         leases: this.#words.leases(swarm, member.client, advice),
         seals: advice.digests.map((run) => sealToWire(swarm.sealer.seal(run))),
         tell: [...advice.tell],
