@@ -31,6 +31,8 @@ beforeAll(async () => {
   known = (await readdir(data))
     .find((name) => name.endsWith(".service"))!
     .replace(/\.service$/, "");
+  // As a program of v1 announces it: from now on its name needs no pass.
+  await sendRaw(peer, { target: `/check/${known}` });
 });
 afterAll(() => scratch?.close());
 afterEach(async () => {

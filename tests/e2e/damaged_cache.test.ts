@@ -1,8 +1,11 @@
 import { createHash } from "node:crypto";
 import { open, readdir, rm, stat, truncate, utimes } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { type Peer, parseSupernode, startPeer } from "../../peer/mod.ts";
+import type { PieceTask } from "../../protocol/v1/pull_piece.ts";
+import { V1Client } from "../../supernode/testing/v1_client.ts";
 import { freshAddress } from "../support/addresses.ts";
 import { MB } from "../support/image.ts";
 import { Scratch } from "../support/scratch.ts";
@@ -74,6 +77,20 @@ describe("a cached file that is damaged on disk", () => {
     return hash.digest("hex");
   }
 
+  /** Where the supernode sends a v1 client for a file that a node holds. */
+  async function toldTo(url: string): Promise<string> {
+    const client = new V1Client({ api: `http://${supernode.node}`, url });
+    onTestFinished(() => client.close());
+    await client.register();
+    for (;;) {
+      const { code, data } = await client.pull("&dstCid=&range=&result=502&status=700");
+      const [piece] = code === 601 ? (data as PieceTask[]) : [];
+      if (piece?.path.startsWith("/peer/file/"))
+        return `http://${piece.peerIp}:${piece.peerPort}${piece.path}`;
+      await sleep(50);
+    }
+  }
+
   async function cachedFile({ dataDir }: Node): Promise<string> {
     const names = (await readdir(dataDir)).filter((name) => name.endsWith(".service"));
     expect(names).toHaveLength(1);
@@ -104,12 +121,9 @@ describe("a cached file that is damaged on disk", () => {
     const one = await node();
     await pull(one, file);
     const path = await cachedFile(one);
-    const name = path
-      .split("/")
-      .at(-1)!
-      .replace(/\.service$/, "");
+    const url = await toldTo(file.url);
     const askFor = (piece: number) =>
-      fetch(`http://${one.peer.ip}:${one.peer.port}/peer/file/${name}`, {
+      fetch(url, {
         headers: {
           Range: `bytes=${piece * PIECE}-${(piece + 1) * PIECE - 1}`,
           pieceNum: String(piece),

@@ -78,6 +78,9 @@ export async function openTargets(site: Site): Promise<Target[]> {
   };
   const bareFile = async (part: { address: string; port: number }, name: string) => {
     const headers = "Range: bytes=5-1004\r\npieceNum: 0\r\npieceSize: 1048576\r\ncdnSource: source";
+    // As a program of v1 announces it: from now on its name needs no pass.
+    const announce = `GET /check/${name} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+    await answerTo(await tcp(part.address, part.port), announce);
     const request = `GET /peer/file/${name} HTTP/1.1\r\nHost: x\r\n${headers}\r\nConnection: close\r\n\r\n`;
     const body = await answerTo(await tcp(part.address, part.port), request);
     assert.deepEqual(body, origin.blob.subarray(5, 1005));
