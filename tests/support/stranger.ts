@@ -1,11 +1,13 @@
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { expect } from "vitest";
 import { parse } from "yaml";
+import { DATA_SUFFIX } from "../../peer/store/catalog.ts";
 import { SWARM_VERSION } from "../../protocol/swarm/messages.ts";
 import { taskId } from "../../protocol/task_id.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import type { Cluster } from "./cluster.ts";
+import { filesBelow } from "./files_below.ts";
 import type { Layer } from "./image.ts";
 import type { Registry } from "./registry.ts";
 
@@ -69,7 +71,18 @@ export class Stranger {
       cdnSource: "source",
     };
     const ports = nodes.map(({ address, peerPort }) => `http://${address}:${peerPort}`);
+    // Names that have leaked, and the passes to them have not.
+    const named = nodes.map(async ({ home, address, peerPort }) => {
+      const files = (await filesBelow(home)).filter((path) => path.endsWith(DATA_SUFFIX));
+      const names = files.map((path) => basename(path, DATA_SUFFIX));
+      return ["file", "swarm"].flatMap((kind) =>
+        names.map((name) => `http://${address}:${peerPort}/peer/${kind}/${name}`),
+      );
+    });
+    const leaked = (await Promise.all(named)).flat();
+    expect(leaked.length).toBeGreaterThan(0);
     const asked = [
+      ...leaked,
       `${files}/download/${task.slice(0, 3)}/${task}`,
       `${files}/download/${task.slice(0, 3)}/${task}/${"A".repeat(32)}`,
       ...ports.flatMap((port) => [
