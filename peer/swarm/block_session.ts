@@ -1,15 +1,11 @@
 import type { PieceLayout } from "../../protocol/piece_range.ts";
 import { blockCount, blockLength } from "../../protocol/swarm/blocks.ts";
 import type { HaveMessage } from "../../protocol/swarm/have_stream.ts";
-import {
-  type JoinAnswer,
-  MAX_OWED,
-  MAX_STARVED,
-  MAX_WRONG,
-  type Neighbour,
-  type TaskAdvice,
-  type TaskReport,
-  type WrongBlock,
+import type {
+  JoinAnswer,
+  Neighbour,
+  TaskAdvice,
+  TaskReport,
 } from "../../protocol/swarm/messages.ts";
 import { BacksourceReason } from "../../protocol/v1/report.ts";
 import { getLogger } from "../../runtime/logger.ts";
@@ -29,10 +25,9 @@ import { BlockChooser } from "./choose_blocks.ts";
 import { DigestTelling } from "./digest_telling.ts";
 import type { Reporter } from "./heartbeats.ts";
 import type { KnownDigests } from "./known_digests.ts";
-import { MeasuredRates } from "./measured_rates.ts";
 import { MAX_NEIGHBOURS, Neighbours } from "./neighbours.ts";
-import { piecesHeld } from "./pieces_held.ts";
 import { type Rejoined, Rejoining } from "./rejoining.ts";
+import { SessionReport } from "./session_report.ts";
 import { SourceRunner } from "./source_runner.ts";
 import { Stall } from "./stall.ts";
 import type { SwarmSessions } from "./swarm_sessions.ts";
@@ -67,9 +62,8 @@ export class BlockSession implements Reporter {
   readonly #proofs: BlockProofs;
   readonly #writes = new BlockWrites((error) => this.#fail(error));
   readonly #stall = new Stall(performance.now());
-  readonly #rates = new MeasuredRates(performance.now());
-  readonly #wrong: WrongBlock[] = [];
   readonly #telling: DigestTelling;
+  readonly #report: SessionReport;
   readonly #fetching = new AbortController();
   #member: Membership;
   /** How v1 clients of this task see the file. */
@@ -175,6 +169,10 @@ export class BlockSession implements Reporter {
       onBlock: (block, content, origin) => this.#keepOwn(block, content, origin),
       onNews: () => this.#sessions.heartbeats.hurry(this),
     });
+    this.#report = new SessionReport({
+      ...{ file, chooser: this.#chooser, neighbours: this.#neighbours },
+      ...{ runner: this.#runner, telling: this.#telling },
+    });
     this.#enter(answer);
   }
 
@@ -236,40 +234,7 @@ export class BlockSession implements Reporter {
   }
 
   report(): TaskReport {
-    return {
-      taskId: this.taskId,
-      cid: this.cid,
-      held: this.#file.held.size,
-      ...this.#rates.take(this.#file.servedBytes, performance.now()),
-      leases: this.#runner.report(),
-      wantsLeases: this.#file.complete ? 0 : this.#runner.wants,
-      starved: this.#chooser.starved(MAX_STARVED),
-      owed: this.#owed(),
-      dropped: this.#neighbours.takeDropped(),
-      renew: this.#neighbours.toRenew(performance.now()),
-      slow: this.#neighbours.takeSlow(),
-      wrong: this.#wrong.splice(0, MAX_WRONG),
-      told: this.#telling.take(),
-      neighbours: this.#neighbours.size,
-      pieces: this.#somePieces(),
-      leaving: false,
-    };
-  }
-
-  #told(neighbour: Neighbour): void {
-    if (!this.#fetching.signal.aborted) this.#neighbours.told(neighbour);
-  }
-
-  /** What is waited for in vain. */
-  #owed(): number[] {
-    const { doubted } = this.#neighbours;
-    return doubted.size === 0 ? [] : this.#chooser.heldOnlyBy(doubted, MAX_OWED);
-  }
-
-  /** Absent where all are here, or none: then the number of blocks says it. */
-  #somePieces(): string | undefined {
-    if (this.#file.complete || this.#file.held.size === 0) return undefined;
-    return piecesHeld(this.#file, this.#pieces).toBase64();
+    return this.#report.take(this.taskId, this.cid, this.#pieces, performance.now());
   }
 
   advise(advice: TaskAdvice): void {
@@ -291,6 +256,10 @@ export class BlockSession implements Reporter {
     this.#options.supernodes.lost(this.#member.supernode, performance.now());
     this.#unheard = true;
     this.#rejoining.soon();
+  }
+
+  #told(neighbour: Neighbour): void {
+    if (!this.#fetching.signal.aborted) this.#neighbours.told(neighbour);
   }
 
   #enter(answer: JoinAnswer): void {
@@ -356,7 +325,7 @@ export class BlockSession implements Reporter {
 
   /** A node has sent a wrong block: the supernode is to know. */
   #accuse(id: string, block: number): void {
-    this.#wrong.push({ block, from: id });
+    this.#report.wrong(block, id);
     const sender = this.#neighbours.find(id);
     if (sender) this.#chooser.neighbourLacks(sender.slot, block);
     if (!this.#neighbours.standing(id).isLiar) return;
@@ -371,7 +340,7 @@ export class BlockSession implements Reporter {
   }
 
   #gained(bytes: number): void {
-    this.#rates.gained(bytes);
+    this.#report.rates.gained(bytes);
     this.#alive();
     if (this.#file.complete) {
       this.#sessions.heartbeats.hurry(this);
