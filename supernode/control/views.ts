@@ -12,8 +12,8 @@ import type { SwarmDesk } from "../swarm/swarm_desk.ts";
 import { latestOfEachNode } from "../tasks/latest_of_each_node.ts";
 import { shownTime } from "../tasks/shown_time.ts";
 import {
-  CLIENT_ACTIVE_MS,
   type Client,
+  isAtIt,
   type Peer,
   piecesOfRun,
   type Task,
@@ -89,13 +89,10 @@ export class SupernodeViews {
   /** How many nodes are at a task, or at any. */
   activeClients(taskId?: string): number {
     const { store, steadyNow } = this.#options;
-    const sinceMs = steadyNow() - CLIENT_ACTIVE_MS;
+    const nowMs = steadyNow();
     const clients = taskId === undefined ? store.clients() : store.clientsOfTask(taskId);
     let active = 0;
-    for (const { state, lastAccessMs } of clients) {
-      const atIt = state === "WAITING" || state === "RUNNING";
-      if (atIt && lastAccessMs > sinceMs) active += 1;
-    }
+    for (const client of clients) if (isAtIt(client, nowMs)) active += 1;
     return active;
   }
 

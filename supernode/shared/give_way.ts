@@ -1,7 +1,7 @@
 import { getLogger } from "../../runtime/logger.ts";
 import type { ReadAhead } from "../seed/read_ahead.ts";
 import type { SwarmDesk } from "../swarm/swarm_desk.ts";
-import { CLIENT_ACTIVE_MS, type Client, type Task } from "../tasks/task.ts";
+import { isAtIt, type Task } from "../tasks/task.ts";
 import type { TaskStore } from "../tasks/task_store.ts";
 
 export interface GivingWay {
@@ -27,10 +27,10 @@ export function giveWay(
   owner: string,
 ) {
   const letGo = swarms.letGo(task.id);
-  const isAtIt = (client: Client) =>
-    (client.state === "WAITING" || client.state === "RUNNING") &&
-    client.lastAccessMs > steadyNow() - CLIENT_ACTIVE_MS;
-  const isWanted = readAhead.isFree(task.id) || [...store.clientsOfTask(task.id)].some(isAtIt);
+  const nowMs = steadyNow();
+  const isWanted =
+    readAhead.isFree(task.id) ||
+    [...store.clientsOfTask(task.id)].some((client) => isAtIt(client, nowMs));
   const isForgotten = !isWanted && store.removeTask(task.id);
   if (letGo === 0 && !isForgotten) return;
   log.info("task {task} is ours no more: supernode {owner} has it now; nodes let go: {nodes}", {

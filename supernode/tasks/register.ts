@@ -23,6 +23,7 @@ import { PathKey } from "./path_key.ts";
 import {
   type Client,
   hasFailed,
+  isAtIt,
   SourceAccess,
   type Task,
   taskPieceCount,
@@ -50,9 +51,6 @@ export interface RegisterOptions {
   steadyNow: () => number;
   random: () => number;
 }
-
-/** A client that was heard of within this time is still at its task, ms. */
-const ACTIVE_MS = 60_000;
 
 const log = getLogger("supernode");
 
@@ -201,10 +199,9 @@ export class Registry {
     const known = this.#vouchedFor(id, probe);
     if (known && (probe === undefined || !hasChanged(known, probe))) return known;
     if (known) {
-      const activeSinceMs = steadyNow() - ACTIVE_MS;
+      const nowMs = steadyNow();
       for (const client of hasFailed(known) ? [] : store.clientsOfTask(id)) {
-        const atIt = client.state === "WAITING" || client.state === "RUNNING";
-        if (atIt && client.lastAccessMs > activeSinceMs)
+        if (isAtIt(client, nowMs))
           throw new RegisterError(
             Code.taskConflict,
             `task ${id}: the source has another file now than the one being distributed`,

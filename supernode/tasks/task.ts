@@ -153,6 +153,12 @@ export interface Client {
   lastAccessMs: number;
 }
 
+/** Whether a client is at its task, as far as is known. */
+export function isAtIt({ state, lastAccessMs }: Client, steadyMs: number): boolean {
+  const isNotOver = state === "WAITING" || state === "RUNNING";
+  return isNotOver && lastAccessMs > steadyMs - CLIENT_ACTIVE_MS;
+}
+
 /** A node's process that may serve pieces. */
 export interface Peer {
   /** `<hostName>-<ip>-<nanoseconds>`, as in v1. */
