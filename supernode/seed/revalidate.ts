@@ -1,7 +1,7 @@
 import { unframe } from "../../protocol/piece_frame.ts";
-import { isIntact, parsePieceSum } from "../../protocol/v1/piece_sum.ts";
 import type { Task, Validators } from "../tasks/task.ts";
 import type { SavedCopy, SeedCache } from "./cache.ts";
+import { readPiece } from "./read_piece.ts";
 
 /**
  * Whether two answers of the source speak of the same version of a file. ETags decide where both have
@@ -40,13 +40,11 @@ export async function* trustedPieces(
   if (!file) return;
   try {
     const buffer = new Uint8Array(copy.pieceSize);
+    const { framed, pieceSize } = copy;
     for (const [number, sum] of copy.pieceSums.entries()) {
-      const length = parsePieceSum(sum)?.length ?? 0;
-      if (length > copy.pieceSize) return;
-      const { bytesRead } = await file.read(buffer, 0, length, number * copy.pieceSize);
-      const bytes = buffer.subarray(0, bytesRead);
-      if (!isIntact(bytes, sum)) return;
-      yield { number, sum, content: copy.framed ? unframe(bytes, copy.pieceSize) : bytes };
+      const bytes = await readPiece(file, { piece: number, sum, pieceSize }, buffer);
+      if (!bytes) return;
+      yield { number, sum, content: framed ? unframe(bytes, pieceSize) : bytes };
     }
   } finally {
     await file.close();

@@ -1,6 +1,5 @@
 import { blobDigest } from "../../protocol/digest.ts";
 import { FRAME_BYTES } from "../../protocol/piece_frame.ts";
-import { isIntact, parsePieceSum } from "../../protocol/v1/piece_sum.ts";
 import { isDiskFull } from "../../runtime/files.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import { getLogger } from "../../runtime/logger.ts";
@@ -15,6 +14,7 @@ import type { CopyWriter, SavedCopy, SeedCache } from "./cache.ts";
 import { PieceCutter } from "./cut_pieces.ts";
 import { fetchOnce, SourceError, WrongContentError } from "./fetch_once.ts";
 import type { ReadAhead } from "./read_ahead.ts";
+import { readPiece } from "./read_piece.ts";
 import { isUsable, trustedPieces } from "./revalidate.ts";
 import { whyNoCopy } from "./why_no_copy.ts";
 
@@ -111,12 +111,12 @@ export class Seeder {
   async doubt(task: Task, schedule: TaskSchedule, piece: number): Promise<void> {
     const sum = task.pieceSums[piece];
     if (task.cdnStatus !== "SUCCESS" || sum === undefined) return;
-    const bytes = new Uint8Array(parsePieceSum(sum)?.length ?? 0);
+    const { pieceSize } = task;
     const file = await this.#options.cache.open(task.id).catch(() => undefined);
     // What cannot be read is as good as wrong.
-    await file?.read(bytes, 0, bytes.byteLength, piece * task.pieceSize).catch(() => {});
+    const bytes = file && (await readPiece(file, { piece, sum, pieceSize }).catch(() => undefined));
     await file?.close();
-    if (isIntact(bytes, sum) || task.cdnStatus !== "SUCCESS") return;
+    if (bytes || task.cdnStatus !== "SUCCESS") return;
     log.error("piece {piece} of task {task} is spoilt on disk: the copy is dropped", {
       piece,
       task: task.id,

@@ -1,13 +1,14 @@
 import { createHash, type Hash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { unframe } from "../../protocol/piece_frame.ts";
-import { isIntact, parsePieceSum, sumOf } from "../../protocol/v1/piece_sum.ts";
+import { parsePieceSum, sumOf } from "../../protocol/v1/piece_sum.ts";
 import { type Task, taskLayout } from "../tasks/task.ts";
 import type { SeedCache } from "./cache.ts";
+import { readPiece } from "./read_piece.ts";
 
 /** What is known of one copy. */
 interface CopySums {
-  /** `<md5 hex>:<bytes on the wire>`, or a promise of it. */
+  /** `<md5 hex>:<bytes on the wire>` of those that were asked for, or are in `whole`. */
   readonly pieces: (Promise<string> | undefined)[];
   /** Of the whole file, as far as `hashed`. */
   readonly whole: Hash;
@@ -85,7 +86,7 @@ export class V1Sums {
 
   async #hash(task: Task, piece: number): Promise<string> {
     return this.#reading(task, piece, async (file) =>
-      sumOf(await readPiece(file, task, piece), "md5"),
+      sumOf(await wholePiece(file, task, piece), "md5"),
     );
   }
 
@@ -94,7 +95,7 @@ export class V1Sums {
     if (sums.hashed < pieceSums.length)
       await this.#reading(task, sums.hashed, async (file) => {
         for (; sums.hashed < pieceSums.length; sums.hashed++) {
-          const bytes = await readPiece(file, task, sums.hashed);
+          const bytes = await wholePiece(file, task, sums.hashed);
           sums.pieces[sums.hashed] ??= Promise.resolve(sumOf(bytes, "md5"));
           sums.whole.update(taskLayout(task).framed ? unframe(bytes, pieceSize) : bytes);
         }
@@ -115,15 +116,14 @@ export class V1Sums {
   }
 }
 
-/** A piece's bytes as they go over the wire: what is not as it was written must not get a md5 that makes it right. */
-async function readPiece(file: FileHandle, task: Task, piece: number): Promise<Uint8Array> {
-  const sum = task.pieceSums[piece] ?? "";
-  const bytes = new Uint8Array(parsePieceSum(sum)?.length ?? 0);
-  try {
-    await file.read(bytes, 0, bytes.byteLength, piece * task.pieceSize);
-  } catch (error) {
-    throw new SpoiltPieceError(piece, `cannot be read: ${(error as Error).message}`);
-  }
-  if (!isIntact(bytes, sum)) throw new SpoiltPieceError(piece, "is not what was written");
+/** What is not as it was written must not get an md5 that makes it right. */
+async function wholePiece(file: FileHandle, task: Task, piece: number): Promise<Uint8Array> {
+  const { pieceSums, pieceSize } = task;
+  const bytes = await readPiece(file, { piece, sum: pieceSums[piece] ?? "", pieceSize }).catch(
+    (error: Error) => {
+      throw new SpoiltPieceError(piece, `cannot be read: ${error.message}`);
+    },
+  );
+  if (!bytes) throw new SpoiltPieceError(piece, "is not what was written");
   return bytes;
 }
