@@ -1,33 +1,83 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import * as z from "zod";
 
 /** A pass is good for at least this long after it was given, and for twice as long at most; ms. */
 export const PASS_MS = 10 * 60_000;
 /** Bytes of a pass: 192 bits. */
 const PASS_BYTES = 24;
 /** Bytes of a key, which nobody but those who give passes and those who take them know. */
-export const PASS_KEY_BYTES = 32;
+const KEY_BYTES = 32;
 
-/** The stretch of time that something belongs to which is so old, ms: in each another pass is given. */
-export function passPeriod(ageMs: number): number {
-  return Math.floor(ageMs / PASS_MS);
-}
+/** A key as one program tells it another. */
+export const pathKeySchema = z.object({
+  /** base64url of {@link KEY_BYTES}. */
+  key: z.string().regex(/^[\w-]{43}$/),
+  /** How long ago it was made, ms: both sides count periods from then on, by clocks of their own. */
+  ageMs: z.number().min(0),
+});
+export type PathKeyMessage = z.infer<typeof pathKeySchema>;
 
-/** The pass to `what` that is given in a period. */
-export function passTo(what: string, key: Uint8Array, period: number): string {
-  const mac = createHmac("sha256", key).update(`${period} ${what}`).digest();
-  return mac.subarray(0, PASS_BYTES).toString("base64url");
-}
+/**
+ * The key by which passes are made that stand at the end of a path, and expire: in each period of {@link PASS_MS} there is
+ * another. They are computed, not kept. It hides itself from JSON: who has it gives himself passes.
+ *
+ * All times are ms of a clock that nobody sets.
+ */
+export class PathKey {
+  readonly #key: Uint8Array;
+  readonly #bornMs: number;
 
-/** Whether a pass to `what` was given in one of these periods. */
-export function isPassTo(
-  what: string,
-  given: string,
-  key: Uint8Array,
-  periods: readonly number[],
-): boolean {
-  const bytes = Buffer.from(given);
-  return periods.some((period) => {
-    const right = Buffer.from(passTo(what, key, period));
-    return bytes.byteLength === right.byteLength && timingSafeEqual(bytes, right);
-  });
+  private constructor(key: Uint8Array, bornMs: number) {
+    this.#key = key;
+    this.#bornMs = bornMs;
+  }
+
+  /** A new key. */
+  static make(nowMs: number): PathKey {
+    return new PathKey(randomBytes(KEY_BYTES), nowMs);
+  }
+
+  /** The key that another program has told. */
+  static told({ key, ageMs }: PathKeyMessage, nowMs: number): PathKey {
+    return new PathKey(Buffer.from(key, "base64url"), nowMs - ageMs);
+  }
+
+  message(nowMs: number): PathKeyMessage {
+    return {
+      key: Buffer.from(this.#key).toString("base64url"),
+      ageMs: Math.max(0, Math.round(nowMs - this.#bornMs)),
+    };
+  }
+
+  /** The pass to `what` that is given now. */
+  pass(what: string, nowMs: number): string {
+    return this.#passOf(what, this.#period(nowMs));
+  }
+
+  /**
+   * Whether a pass to `what` is good.
+   *
+   * @param alsoNext whether the next period's is: who gives passes may be a little ahead of us
+   */
+  accepts(what: string, pass: string, nowMs: number, alsoNext = false): boolean {
+    const given = Buffer.from(pass);
+    const now = this.#period(nowMs);
+    return [now, now - 1, ...(alsoNext ? [now + 1] : [])].some((period) => {
+      const right = Buffer.from(this.#passOf(what, period));
+      return given.byteLength === right.byteLength && timingSafeEqual(given, right);
+    });
+  }
+
+  toJSON(): string {
+    return "(hidden)";
+  }
+
+  #period(nowMs: number): number {
+    return Math.floor((nowMs - this.#bornMs) / PASS_MS);
+  }
+
+  #passOf(what: string, period: number): string {
+    const mac = createHmac("sha256", this.#key).update(`${period} ${what}`).digest();
+    return mac.subarray(0, PASS_BYTES).toString("base64url");
+  }
 }

@@ -1,7 +1,7 @@
 import { basename, join, resolve } from "node:path";
 import { Hono, type MiddlewareHandler } from "hono";
 import { peerFilePath } from "../../protocol/names.ts";
-import { pathKeySchema } from "../../protocol/v1/register.ts";
+import { pathKeySchema } from "../../protocol/path_pass.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
 import { type Catalog, DATA_SUFFIX } from "../store/catalog.ts";

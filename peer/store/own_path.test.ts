@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { PASS_MS, passPeriod, passTo } from "../../protocol/path_pass.ts";
+import { PASS_MS, PathKey } from "../../protocol/path_pass.ts";
 import { OwnPath } from "./own_path.ts";
 
 const PATH = "/peer/file/x";
@@ -7,8 +7,7 @@ const passOf = (told: string) => told.slice(`${PATH}/`.length);
 
 /** The pass that a supernode makes which has been told of the key when it was so old, and so long after that. */
 function passBySupernode(own: OwnPath, toldAtMs: number, laterMs: number): string {
-  const { key, ageMs } = own.message(toldAtMs);
-  return passTo(PATH, Buffer.from(key, "base64url"), passPeriod(ageMs + laterMs));
+  return PathKey.told(own.message(toldAtMs), 0).pass(PATH, laterMs);
 }
 
 describe("the path to a node's own file", () => {

@@ -1,6 +1,4 @@
-import { randomBytes } from "node:crypto";
-import { isPassTo, PASS_KEY_BYTES, passPeriod, passTo } from "../../protocol/path_pass.ts";
-import type { PathKeyMessage } from "../../protocol/v1/register.ts";
+import { PathKey, type PathKeyMessage } from "../../protocol/path_pass.ts";
 
 /**
  * The path at which others ask for one of this node's files, and the key to it. The supernode has the key, and tells those
@@ -11,8 +9,7 @@ export class OwnPath {
   readonly path: string;
   /** Told when the path is {@link OwnPath.open}. */
   onOpen: () => void = () => {};
-  readonly #key: Uint8Array;
-  readonly #bornMs: number;
+  readonly #key: PathKey;
   #isOpen = false;
 
   /**
@@ -21,16 +18,12 @@ export class OwnPath {
    */
   constructor(path: string, nowMs: number, key?: string) {
     this.path = path;
-    this.#key = key === undefined ? randomBytes(PASS_KEY_BYTES) : Buffer.from(key, "base64url");
-    this.#bornMs = nowMs;
+    this.#key = key === undefined ? PathKey.make(nowMs) : PathKey.told({ key, ageMs: 0 }, nowMs);
   }
 
   /** What a supernode, or the peer server of this host, is told. */
   message(nowMs: number): PathKeyMessage {
-    return {
-      key: Buffer.from(this.#key).toString("base64url"),
-      ageMs: Math.max(0, Math.round(nowMs - this.#bornMs)),
-    };
+    return this.#key.message(nowMs);
   }
 
   /** Whether it opens without a pass. */
@@ -48,12 +41,11 @@ export class OwnPath {
   /** The path with the pass of the moment: for one who is asked to ask back. */
   told(nowMs: number): string {
     if (this.#isOpen) return this.path;
-    return `${this.path}/${passTo(this.path, this.#key, passPeriod(nowMs - this.#bornMs))}`;
+    return `${this.path}/${this.#key.pass(this.path, nowMs)}`;
   }
 
   /** Whether a pass is good, also where the supernode is a little ahead of us. */
   accepts(pass: string, nowMs: number): boolean {
-    const period = passPeriod(nowMs - this.#bornMs);
-    return isPassTo(this.path, pass, this.#key, [period, period - 1, period + 1]);
+    return this.#key.accepts(this.path, pass, nowMs, true);
   }
 }

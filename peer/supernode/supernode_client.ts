@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { type ClientStatus, Code, type PieceResult } from "../../protocol/codes.ts";
+import type { PathKeyMessage } from "../../protocol/path_pass.ts";
 import { type ByteRange, formatRange } from "../../protocol/piece_range.ts";
 import {
   type DigestsAnswer,
@@ -17,11 +18,7 @@ import {
   type PieceTask,
   pieceTasksSchema,
 } from "../../protocol/v1/pull_piece.ts";
-import {
-  type PathKeyMessage,
-  type RegisterData,
-  registerDataSchema,
-} from "../../protocol/v1/register.ts";
+import { type RegisterData, registerDataSchema } from "../../protocol/v1/register.ts";
 import type { PieceErrorType, TaskMetrics } from "../../protocol/v1/report.ts";
 import type { HttpClient } from "../../runtime/http_client.ts";
 import { HttpError } from "../../runtime/http_error.ts";

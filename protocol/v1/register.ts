@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { caseBlind } from "../case_blind.ts";
+import { pathKeySchema } from "../path_pass.ts";
 import { joinAnswerSchema, joinRequestSchema } from "../swarm/messages.ts";
 
 /** `POST /peer/registry`: the first call of every download (protocol §1). */
@@ -32,15 +33,6 @@ const looseNumber = z.union([
     .regex(/^-?\d+$/)
     .transform(Number),
 ]);
-
-/** By which a supernode makes the passes to a client's path (`path_pass.ts`). */
-export const pathKeySchema = z.object({
-  /** base64url of 32 bytes. */
-  key: z.string().regex(/^[\w-]{43}$/),
-  /** How long ago it was made, ms: both sides count periods from then on, by clocks of their own. */
-  ageMs: z.number().min(0),
-});
-export type PathKeyMessage = z.infer<typeof pathKeySchema>;
 
 export const registerRequestSchema = caseBlind(
   z.object({

@@ -3,8 +3,8 @@ import type { LeaseGrant, LeaseOrigin, Neighbour } from "../../protocol/swarm/me
 import type { MemberAdvice } from "../schedule/member.ts";
 import type { BlockOrigin } from "../schedule/open_blocks.ts";
 import type { PathPass } from "../seed/path_pass.ts";
-import { toldPath } from "../tasks/path_key.ts";
 import type { Client } from "../tasks/task.ts";
+import { toldPath } from "../tasks/told_path.ts";
 import type { Swarm } from "./swarm.ts";
 
 export interface AdviceInWordsOptions {

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type * as z from "zod";
-import { PASS_MS } from "../../protocol/path_pass.ts";
+import { PASS_MS, PathKey } from "../../protocol/path_pass.ts";
 import { Bitmap } from "../../protocol/swarm/bitmap.ts";
 import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { type LeaseGrant, taskReportSchema } from "../../protocol/swarm/messages.ts";
@@ -8,9 +8,9 @@ import { DEFAULT_LIMITS } from "../schedule/v1/limits.ts";
 import { TaskSchedule } from "../schedule/v1/task_schedule.ts";
 import { PathPass } from "../seed/path_pass.ts";
 import { ReadAhead, readAheadBytes } from "../seed/read_ahead.ts";
-import { PathKey, toldPath } from "../tasks/path_key.ts";
 import { type Client, SourceAccess, type Task, taskPieceCount } from "../tasks/task.ts";
 import { TaskStore } from "../tasks/task_store.ts";
+import { toldPath } from "../tasks/told_path.ts";
 import { SwarmDesk } from "./swarm_desk.ts";
 
 const HEX = "e894435e800e122fdcc592abcf025f39ee968f4e809068b951bd4aaba5621f84";
@@ -104,7 +104,7 @@ function report(of: Client, change: Partial<z.input<typeof taskReportSchema>> = 
 
 describe("joining", () => {
   it("tells a member again by which paths its neighbours are found", () => {
-    const pathKey = new PathKey({ key: Buffer.alloc(32).toString("base64url"), ageMs: 0 }, nowMs);
+    const pathKey = PathKey.told({ key: Buffer.alloc(32).toString("base64url"), ageMs: 0 }, nowMs);
     const file = task("a");
     const [one, other] = [client(file, 1), client(file, 2, { pathKey })];
     desk.join(other, file, JOIN);

@@ -9,9 +9,9 @@ import type { AssignedPiece, TaskSchedule } from "../schedule/v1/task_schedule.t
 import type { PathPass } from "../seed/path_pass.ts";
 import type { Seeder } from "../seed/seeder.ts";
 import { SpoiltPieceError, type V1Sums } from "../seed/v1_sums.ts";
-import { toldPath } from "./path_key.ts";
 import { type Client, type Task, taskLayout, wireLength } from "./task.ts";
 import type { TaskStore } from "./task_store.ts";
+import { toldPath } from "./told_path.ts";
 
 export interface ClientDeskOptions {
   store: TaskStore;

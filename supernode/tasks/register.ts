@@ -2,6 +2,7 @@ import { Code } from "../../protocol/codes.ts";
 import { blobDigest } from "../../protocol/digest.ts";
 import { isFilteredFrom } from "../../protocol/filter_url.ts";
 import { isAnonymous } from "../../protocol/is_anonymous.ts";
+import { PathKey } from "../../protocol/path_pass.ts";
 import { pieceSize } from "../../protocol/piece_size.ts";
 import { taskId } from "../../protocol/task_id.ts";
 import type { CdnSource, RegisterData, RegisterRequest } from "../../protocol/v1/register.ts";
@@ -19,7 +20,6 @@ import { isSameVersion } from "../seed/revalidate.ts";
 import type { Seeder } from "../seed/seeder.ts";
 import type { SwarmDesk } from "../swarm/swarm_desk.ts";
 import { Admission, RegisterError, type TaskRequest } from "./admission.ts";
-import { PathKey } from "./path_key.ts";
 import {
   type Client,
   hasFailed,
@@ -106,7 +106,7 @@ export class Registry {
       ip: request.IP,
       port: request.port,
       path: request.path,
-      pathKey: request.pathKey && new PathKey(request.pathKey, steadyNow()),
+      pathKey: request.pathKey && PathKey.told(request.pathKey, steadyNow()),
       pattern: request.pattern,
       callSystem: request.callSystem,
       dfdaemon: request.dfdaemon,

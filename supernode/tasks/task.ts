@@ -1,10 +1,10 @@
+import type { PathKey } from "../../protocol/path_pass.ts";
 import { FRAME_BYTES } from "../../protocol/piece_frame.ts";
 import { contentSize, type PieceLayout, pieceCount } from "../../protocol/piece_range.ts";
 import { type BlockRun, runRange } from "../../protocol/swarm/blocks.ts";
 import type { CdnStatus } from "../../protocol/v1/peers.ts";
 import type { CdnSource, RegisterRequest } from "../../protocol/v1/register.ts";
 import type { TlsTrust } from "../../runtime/tls_trust.ts";
-import type { PathKey } from "./path_key.ts";
 
 /**
  * How the source lets somebody in: request headers (credentials among them) and whom to trust. It

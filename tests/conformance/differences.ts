@@ -1,5 +1,5 @@
+import { pathKeySchema } from "../../protocol/path_pass.ts";
 import { SWARM_VERSION } from "../../protocol/swarm/messages.ts";
-import { pathKeySchema } from "../../protocol/v1/register.ts";
 import { VERSION } from "../../runtime/version.ts";
 import type { Answer } from "./answer.ts";
 import type { Found } from "./diff.ts";

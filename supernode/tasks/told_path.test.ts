@@ -1,12 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { PASS_MS } from "../../protocol/path_pass.ts";
-import { pathKeySchema } from "../../protocol/v1/register.ts";
-import { PathKey, toldPath } from "./path_key.ts";
+import { PASS_MS, PathKey, pathKeySchema } from "../../protocol/path_pass.ts";
+import { toldPath } from "./told_path.ts";
 
 const KEY = Buffer.alloc(32, 7).toString("base64url");
 const path = "/peer/file/x";
 const at = (nowMs: number, ageMs = 0, bornAtMs = 0) =>
-  toldPath({ path, pathKey: new PathKey({ key: KEY, ageMs }, bornAtMs) }, nowMs);
+  toldPath({ path, pathKey: PathKey.told({ key: KEY, ageMs }, bornAtMs) }, nowMs);
 
 describe("a client's path as others are told it", () => {
   it("is v1's own, where it has no key", () => {
@@ -24,7 +23,7 @@ describe("a client's path as others are told it", () => {
   });
 
   it("has a key that no JSON shows", () => {
-    const client = { path, pathKey: new PathKey({ key: KEY, ageMs: 0 }, 0) };
+    const client = { path, pathKey: PathKey.told({ key: KEY, ageMs: 0 }, 0) };
     expect(JSON.stringify(client)).not.toContain(KEY);
   });
 
