@@ -35,6 +35,8 @@ export interface FetchPieceOptions {
   limiters?: readonly RateLimit[];
   /** Bytes a second below which a peer is given up. */
   minRate: number;
+  /** Told of bytes as they come. */
+  onBytes?: ((bytes: number) => void) | undefined;
   signal?: AbortSignal;
   /** What the piece is for, in a trace. */
   span?: Span;
@@ -101,6 +103,7 @@ export async function fetchPiece(task: PieceTask, options: FetchPieceOptions): P
         target: () => into?.rest.subarray(0, bite),
         onBody: (chunk) => {
           into!.add(chunk);
+          options.onBytes?.(chunk.byteLength);
           const goOn = withinLimits(chunk.byteLength, options.limiters);
           // Our own limits are no fault of the peer's.
           if (goOn) deadline.hold(goOn);

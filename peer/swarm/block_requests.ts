@@ -1,5 +1,4 @@
 import { getLogger } from "../../runtime/logger.ts";
-import type { RateLimit } from "../../runtime/rate_limit/rate_limiter.ts";
 import { fetchPiece, PieceError } from "../download/fetch_piece.ts";
 import type { SwarmOptions } from "../download/swarm_types.ts";
 import { contentBuffers } from "../store/content_buffers.ts";
@@ -7,7 +6,6 @@ import { sha256 } from "../store/sha256.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import type { BlockProofs } from "./block_proofs.ts";
 import type { BlockChooser } from "./choose_blocks.ts";
-import type { Debt } from "./debt.ts";
 import type { NeighbourLink } from "./neighbour_link.ts";
 import { MAX_NEIGHBOURS, type Neighbours } from "./neighbours.ts";
 
@@ -155,8 +153,8 @@ export class BlockRequests {
     };
     const { span, debt } = link;
     const content = await fetchPiece(task, {
-      ...{ http, minRate, layout, signal, span },
-      limiters: [...(limiters ?? []), countingFor(debt)],
+      ...{ http, limiters, minRate, layout, signal, span },
+      onBytes: (bytes) => debt.came(bytes, performance.now()),
     });
     const digest = await sha256(content);
     if (proofs.contradicts(block, digest)) {
@@ -181,15 +179,4 @@ export class BlockRequests {
     contentBuffers.give(content);
     onStanding(id);
   }
-}
-
-/** Not a limit: it hears of bytes as they come. */
-function countingFor(debt: Debt): RateLimit {
-  return {
-    rate: 0,
-    pass: (bytes) => {
-      debt.came(bytes, performance.now());
-      return undefined;
-    },
-  };
 }
