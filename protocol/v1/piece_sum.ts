@@ -22,6 +22,11 @@ export function parsePieceSum(text: string): PieceSum | undefined {
   return { algorithm, hex: hex.toLowerCase(), length: Number(length) };
 }
 
+/** Whether a sum is v1's own. */
+export function isMd5(sum: string): boolean {
+  return parsePieceSum(sum)?.algorithm === "md5";
+}
+
 /** The sum of a piece's bytes as {@link parsePieceSum} reads it. */
 export function sumOf(bytes: Uint8Array, algorithm: SumAlgorithm): string {
   return `${createHash(algorithm).update(bytes).digest("hex")}:${bytes.byteLength}`;

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { unframe } from "../../protocol/piece_frame.ts";
-import { parsePieceSum, sumOf } from "../../protocol/v1/piece_sum.ts";
+import { isMd5, sumOf } from "../../protocol/v1/piece_sum.ts";
 import { type Task, taskLayout } from "../tasks/task.ts";
 import type { SeedCache } from "./cache.ts";
 import { readPiece } from "./read_piece.ts";
@@ -47,7 +47,7 @@ export class V1Sums {
    */
   piece(task: Task, piece: number): Promise<string> {
     const sum = task.pieceSums[piece];
-    if (sum !== undefined && parsePieceSum(sum)?.algorithm === "md5") return Promise.resolve(sum);
+    if (sum !== undefined && isMd5(sum)) return Promise.resolve(sum);
     const { pieces } = this.#of(task);
     const known = pieces[piece];
     if (known) return known;

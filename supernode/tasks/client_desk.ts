@@ -2,7 +2,7 @@ import { ClientStatus, Code, PieceResult } from "../../protocol/codes.ts";
 import { seedClientId, seedFilePath } from "../../protocol/names.ts";
 import { formatRange, parseRange, pieceNumber, wireRange } from "../../protocol/piece_range.ts";
 import type { Envelope } from "../../protocol/v1/envelope.ts";
-import { type PieceSum, parsePieceSum } from "../../protocol/v1/piece_sum.ts";
+import { isMd5 } from "../../protocol/v1/piece_sum.ts";
 import type { PieceTask, PullRequest } from "../../protocol/v1/pull_piece.ts";
 import type { SupernodeObserver } from "../observer.ts";
 import type { AssignedPiece, TaskSchedule } from "../schedule/v1/task_schedule.ts";
@@ -89,8 +89,8 @@ export class ClientDesk {
     observer.pieceScheduled(client.ip, performance.now() - began);
     switch (decision.kind) {
       case "pieces": {
-        const pieces = this.#withSums(visit, decision.pieces);
-        const data = wantsMd5 ? await this.#withMd5s(visit, pieces) : pieces;
+        const pieces = this.#checkable(visit, decision.pieces);
+        const data = wantsMd5 ? await this.#withMd5s(visit, pieces) : withSums(task, pieces);
         return data.length > 0 ? { code: Code.continue, data } : waitFor(task);
       }
       case "wait":
@@ -187,25 +187,23 @@ export class ClientDesk {
   }
 
   /**
-   * What a client is to fetch, each piece with the sum to check it by. In pattern `source` v1 has none; else our own copy
-   * says them, and what that has not got (others have it from an earlier one) nobody could check.
+   * What a client is to fetch, of what it can check. In pattern `source` v1 has no sums; else our own copy says them, and what
+   * that has not got (others have it from an earlier one) nobody could check.
    */
-  #withSums(visit: Visit, assigned: readonly AssignedPiece[]): PieceTask[] {
-    const { task } = visit;
-    if (!taskLayout(task).framed) return assigned.map((one) => this.#pieceTask(visit, one));
-    const pieces: PieceTask[] = [];
-    for (const one of assigned) {
-      const sum = parsePieceSum(task.pieceSums[one.piece] ?? "");
-      if (!sum) visit.schedule.takeBack(visit.client.cid, one.piece);
-      else pieces.push({ ...this.#pieceTask(visit, one), ...sumFields(sum) });
-    }
-    return pieces;
+  #checkable(visit: Visit, assigned: readonly AssignedPiece[]): PieceTask[] {
+    const { task, client, schedule } = visit;
+    return assigned.flatMap((one) => {
+      if (!taskLayout(task).framed || task.pieceSums[one.piece] !== undefined)
+        return this.#pieceTask(visit, one);
+      schedule.takeBack(client.cid, one.piece);
+      return [];
+    });
   }
 
-  /** The same pieces as a v1 client checks them; none where the copy is spoilt. */
+  /** The pieces with the md5s by which a v1 client checks them; none where the copy is spoilt. */
   async #withMd5s(visit: Visit, pieces: readonly PieceTask[]): Promise<PieceTask[]> {
     const { task, client, schedule } = visit;
-    const withMd5 = async ({ pieceSha256: _, ...piece }: PieceTask): Promise<PieceTask> => ({
+    const withMd5 = async (piece: PieceTask): Promise<PieceTask> => ({
       ...piece,
       pieceMd5: await this.#options.v1Sums.piece(task, piece.pieceNum),
     });
@@ -264,9 +262,13 @@ function waitFor(task: Task): Envelope {
   return { code: Code.wait, msg: `task ${task.id}: nothing to fetch now, ask again` };
 }
 
-function sumFields({ algorithm, hex, length }: PieceSum): Partial<PieceTask> {
-  const sum = `${hex}:${length}`;
-  return algorithm === "md5" ? { pieceMd5: sum } : { pieceSha256: sum };
+/** The pieces with the sums of our own copy, by which one of our clients checks them. */
+function withSums(task: Task, pieces: readonly PieceTask[]): PieceTask[] {
+  if (!taskLayout(task).framed) return [...pieces];
+  return pieces.map((piece) => {
+    const sum = task.pieceSums[piece.pieceNum]!;
+    return isMd5(sum) ? { ...piece, pieceMd5: sum } : { ...piece, pieceSha256: sum };
+  });
 }
 
 function pieceOf(task: Task, range: string): number | undefined {
