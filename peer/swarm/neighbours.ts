@@ -20,11 +20,10 @@ const MAX_LATE = 5;
 const PAUSE_FACTOR = 2;
 /** … but not longer, ms; so long also where most are silent: who hears nobody should doubt himself first. */
 const LONGEST_SILENCE_MS = 10_000;
-
-const log = getLogger("dfclient");
-
 /** A path that was told so long ago is asked for anew, ms: there is time for some heartbeats to be lost. */
 const RENEW_MS = PASS_MS / 2;
+
+const log = getLogger("dfclient");
 
 /** A neighbour, and where the {@link BlockChooser} has it. */
 export interface Met {
