@@ -8,6 +8,9 @@ const PASS_BYTES = 24;
 /** Bytes of a key, which nobody but those who give passes and those who take them know. */
 const KEY_BYTES = 32;
 
+/** Passes remembered at most. */
+const MOST_MADE = 64;
+
 /** A key as one program tells it another. */
 export const pathKeySchema = z.object({
   /** base64url of {@link KEY_BYTES}. */
@@ -19,13 +22,15 @@ export type PathKeyMessage = z.infer<typeof pathKeySchema>;
 
 /**
  * The key by which passes are made that stand at the end of a path, and expire: in each period of {@link PASS_MS} there is
- * another. They are computed, not kept. It hides itself from JSON: who has it gives himself passes.
+ * another. It hides itself from JSON: who has it gives himself passes.
  *
  * All times are ms of a clock that nobody sets.
  */
 export class PathKey {
   readonly #key: Uint8Array;
   readonly #bornMs: number;
+  /** Passes made of late: with each block that a peer asks for it shows the same one. */
+  readonly #made = new Map<string, string>();
 
   private constructor(key: Uint8Array, bornMs: number) {
     this.#key = key;
@@ -77,7 +82,13 @@ export class PathKey {
   }
 
   #passOf(what: string, period: number): string {
-    const mac = createHmac("sha256", this.#key).update(`${period} ${what}`).digest();
-    return mac.subarray(0, PASS_BYTES).toString("base64url");
+    const text = `${period} ${what}`;
+    const made = this.#made.get(text);
+    if (made !== undefined) return made;
+    const mac = createHmac("sha256", this.#key).update(text).digest();
+    const pass = mac.subarray(0, PASS_BYTES).toString("base64url");
+    if (this.#made.size >= MOST_MADE) this.#made.clear();
+    this.#made.set(text, pass);
+    return pass;
   }
 }

@@ -813,7 +813,7 @@ describe("a supernode whose clock is set back by hours", () => {
   let supernode: Running;
   beforeEach(async () => {
     [wallMs, steadyMs] = [1_795_513_305_994, 1000];
-    source.files.set("/small", { bytes: THREE.subarray(0, 700_000), etag: '"v1"' });
+    source.files.set("/small", { bytes: THREE.subarray(0, 200_000), etag: '"v1"' });
     const clocks = [() => wallMs, () => steadyMs] as const;
     supernode = await start({ cdnPattern: "source" }, ...clocks);
   });

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { BLOCK_BYTES } from "../protocol/swarm/blocks.ts";
+import { LEAST_BLOCK_BYTES as BLOCK_BYTES } from "../protocol/swarm/blocks.ts";
 import { SWARM_VERSION } from "../protocol/swarm/messages.ts";
 import { HttpClient } from "../runtime/http_client.ts";
 import { secretWord } from "../runtime/secret_word.ts";

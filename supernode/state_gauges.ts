@@ -50,7 +50,7 @@ export class StateGauges {
     });
     this.#gauge(
       "swarm_open_blocks",
-      "Blocks of 1 MiB that are still to be leased, in swarms that download",
+      "Blocks of 256 KiB to 1 MiB that are still to be leased, in swarms that download",
       [],
       (gauge) => gauge.set(swarmLoad().openBlocks),
     );

@@ -10,8 +10,8 @@ export interface ExchangeEvents {
 
 /** Participants ask each other for blocks, as their choosers say, and get them. */
 export class Exchange {
-  /** Blocks that came to one who had them already. */
-  waste = 0;
+  /** Bytes of blocks that came to those who had them already. */
+  wastedBytes = 0;
   readonly #world: World;
   readonly #events: ExchangeEvents;
 
@@ -58,7 +58,7 @@ export class Exchange {
     if (!whole) return;
     const { chooser, index, task, transferOf, secondOf } = participant;
     if (chooser.holds(block)) {
-      this.waste += 1;
+      this.wastedBytes += this.#world.bytes(task, block);
       return;
     }
     const slot = participant.neighbours.indexOf(this.#world.participant(from, task));

@@ -1,4 +1,3 @@
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { Exchange } from "./exchange.ts";
 import { Kind } from "./kinds.ts";
 import type { Outcome } from "./outcome.ts";
@@ -170,7 +169,7 @@ export class Simulation {
       incomplete,
       egress: this.#source.bytes / image,
       cross: crossBytes / image,
-      waste: (this.#exchange.waste * BLOCK_BYTES) / Math.max(1, peerBytes),
+      waste: this.#exchange.wastedBytes / Math.max(1, peerBytes),
       supernode: {
         requests: model.requests,
         perSecond: ((model.requests.register + model.requests.heartbeat) / lastMs) * 1000,

@@ -1,3 +1,4 @@
+import { blockBytes, blockCount } from "../../protocol/swarm/blocks.ts";
 import { MAX_STARVED } from "../../protocol/swarm/messages.ts";
 import { HeartbeatRelief, MEASURE_MS } from "../../supernode/schedule/heartbeat_relief.ts";
 import type { MemberAdvice } from "../../supernode/schedule/member.ts";
@@ -34,9 +35,10 @@ export class Tracker {
     this.model = new SupernodeModel(world.setup.service, (timeMs, run) => world.at(timeMs, run));
     const budget = new SourceBudget();
     this.#tasks = world.setup.layers.map(
-      (_, task) =>
+      (length, task) =>
         new SwarmTask({
-          blocks: world.participants[task]!.blocks,
+          blocks: blockCount(length),
+          blockBytes: blockBytes(length),
           budget,
           random: seededRandom(world.setup.seed + 1 + task),
           relief: this.#relief,

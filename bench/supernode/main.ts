@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import { blockCount } from "../../protocol/swarm/blocks.ts";
 import { runMain } from "../../runtime/command_line.ts";
 import { HttpClient } from "../../runtime/http_client.ts";
 import { freePort } from "../demo/loopback.ts";
@@ -64,7 +64,7 @@ async function bench(options: SupernodeBenchOptions, context: BenchContext): Pro
 
   const { nodes, newcomers, clients, seconds, within } = options;
   const blob = `${source.url}/v2/app/blobs/sha256:${"a".repeat(64)}`;
-  const blocks = Math.ceil(SWARM_BYTES / BLOCK_BYTES);
+  const blocks = blockCount(SWARM_BYTES);
   await phase(`${nodes} nodes register, some at a time`, async () => ({
     registration: await ask<LatencySummary>({
       kind: "register",

@@ -1,4 +1,4 @@
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import { blockBytes } from "../../protocol/swarm/blocks.ts";
 import { BacksourceReason } from "../../protocol/v1/report.ts";
 import { BlockSession } from "../swarm/block_session.ts";
 import { registerClient } from "./register_client.ts";
@@ -31,11 +31,11 @@ export async function joinSwarm(options: SwarmOptions): Promise<SwarmOutcome> {
   if (
     data.swarm &&
     options.swarms &&
-    data.swarm.blockBytes === BLOCK_BYTES &&
-    data.fileLength > 0
+    data.fileLength > 0 &&
+    data.swarm.blockBytes === blockBytes(data.fileLength)
   ) {
     const file = await options.openFile(
-      { pieceSize: BLOCK_BYTES, framed: false, length: data.fileLength },
+      { pieceSize: data.swarm.blockBytes, framed: false, length: data.fileLength },
       data.taskId,
     );
     const session = new BlockSession(options, options.swarms, file, member, layout, data.swarm);

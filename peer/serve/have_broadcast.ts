@@ -5,6 +5,7 @@ import {
   encodeHave,
   HAVE_INTERVAL_MS,
   HAVE_KEEPALIVE_MS,
+  type Load,
 } from "../../protocol/swarm/have_stream.ts";
 import type { Seal } from "../../protocol/swarm/seal.ts";
 import type { TaskFile } from "../store/task_file.ts";
@@ -43,7 +44,7 @@ export class HaveBroadcast {
     outgoing.writeHead(200, { "content-type": "application/octet-stream" });
     const bitmap = new Bitmap(pieceCount(this.#file.layout));
     for (const block of this.#file.held) bitmap.add(block);
-    outgoing.write(encodeHave({ bitmap, have: [], load: this.#uplink.load() }));
+    outgoing.write(encodeHave({ bitmap, have: [], load: this.#load() }));
     if (!this.#stop) this.#told = { list: this.#seals(), count: this.#seals().length };
     // What is later than that comes to it with the next frame for all.
     const { list, count } = this.#told;
@@ -56,8 +57,12 @@ export class HaveBroadcast {
     if (!this.#stop) this.#begin();
   }
 
+  #load(): Load {
+    return this.#uplink.load(this.#file.layout.pieceSize);
+  }
+
   #sealed(seal: Seal): Uint8Array {
-    return encodeHave({ have: [], load: this.#uplink.load(), seal });
+    return encodeHave({ have: [], load: this.#load(), seal });
   }
 
   #begin(): void {
@@ -91,7 +96,7 @@ export class HaveBroadcast {
     // A block is checked as soon as it comes where its seal has come before.
     const frame = Buffer.concat([
       ...seals.map((seal) => this.#sealed(seal)),
-      encodeHave({ have: this.#fresh, load: this.#uplink.load() }),
+      encodeHave({ have: this.#fresh, load: this.#load() }),
     ]);
     this.#fresh = [];
     this.#sentMs = nowMs;

@@ -1,7 +1,7 @@
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { Hono } from "hono";
 import * as z from "zod";
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import { blockBytes } from "../../protocol/swarm/blocks.ts";
 import { neighbourSchema } from "../../protocol/swarm/messages.ts";
 import type { Seal } from "../../protocol/swarm/seal.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
@@ -43,7 +43,7 @@ export function haveRoutes(
       !file ||
       file.closed ||
       file.layout.framed ||
-      file.layout.pieceSize !== BLOCK_BYTES
+      file.layout.pieceSize !== blockBytes(file.layout.length)
     )
       return plainText(404, "no such file in blocks here");
     entry.touchedMs = Date.now();

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import { FRAME_BYTES, FRAME_HEAD_BYTES, frameHead, frameTail } from "../../protocol/piece_frame.ts";
 import { parseRange } from "../../protocol/piece_range.ts";
 import { MAX_PIECE_SIZE } from "../../protocol/piece_size.ts";
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import { MOST_BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { isMissing } from "../../runtime/config_file.ts";
 import { HeldBytes } from "../../runtime/held_bytes.ts";
 import type { RateLimit } from "../../runtime/rate_limit/rate_limiter.ts";
@@ -29,7 +29,7 @@ type ReadInto = (target: Uint8Array, offset: number) => Promise<void>;
  * Bytes read and sent at a time. Memory stays bounded by the connections, whatever the pieces' size, and
  * what was read is still in the processor's cache when it is sent. Under a limit they are fewer: see {@link biteOf}.
  */
-const CHUNK_BYTES = BLOCK_BYTES;
+const CHUNK_BYTES = MOST_BLOCK_BYTES;
 /** … while so many bytes are held for others already, who may read them never. */
 const CROWDED_BYTES = 64 * 1024;
 const held = new HeldBytes(256 * 1024 * 1024);

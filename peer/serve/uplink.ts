@@ -1,4 +1,3 @@
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import type { Load } from "../../protocol/swarm/have_stream.ts";
 
 /** How much of a new measurement goes into the mean. */
@@ -44,9 +43,10 @@ export class Uplink {
     };
   }
 
-  load(): Load {
+  /** @param blockBytes bytes of a block of the file that is spoken of */
+  load(blockBytes: number): Load {
     if (this.#rate === 0) return { queueMs: 0, blockMs: 0 };
-    return { queueMs: this.#queued / this.#rate, blockMs: BLOCK_BYTES / this.#rate };
+    return { queueMs: this.#queued / this.#rate, blockMs: blockBytes / this.#rate };
   }
 
   #measure(): void {

@@ -1,5 +1,35 @@
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import { LEAST_BLOCK_BYTES, MOST_BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { BufferPool } from "../../runtime/buffer_pool.ts";
 
-/** What blocks are received into and sent from; at most 32 MiB lie idle. */
-export const blockBuffers = new BufferPool(BLOCK_BYTES, 32);
+/** Bytes at most that lie idle in buffers of one size. */
+const MOST_IDLE_BYTES = 32 * 1024 * 1024;
+
+/** What blocks are received into and sent from, of any size that a block may have: see {@link BufferPool}. */
+class BlockBuffers {
+  readonly #pools: readonly BufferPool[];
+  readonly #sizes: readonly number[];
+
+  constructor() {
+    const sizes: number[] = [];
+    for (let bytes = LEAST_BLOCK_BYTES; bytes <= MOST_BLOCK_BYTES; bytes *= 2) sizes.push(bytes);
+    this.#sizes = sizes;
+    this.#pools = sizes.map((bytes) => new BufferPool(bytes, MOST_IDLE_BYTES / bytes));
+  }
+
+  /** A buffer of `bytes` with anything in it. */
+  take(bytes: number): Buffer<ArrayBuffer> {
+    return this.#poolFor(bytes).take(bytes);
+  }
+
+  /** The taker is done with a buffer, or with a view of one. */
+  give(buffer: Uint8Array): void {
+    this.#poolFor(buffer.buffer.byteLength).give(buffer);
+  }
+
+  #poolFor(bytes: number): BufferPool {
+    const place = this.#sizes.findIndex((size) => bytes <= size);
+    return this.#pools.at(place)!;
+  }
+}
+
+export const blockBuffers = new BlockBuffers();

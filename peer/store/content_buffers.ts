@@ -1,4 +1,4 @@
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import { MOST_BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { BufferPool } from "../../runtime/buffer_pool.ts";
 import { blockBuffers } from "./block_buffers.ts";
 
@@ -15,8 +15,8 @@ class ContentBuffers {
 
   /** A buffer of `bytes` with anything in it. */
   take(bytes: number): Buffer<ArrayBuffer> {
-    if (bytes <= BLOCK_BYTES) return blockBuffers.take(bytes);
-    const size = Math.ceil(bytes / BLOCK_BYTES) * BLOCK_BYTES;
+    if (bytes <= MOST_BLOCK_BYTES) return blockBuffers.take(bytes);
+    const size = Math.ceil(bytes / MOST_BLOCK_BYTES) * MOST_BLOCK_BYTES;
     const pool = this.#pools.get(size) ?? new BufferPool(size, MOST_IDLE);
     this.#pools.set(size, pool);
     return pool.take(bytes);
@@ -25,7 +25,7 @@ class ContentBuffers {
   /** The taker is done with a buffer, or with a view of one. */
   give(content: Uint8Array): void {
     const size = content.buffer.byteLength;
-    if (size <= BLOCK_BYTES) blockBuffers.give(content);
+    if (size <= MOST_BLOCK_BYTES) blockBuffers.give(content);
     else this.#pools.get(size)?.give(content);
   }
 }

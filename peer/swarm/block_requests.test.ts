@@ -2,7 +2,7 @@ import { createHash, generateKeyPairSync, randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import { LEAST_BLOCK_BYTES as BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { sealKeyToWire, signDigests } from "../../protocol/swarm/seal.ts";
 import { HttpClient } from "../../runtime/http_client.ts";
 import { NO_SPAN } from "../../runtime/tracing/tracing.ts";

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import { LEAST_BLOCK_BYTES as BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { piecesHeld } from "./pieces_held.ts";
 
 /** A file of which some blocks are here. */

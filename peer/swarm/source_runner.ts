@@ -1,4 +1,4 @@
-import { BLOCK_BYTES, type BlockRun } from "../../protocol/swarm/blocks.ts";
+import type { BlockRun } from "../../protocol/swarm/blocks.ts";
 import {
   type LeaseGrant,
   type LeaseProgress,
@@ -165,7 +165,7 @@ export class SourceRunner {
    * the system's buffers is read before that, and not fetched twice.
    */
   #leaveWhenSilent(lease: HeldLease, request: LeaseRequest): void {
-    const reached = () => lease.done * BLOCK_BYTES + lease.partBytes;
+    const reached = () => `${lease.done} ${lease.partBytes}`;
     let before = reached();
     const timer = setInterval(() => {
       const now = reached();

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import { LEAST_BLOCK_BYTES as BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import type { HaveMessage } from "../../protocol/swarm/have_stream.ts";
 import type { HeartbeatRequest, TaskAdvice, TaskReport } from "../../protocol/swarm/messages.ts";
 import { HttpClient } from "../../runtime/http_client.ts";
@@ -376,16 +376,16 @@ describe("Uplink", () => {
   it("tells how long a request would wait, by what went out", () => {
     let nowMs = 0;
     const uplink = new Uplink(() => nowMs);
-    expect(uplink.load()).toEqual({ queueMs: 0, blockMs: 0 });
+    expect(uplink.load(BLOCK_BYTES)).toEqual({ queueMs: 0, blockMs: 0 });
     const first = uplink.begin(BLOCK_BYTES);
     const second = uplink.begin(BLOCK_BYTES);
     nowMs = 50;
     first();
     first();
-    expect(uplink.load()).toEqual({ queueMs: 50, blockMs: 50 });
+    expect(uplink.load(BLOCK_BYTES)).toEqual({ queueMs: 50, blockMs: 50 });
     nowMs = 100;
     second();
-    expect(uplink.load()).toEqual({ queueMs: 0, blockMs: 50 });
+    expect(uplink.load(BLOCK_BYTES)).toEqual({ queueMs: 0, blockMs: 50 });
   });
 });
 

@@ -1,5 +1,3 @@
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
-
 /** Requests in flight while nothing is known of the rate, and at least. */
 const LEAST = 8;
 /** Requests in flight at most: what a block each from all neighbours and some more would be. */
@@ -53,10 +51,5 @@ export class TransferWindow {
     }
     this.#spanStartMs = nowMs;
     this.#spanBlocks = 0;
-  }
-
-  /** Bytes a second, the best of late; 0 while unknown. */
-  get rate(): number {
-    return Math.max(...this.#rates) * 1000 * BLOCK_BYTES;
   }
 }

@@ -1,5 +1,5 @@
 import { pieceContent } from "../../protocol/piece_range.ts";
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import { blockBytes } from "../../protocol/swarm/blocks.ts";
 import type { PreheatJob } from "../preheat/preheat.ts";
 import { readPieces } from "../swarm/read_pieces.ts";
 import type { MemberState } from "../swarm/swarm_state.ts";
@@ -193,7 +193,8 @@ export class ViewBuilder {
       map.node(known.pieces ? readPieces(known.pieces, taskPieceCount(task) ?? 0) : []);
       for (const piece of known.fetches.flatMap((run) => piecesOfRun(task, run))) map.coming(piece);
       const rate = silentMs < RATE_HOLDS_MS ? known.downRate : 0;
-      return { state: "downloading", heldBytes: known.held * BLOCK_BYTES, rate, upRate };
+      const heldBytes = known.held * blockBytes(task.length);
+      return { state: "downloading", heldBytes, rate, upRate };
     }
     const v1 = holdings(task.id, client.cid);
     const has = [...(v1?.has ?? [])];

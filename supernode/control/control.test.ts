@@ -13,7 +13,7 @@ import {
   taskViewSchema,
 } from "../../protocol/control/messages.ts";
 import { Bitmap } from "../../protocol/swarm/bitmap.ts";
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import { LEAST_BLOCK_BYTES as BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { SWARM_VERSION } from "../../protocol/swarm/messages.ts";
 import { HttpClient } from "../../runtime/http_client.ts";
 import { secretWord } from "../../runtime/secret_word.ts";

@@ -2,7 +2,7 @@ import type { FileHandle } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { Hono } from "hono";
 import { MAX_PIECE_SIZE } from "../../protocol/piece_size.ts";
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import { MOST_BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { isMissing } from "../../runtime/config_file.ts";
 import { HeldBytes } from "../../runtime/held_bytes.ts";
 import { parseRangeHeader } from "../../runtime/http_range.ts";
@@ -66,7 +66,7 @@ export function filePortRoutes({
           const response = sendBare(file, copy, {
             range: c.req.header("range"),
             growing,
-            isCrowded: !held.take(BLOCK_BYTES, c.env?.outgoing),
+            isCrowded: !held.take(MOST_BLOCK_BYTES, c.env?.outgoing),
           });
           if (response.status === 206) {
             observer.bytesServed(Number(response.headers.get("content-length")));

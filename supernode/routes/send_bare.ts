@@ -1,7 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { FRAME_BYTES, FRAME_HEAD_BYTES } from "../../protocol/piece_frame.ts";
 import { contentSize, pieceContent } from "../../protocol/piece_range.ts";
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import { MOST_BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { parsePieceSum } from "../../protocol/v1/piece_sum.ts";
 import { parseRangeHeader } from "../../runtime/http_range.ts";
 import type { SavedCopy } from "../seed/cache.ts";
@@ -41,7 +41,7 @@ export function sendBare(
   let at = wanted.start;
   let handedOut = at;
   const end = wanted.end + 1;
-  const most = isCrowded ? CROWDED_BYTES : growing ? GROWING_BYTES : BLOCK_BYTES;
+  const most = isCrowded ? CROWDED_BYTES : growing ? GROWING_BYTES : MOST_BLOCK_BYTES;
   const gone = new AbortController();
   const source: UnderlyingDefaultSource<Uint8Array> = {
     async pull(controller) {

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { RunnerRate, usualRate } from "./runner_rate.ts";
+
+const BLOCK_BYTES = 1 << 20;
 
 /** One that has fetched a block every so many ms for a second. */
 function running(everyMs: number): RunnerRate {
-  const rate = new RunnerRate(0);
+  const rate = new RunnerRate(BLOCK_BYTES, 0);
   for (let nowMs = everyMs; nowMs <= 1000; nowMs += everyMs) {
     rate.block(nowMs);
     rate.reported(0, nowMs);
@@ -15,7 +16,7 @@ function running(everyMs: number): RunnerRate {
 
 describe("a runner's rate", () => {
   it("counts whole blocks and the part of the next one, over a tenth of a second at least", () => {
-    const rate = new RunnerRate(0);
+    const rate = new RunnerRate(BLOCK_BYTES, 0);
     rate.block(50);
     rate.reported(BLOCK_BYTES / 2, 50);
     expect(rate.measure(50)).toBeUndefined();
@@ -28,11 +29,11 @@ describe("a runner's rate", () => {
     expect(usual).toBe(BLOCK_BYTES / 100);
     expect(rates.map((rate) => rate.isSlow(usual))).toEqual([false, false, true]);
     expect(rates[2]!.isSlow(usual, 300)).toBe(false);
-    expect(new RunnerRate(0).isSlow(usual)).toBe(false);
+    expect(new RunnerRate(BLOCK_BYTES, 0).isSlow(usual)).toBe(false);
   });
 
   it("is moving while it tells of more bytes, of whichever of its leases, and brings a block in time", () => {
-    const rate = new RunnerRate(0);
+    const rate = new RunnerRate(BLOCK_BYTES, 0);
     for (let nowMs = 0; nowMs <= 100_000; nowMs += 2000) {
       rate.reported(nowMs * 5, nowMs);
       // Of the lease that it does not work on.
@@ -56,7 +57,7 @@ describe("a runner's rate", () => {
   });
 
   it("begins when it is first heard, where nothing has come by then", () => {
-    const rate = new RunnerRate(0);
+    const rate = new RunnerRate(BLOCK_BYTES, 0);
     const report = (nowMs: number) => {
       rate.reported(0, nowMs);
       rate.measure(nowMs);

@@ -1,5 +1,3 @@
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
-
 /** A rate is measured over this time at least, ms. */
 const MEASURE_MS = 100;
 /** After so long a runner's rate is believed, ms. */
@@ -23,11 +21,14 @@ export class RunnerRate {
   /** When it last told of more bytes than before, ms. */
   #lastByteMs: number;
   #isHeard = false;
+  readonly #blockBytes: number;
   #rate: number | undefined;
   /** From when on, and from how many bytes, the rate is measured next. */
   #since: { ms: number; bytes: number };
 
-  constructor(nowMs: number) {
+  /** @param blockBytes file bytes of a block */
+  constructor(blockBytes: number, nowMs: number) {
+    this.#blockBytes = blockBytes;
     this.#beganMs = nowMs;
     this.lastBlockMs = nowMs;
     this.#lastByteMs = nowMs;
@@ -56,7 +57,7 @@ export class RunnerRate {
    * @param partBytes what it has of the block that it is at
    */
   reported(partBytes: number, nowMs: number): void {
-    this.#bytes = this.blocks * BLOCK_BYTES + partBytes;
+    this.#bytes = this.blocks * this.#blockBytes + partBytes;
     // It tells of each of its leases, of which it works on one.
     if (this.#bytes > this.#mostBytes) {
       this.#mostBytes = this.#bytes;
@@ -97,8 +98,8 @@ export class RunnerRate {
 
   /** Whether it should have the block that it is at before another, as fast as is usual, would have all of it. */
   isFirstWithBlock(usual: number): boolean {
-    const left = (this.blocks + 1) * BLOCK_BYTES - this.#mostBytes;
-    return this.#rate !== undefined && left * usual <= BLOCK_BYTES * this.#rate;
+    const left = (this.blocks + 1) * this.#blockBytes - this.#mostBytes;
+    return this.#rate !== undefined && left * usual <= this.#blockBytes * this.#rate;
   }
 }
 

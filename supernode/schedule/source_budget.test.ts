@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import { MOST_BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { SourceBudget } from "./source_budget.ts";
 
 /** A budget with so many connections in use, each of which has told so often how fast it is. */
 function measured(connections: number, blockMs: number, times: number): SourceBudget {
   const budget = new SourceBudget();
   for (let count = 0; count < connections; count++) budget.take();
-  for (let count = 0; count < times; count++) budget.measured(BLOCK_BYTES / blockMs);
+  for (let count = 0; count < times; count++) budget.measured(MOST_BLOCK_BYTES / blockMs);
   return budget;
 }
 

@@ -1,4 +1,4 @@
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import { MOST_BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 
 /** Connections to one registry at most, over all tasks. */
 export const DEFAULT_REGISTRY_CONNECTIONS = 48;
@@ -56,7 +56,7 @@ export class SourceBudget {
 
   /** So fast is one of the connections in use, bytes a ms. */
   measured(rate: number): void {
-    const fitting = (this.#used * rate * BLOCK_MS) / BLOCK_BYTES;
+    const fitting = (this.#used * rate * BLOCK_MS) / MOST_BLOCK_BYTES;
     const least = Math.min(this.#most, LEAST_CONNECTIONS);
     const most = Math.min(this.#most, Math.max(least, GROWTH * this.#used));
     const bounded = Math.min(most, Math.max(least, fitting));

@@ -1,15 +1,18 @@
 import { describe, expect, it } from "vitest";
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import fc from "../../tests/support/fast_check.ts";
 import { SourceBudget } from "./source_budget.ts";
 import { DEFAULT_LEASE_LIMITS, type Lease, SourceLeases } from "./source_leases.ts";
 
+const BLOCK_BYTES = 1 << 20;
 const nobodyDead = () => false;
 
 function leases(blocks: number, runners = 4, connections = 48) {
   const budget = new SourceBudget(connections);
   const limits = { ...DEFAULT_LEASE_LIMITS, runners };
-  return { budget, leases: new SourceLeases<string>(blocks, limits, budget) };
+  return {
+    budget,
+    leases: new SourceLeases<string>({ blocks, blockBytes: BLOCK_BYTES }, limits, budget),
+  };
 }
 
 function blocksOf({ first, count }: Lease<string>): number[] {
@@ -139,7 +142,12 @@ describe("source leases", () => {
   it("share one registry's connections between tasks", () => {
     const budget = new SourceBudget(1);
     const [one, other] = [1, 2].map(
-      () => new SourceLeases<string>(100, DEFAULT_LEASE_LIMITS, budget),
+      () =>
+        new SourceLeases<string>(
+          { blocks: 100, blockBytes: BLOCK_BYTES },
+          DEFAULT_LEASE_LIMITS,
+          budget,
+        ),
     );
     expect(one!.grant("a", 0)).toBeDefined();
     expect(other!.grant("b", 0)).toBeUndefined();
@@ -151,7 +159,7 @@ describe("source leases", () => {
     const { leases: source } = leases(200, 4);
     const [first] = ["a", "b", "c", "d"].map((holder) => source.grant(holder, 0)!);
     source.progress("a", first!.id, 8, 100);
-    expect(source.grant("a", 100)!.count).toBe(DEFAULT_LEASE_LIMITS.mostBlocks);
+    expect(source.grant("a", 100)!.count).toBe(DEFAULT_LEASE_LIMITS.mostBytes / BLOCK_BYTES);
     for (let frontier = 48; frontier < 200; ) {
       const lease = source.grant("a", 200)!;
       expect(lease.first).toBe(frontier);

@@ -1,4 +1,4 @@
-import { BLOCK_BYTES, type BlockRun } from "../../protocol/swarm/blocks.ts";
+import type { BlockRun } from "../../protocol/swarm/blocks.ts";
 import { FetchedBlocks } from "./fetched_blocks.ts";
 import { type BlockOrigin, OpenBlocks, type OpenRun } from "./open_blocks.ts";
 import { RunnerRate, usualRate } from "./runner_rate.ts";
@@ -15,25 +15,33 @@ export interface Lease<Holder> extends BlockRun {
   done: number;
 }
 
+/** A file, as it is handed out. */
+export interface FileInBlocks {
+  blocks: number;
+  /** File bytes of each but the last. */
+  blockBytes: number;
+}
+
 export interface LeaseLimits {
   /** Nodes that fetch from the source at once, per task. */
   runners: number;
   /** Leases a node holds at once: one it works on, and the next. */
   perRunner: number;
-  /** Blocks of a first lease. */
-  firstBlocks: number;
-  /** Blocks of a lease at most. */
-  mostBlocks: number;
+  /** Bytes of a first lease. */
+  firstBytes: number;
+  /** Bytes of a lease at most. */
+  mostBytes: number;
   /** … from a copy that waits for them: several nodes are to share the little that it has, and to say so soon. */
-  heldBackBlocks: number;
+  heldBackBytes: number;
 }
 
+const MIB = 1 << 20;
 export const DEFAULT_LEASE_LIMITS: LeaseLimits = {
   runners: 24,
   perRunner: 2,
-  firstBlocks: 8,
-  mostBlocks: 16,
-  heldBackBlocks: 2,
+  firstBytes: 8 * MIB,
+  mostBytes: 16 * MIB,
+  heldBackBytes: 2 * MIB,
 };
 
 /** A lease is made to last so long, by its holder's rate, ms. */
@@ -72,6 +80,8 @@ export class SourceLeases<Holder> {
   /** Those that nobody fetches or has fetched. */
   readonly open: OpenBlocks;
   readonly #limits: LeaseLimits;
+  /** File bytes of a block. */
+  readonly #blockBytes: number;
   readonly #budget: SourceBudget;
   readonly #runners = new Map<Holder, Runner<Holder>>();
   readonly #fetched: FetchedBlocks<Holder>;
@@ -79,7 +89,8 @@ export class SourceLeases<Holder> {
   readonly #takenBack: Lease<Holder>[] = [];
   #lastId = 0;
 
-  constructor(blocks: number, limits: LeaseLimits, budget: SourceBudget) {
+  constructor({ blocks, blockBytes }: FileInBlocks, limits: LeaseLimits, budget: SourceBudget) {
+    this.#blockBytes = blockBytes;
     this.open = new OpenBlocks(blocks);
     this.#limits = limits;
     this.#budget = budget;
@@ -161,8 +172,9 @@ export class SourceLeases<Holder> {
    * it is to tell what it hashes to.
    */
   adopt(holder: Holder, run: BlockRun, nowMs: number): void {
-    const { perRunner, mostBlocks } = this.#limits;
-    if (this.of(holder).length >= ADOPTED * perRunner || run.count > mostBlocks) return;
+    const { perRunner, mostBytes } = this.#limits;
+    const isLong = run.count * this.#blockBytes > mostBytes;
+    if (this.of(holder).length >= ADOPTED * perRunner || isLong) return;
     if (!this.open.takeOut(run, (block) => this.#fetched.has(block))) return;
     this.#give(holder, { ...run, origin: { kind: "source" } }, nowMs);
   }
@@ -282,7 +294,7 @@ export class SourceLeases<Holder> {
       } else if (runner.rate.isSlow(usual, slackMs)) {
         this.#shorten(runner);
         const sinceMs = nowMs - runner.rate.lastBlockMs;
-        const patienceMs = Math.max(LAST_BLOCK_MS, (LAST_BLOCK_TIMES * BLOCK_BYTES) / usual);
+        const patienceMs = Math.max(LAST_BLOCK_MS, (LAST_BLOCK_TIMES * this.#blockBytes) / usual);
         const isLate = sinceMs > patienceMs + slackMs;
         if (isLate && !runner.rate.isFirstWithBlock(usual)) this.release(holder);
       }
@@ -305,7 +317,7 @@ export class SourceLeases<Holder> {
     let runner = this.#runners.get(holder);
     if (!runner) {
       this.#budget.take();
-      runner = { leases: [], idleSinceMs: nowMs, rate: new RunnerRate(nowMs) };
+      runner = { leases: [], idleSinceMs: nowMs, rate: new RunnerRate(this.#blockBytes, nowMs) };
       this.#runners.set(holder, runner);
     }
     const lease: Lease<Holder> = { ...run, id, holder, done };
@@ -350,14 +362,12 @@ export class SourceLeases<Holder> {
 
   /** Towards the end leases get shorter, so that no one is left with a long one. */
   #sizeFor(runner: Runner<Holder> | undefined): number {
-    const { firstBlocks, runners, heldBackBlocks } = this.#limits;
-    const mostBlocks = this.open.isHeldBack ? heldBackBlocks : this.#limits.mostBlocks;
+    const { firstBytes, runners, heldBackBytes } = this.#limits;
+    const mostBytes = this.open.isHeldBack ? heldBackBytes : this.#limits.mostBytes;
     const rate = runner?.rate.value;
     const leaseMs = this.#runners.size > 1 ? LEASE_MS : LONE_LEASE_MS;
-    const byRate =
-      rate === undefined
-        ? Math.min(firstBlocks, mostBlocks)
-        : Math.min(mostBlocks, Math.floor((leaseMs * rate) / BLOCK_BYTES));
+    const bytes = Math.min(mostBytes, rate === undefined ? firstBytes : leaseMs * rate);
+    const byRate = Math.floor(bytes / this.#blockBytes);
     // When a node begins, as many others as may are likely to begin at the same time. Later we know: one
     // who is alone needs no one to be left anything, and each lease costs a request and a heartbeat.
     const among = runner && runner.rate.blocks > 0 ? this.#runners.size : runners;

@@ -8,7 +8,7 @@ const BLOCKS = 100;
 
 function swarm(blocks = BLOCKS): SwarmTask {
   const budget = new SourceBudget();
-  return new SwarmTask({ blocks, budget, random: seededRandom(1) });
+  return new SwarmTask({ blocks, blockBytes: 1 << 20, budget, random: seededRandom(1) });
 }
 
 function join(task: SwarmTask, id: string, nowMs: number, held = 0) {

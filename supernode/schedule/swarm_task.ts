@@ -20,15 +20,14 @@ import type { BlockOrigin, OpenBlocks } from "./open_blocks.ts";
 import type { SourceBudget } from "./source_budget.ts";
 import {
   DEFAULT_LEASE_LIMITS,
+  type FileInBlocks,
   type Lease,
   type LeaseLimits,
   SourceLeases,
 } from "./source_leases.ts";
 import { StarvedBlocks } from "./starved_blocks.ts";
 
-export interface SwarmTaskOptions {
-  /** Blocks of the file. */
-  blocks: number;
+export interface SwarmTaskOptions extends FileInBlocks {
   /** What all tasks of the same registry share. */
   budget: SourceBudget;
   /** Uniform in [0, 1). */
@@ -76,7 +75,7 @@ export class SwarmTask {
     this.#options = options;
     const { blocks, budget, random } = options;
     this.#neighbourhood = new Neighbourhood(options.neighbours ?? DEFAULT_NEIGHBOUR_LIMITS, random);
-    this.#leases = new SourceLeases(blocks, options.leases ?? DEFAULT_LEASE_LIMITS, budget);
+    this.#leases = new SourceLeases(options, options.leases ?? DEFAULT_LEASE_LIMITS, budget);
     this.#integrity = new BlockIntegrity({
       ...{ blocks, random, members: this.#members, leases: this.#leases },
       onBanned: (node) => this.#useNoMore(node),

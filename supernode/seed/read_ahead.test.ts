@@ -1,10 +1,14 @@
 import { expect, it } from "vitest";
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
-import { ReadAhead, readAheadBytes } from "./read_ahead.ts";
+import { type Nodes, ReadAhead, readAheadBytes } from "./read_ahead.ts";
 
 const MIB = 1024 * 1024;
+const BLOCK_BYTES = MIB;
 const never = new AbortController().signal;
 const nobody = () => false;
+/** Those who have so many bytes, and whose copy may be so many ahead. */
+const nodes = (heldBytes: number, aheadBytes: number, isHeld: Nodes["isHeld"] = nobody): Nodes => ({
+  ...{ blockBytes: BLOCK_BYTES, heldBytes, aheadBytes, isHeld },
+});
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 function watch(pass: Promise<unknown>) {
@@ -20,14 +24,14 @@ it("holds a copy back until as much of it has left as is worth a request", async
   const ahead = new ReadAhead();
   const pass = (offset: number) => ahead.pass("t", offset, never, nobody);
   expect(await pass(1e9)).toBe(Number.POSITIVE_INFINITY);
-  ahead.pace("t", 0, 100, nobody);
+  ahead.pace("t", nodes(0, 100));
   ahead.copies.grown("t", 0);
   const copy = ahead.copies.follow("t")!;
   expect(await pass(0)).toBe(100);
   expect(await pass(50)).toBe(100);
   const waits = watch(pass(100));
   expect(await ahead.pass("other", 100, never, nobody)).toBe(Number.POSITIVE_INFINITY);
-  ahead.pace("t", 49, 100, nobody);
+  ahead.pace("t", nodes(49, 100));
   await settle();
   expect(waits).toEqual({});
   copy.handedOut({ start: 49, end: 50 });
@@ -43,7 +47,7 @@ it("holds a copy back until as much of it has left as is worth a request", async
 it("counts what has left until a node says that it has the block, and then that word", async () => {
   const ahead = new ReadAhead();
   const upTo = (offset: number) => ahead.pass("t", offset, never, nobody);
-  ahead.pace("t", 0, MIB, nobody);
+  ahead.pace("t", nodes(0, MIB));
   ahead.copies.grown("t", 0);
   const copy = ahead.copies.follow("t")!;
   copy.handedOut({ start: 0, end: BLOCK_BYTES + 1000 });
@@ -51,31 +55,34 @@ it("counts what has left until a node says that it has the block, and then that 
   // Nobody has the block for certain, or twice.
   copy.handedOut({ start: 0, end: 1000 });
   expect(await upTo(0)).toBe(MIB + BLOCK_BYTES + 1000);
-  ahead.pace("t", BLOCK_BYTES, MIB, (block) => block === 0);
+  ahead.pace(
+    "t",
+    nodes(BLOCK_BYTES, MIB, (block) => block === 0),
+  );
   expect(await upTo(0)).toBe(MIB + BLOCK_BYTES + 1000);
 });
 
 it("holds nothing back that is wanted for its own sake, or that others wait for", async () => {
   const ahead = new ReadAhead();
-  ahead.pace("t", 0, 100, nobody);
+  ahead.pace("t", nodes(0, 100));
   expect(await ahead.pass("t", 100, never, () => true)).toBe(Number.POSITIVE_INFINITY);
   let urgent = false;
   const waits = watch(ahead.pass("t", 100, never, () => urgent));
   urgent = true;
-  ahead.pace("t", 0, 100, nobody);
+  ahead.pace("t", nodes(0, 100));
   await settle();
   expect(waits.upTo).toBe(Number.POSITIVE_INFINITY);
   const held = watch(ahead.pass("t", 100, never, nobody));
   ahead.free("t");
   await settle();
   expect(held.upTo).toBe(Number.POSITIVE_INFINITY);
-  ahead.pace("t", 0, 100, nobody);
+  ahead.pace("t", nodes(0, 100));
   expect(await ahead.pass("t", 1000, never, nobody)).toBe(Number.POSITIVE_INFINITY);
 });
 
 it("ends with the download", async () => {
   const ahead = new ReadAhead();
-  ahead.pace("t", 0, 100, nobody);
+  ahead.pace("t", nodes(0, 100));
   const abort = new AbortController();
   const pass = ahead.pass("t", 100, abort.signal, nobody);
   abort.abort(new Error("the task was removed"));

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { Condition } from "./condition.ts";
 import { GrowingCopies } from "./growing_copies.ts";
 
@@ -9,9 +8,23 @@ interface Pace {
   byWord: number;
   /** Bytes that are worth a request to the source. */
   step: number;
+  /** Bytes of a block. */
+  readonly blockBytes: number;
   /** Bytes handed out of each block of which no node has said yet that it has it. */
   readonly handedOut: Map<number, number>;
   readonly changed: Condition;
+}
+
+/** How far the nodes have come that fetch a file from its copy. */
+export interface Nodes {
+  /** Bytes of a block of the file. */
+  blockBytes: number;
+  /** Of the copy, they have so many bytes by their own word. */
+  heldBytes: number;
+  /** See {@link readAheadBytes}. */
+  aheadBytes: number;
+  /** Whether one of them has said that it has a block. */
+  isHeld(block: number): boolean;
 }
 
 /** The part of a file that a copy may have more of than all nodes together. */
@@ -46,22 +59,11 @@ export class ReadAhead {
     this.#isOurs = isOurs;
   }
 
-  /**
-   * The copy of a task may be so far ahead of the nodes.
-   *
-   * @param heldBytes of the copy, nodes have so many bytes by their own word
-   * @param aheadBytes see {@link readAheadBytes}
-   * @param isHeld whether a node has said that it has a block
-   */
-  pace(
-    taskId: string,
-    heldBytes: number,
-    aheadBytes: number,
-    isHeld: (block: number) => boolean,
-  ): void {
+  /** The copy of a task may be so far ahead of the nodes. */
+  pace(taskId: string, { blockBytes, heldBytes, aheadBytes, isHeld }: Nodes): void {
     let pace = this.#paces.get(taskId);
     if (!pace) {
-      pace = { byWord: 0, step: 0, handedOut: new Map(), changed: new Condition() };
+      pace = { byWord: 0, step: 0, blockBytes, handedOut: new Map(), changed: new Condition() };
       this.#paces.set(taskId, pace);
     }
     for (const block of pace.handedOut.keys()) if (isHeld(block)) pace.handedOut.delete(block);
@@ -125,11 +127,11 @@ export class ReadAhead {
     const pace = this.#paces.get(taskId);
     if (!pace) return;
     for (let at = start; at < end; ) {
-      const block = Math.floor(at / BLOCK_BYTES);
-      const next = Math.min(end, (block + 1) * BLOCK_BYTES);
+      const block = Math.floor(at / pace.blockBytes);
+      const next = Math.min(end, (block + 1) * pace.blockBytes);
       const before = pace.handedOut.get(block) ?? 0;
       // Who asks for a block again begins at its first byte, or where another has broken off.
-      pace.handedOut.set(block, Math.max(before, next - block * BLOCK_BYTES));
+      pace.handedOut.set(block, Math.max(before, next - block * pace.blockBytes));
       at = next;
     }
     pace.changed.notifyAll();

@@ -1,4 +1,4 @@
-import { BLOCK_BYTES, type BlockRun, runRange } from "../../protocol/swarm/blocks.ts";
+import { type BlockRun, runRange } from "../../protocol/swarm/blocks.ts";
 import type { ByteOrigin, SupernodeObserver } from "../observer.ts";
 import type { BlockOrigin } from "../schedule/open_blocks.ts";
 import type { Swarm } from "./swarm.ts";
@@ -30,8 +30,8 @@ export class ReceivedBytes {
   }
 
   /** A member has reported; told after what that showed of its leases, by {@link fetched}. */
-  reported({ blocks, length }: Swarm, heldBefore: number, held: number): void {
-    const bytes = (count: number) => (count >= blocks ? length : count * BLOCK_BYTES);
+  reported({ blocks, blockBytes, length }: Swarm, heldBefore: number, held: number): void {
+    const bytes = (count: number) => (count >= blocks ? length : count * blockBytes);
     const fromPeers = bytes(held) - bytes(heldBefore) - this.#fetched;
     this.#fetched = 0;
     if (fromPeers > 0) this.#observer.nodeReceived("peer", fromPeers);

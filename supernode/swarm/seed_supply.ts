@@ -1,4 +1,4 @@
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import { blockBytes } from "../../protocol/swarm/blocks.ts";
 import type { SwarmTask } from "../schedule/swarm_task.ts";
 import { type ReadAhead, readAheadBytes } from "../seed/read_ahead.ts";
 import { copiedBytes, hasFailed, type Task } from "../tasks/task.ts";
@@ -6,8 +6,8 @@ import type { TaskStore } from "../tasks/task_store.ts";
 
 /** As many members as this must fail to fetch from our copy before all go to the source. */
 const ENOUGH_REFUSALS = 3;
-/** Blocks beyond what a copy that is held back may have, for which nodes are sent already. */
-const SOON_BLOCKS = 2;
+/** Bytes beyond what a copy that is held back may have, for which nodes are sent already. */
+const SOON_BYTES = 2 * 1024 * 1024;
 
 /**
  * Where a swarm's blocks come from first: from the supernode's own copy of one of the tasks that lead to
@@ -86,7 +86,7 @@ export class SeedSupply {
       return;
     }
     // Whoever is sent for what comes next has it as soon as the copy.
-    const soon = Math.ceil(readAheadBytes(task) / BLOCK_BYTES) + SOON_BLOCKS;
+    const soon = Math.ceil((readAheadBytes(task) + SOON_BYTES) / blockBytes(task.length));
     this.#swarm.open.supply("seed", Math.min(blocks, seeded + soon), true);
   }
 
@@ -110,10 +110,12 @@ export class SeedSupply {
     const isHeld = (block: number) => this.#swarm.isFetched(block);
     const seeded = this.#seededBlocks(task, blocks);
     // A block that somebody held before holds nobody back, though it is only half-way here.
-    const part = (this.#readAhead.copies.bytes(task.id) ?? 0) - seeded * BLOCK_BYTES;
-    const held =
-      this.#swarm.fetchedBelow(seeded) * BLOCK_BYTES + (isHeld(seeded) ? Math.max(0, part) : 0);
-    this.#readAhead.pace(task.id, held, readAheadBytes(task), isHeld);
+    const bytes = blockBytes(task.length);
+    const part = (this.#readAhead.copies.bytes(task.id) ?? 0) - seeded * bytes;
+    const heldBytes =
+      this.#swarm.fetchedBelow(seeded) * bytes + (isHeld(seeded) ? Math.max(0, part) : 0);
+    const aheadBytes = readAheadBytes(task);
+    this.#readAhead.pace(task.id, { blockBytes: bytes, heldBytes, aheadBytes, isHeld });
   }
 
   /** The swarm is over: the copy has nobody to wait for. */
@@ -125,6 +127,6 @@ export class SeedSupply {
   #seededBlocks(task: Task, blocks: number): number {
     if (task.cdnStatus === "SUCCESS") return blocks;
     const bytes = this.#readAhead?.copies.bytes(task.id) ?? copiedBytes(task);
-    return bytes >= task.length ? blocks : Math.floor(bytes / BLOCK_BYTES);
+    return bytes >= task.length ? blocks : Math.floor(bytes / blockBytes(task.length));
   }
 }

@@ -1,4 +1,4 @@
-import { BLOCK_BYTES, type BlockRun } from "../../protocol/swarm/blocks.ts";
+import { type BlockRun, blockBytes } from "../../protocol/swarm/blocks.ts";
 import type { TaskReport } from "../../protocol/swarm/messages.ts";
 import type { SwarmTask } from "../schedule/swarm_task.ts";
 import type { TaskSchedule } from "../schedule/v1/task_schedule.ts";
@@ -81,7 +81,7 @@ export class SetAside {
       const { first, count } = lease;
       const v1 = this.client(lease.origin.cid, taskIds);
       const task = v1 && store.task(v1.taskId);
-      const piece = task ? Math.floor((first * BLOCK_BYTES) / task.pieceSize) : 0;
+      const piece = task ? Math.floor((first * blockBytes(task.length)) / task.pieceSize) : 0;
       if (v1) schedules.get(v1.taskId)?.pieceLost(v1.cid, piece);
       this.#pieces.push({ taskId: task?.id ?? "", piece, sinceMs: steadyNow(), first, count });
     }
@@ -95,7 +95,8 @@ export class SetAside {
 
 /** The blocks of a bare piece, which begins and ends with blocks. */
 function blocksOfPiece(piece: number, { pieceSize, length }: Task): BlockRun {
-  const first = (piece * pieceSize) / BLOCK_BYTES;
-  const end = Math.ceil(Math.min(length, (piece + 1) * pieceSize) / BLOCK_BYTES);
+  const bytes = blockBytes(length);
+  const first = (piece * pieceSize) / bytes;
+  const end = Math.ceil(Math.min(length, (piece + 1) * pieceSize) / bytes);
   return { first, count: end - first };
 }

@@ -1,5 +1,5 @@
 import { blobDigest, formatDigest } from "../../protocol/digest.ts";
-import { blockCount } from "../../protocol/swarm/blocks.ts";
+import { blockBytes, blockCount } from "../../protocol/swarm/blocks.ts";
 import type { TaskReport } from "../../protocol/swarm/messages.ts";
 import type { SwarmTask } from "../schedule/swarm_task.ts";
 import type { TaskSchedule } from "../schedule/v1/task_schedule.ts";
@@ -49,6 +49,8 @@ export interface SwarmParts {
 export class Swarm {
   readonly key: string;
   readonly blocks: number;
+  /** Bytes of a block. */
+  readonly blockBytes: number;
   /** Bytes of the file. */
   readonly length: number;
   readonly task: SwarmTask;
@@ -65,6 +67,7 @@ export class Swarm {
     this.key = key;
     this.length = length;
     this.blocks = blockCount(length);
+    this.blockBytes = blockBytes(length);
     this.task = task;
     this.seed = seed;
     this.aside = aside;

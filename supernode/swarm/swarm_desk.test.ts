@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import type * as z from "zod";
 import { PASS_MS, PathKey } from "../../protocol/path_pass.ts";
 import { Bitmap } from "../../protocol/swarm/bitmap.ts";
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import { LEAST_BLOCK_BYTES as BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { type LeaseGrant, taskReportSchema } from "../../protocol/swarm/messages.ts";
 import { DEFAULT_LIMITS } from "../schedule/v1/limits.ts";
 import { TaskSchedule } from "../schedule/v1/task_schedule.ts";
@@ -351,8 +351,11 @@ describe("around the supernode's copy", () => {
     const paced = vi.spyOn(readAhead, "pace");
     const released = vi.spyOn(readAhead, "release");
     const expectHeld = (blocks: number) =>
-      expect(paced.mock.lastCall?.slice(0, 3)).toEqual([one.id, blocks * BLOCK_BYTES, ahead]);
-    const ahead = readAheadBytes(one);
+      expect(paced).toHaveBeenLastCalledWith(
+        one.id,
+        expect.objectContaining({ heldBytes: blocks * BLOCK_BYTES, aheadBytes }),
+      );
+    const aheadBytes = readAheadBytes(one);
     const node = client(one, 1);
     desk.join(node, one, JOIN);
     expectHeld(0);
@@ -391,8 +394,8 @@ describe("around the supernode's copy", () => {
     readAhead.copies.grown(one.id, BLOCK_BYTES + 1000);
     const leases = nodes.flatMap((node) => report(node, { wantsLeases: 2 }).leases);
     for (const { from } of leases) expect(from).toMatchObject({ ...seed, elseSource: true });
-    // A block that is there, two that it may be ahead, and two more.
-    expect(Math.max(...leases.map(({ first, count }) => first + count))).toBe(5);
+    // A block that is there, two that it may be ahead, and 2 MiB more.
+    expect(Math.max(...leases.map(({ first, count }) => first + count))).toBe(11);
     readAhead.copies.ended(one.id);
   });
 

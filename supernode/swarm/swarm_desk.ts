@@ -1,4 +1,3 @@
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import {
   type DigestsRequest,
   type HeartbeatRequest,
@@ -100,7 +99,7 @@ export class SwarmDesk {
     swarm.seed.pace(swarm.blocks, swarm.downloading);
     return {
       version: SWARM_VERSION,
-      blockBytes: BLOCK_BYTES,
+      blockBytes: swarm.blockBytes,
       neighbours: this.#words.neighbours(swarm, advice),
       leases: this.#words.leases(swarm, client, advice),
       tell: [...advice.tell],

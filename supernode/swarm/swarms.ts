@@ -1,4 +1,4 @@
-import { blockCount } from "../../protocol/swarm/blocks.ts";
+import { blockBytes, blockCount } from "../../protocol/swarm/blocks.ts";
 import { getLogger } from "../../runtime/logger.ts";
 import { SILENT, type SupernodeObserver } from "../observer.ts";
 import type { HeartbeatRelief } from "../schedule/heartbeat_relief.ts";
@@ -103,6 +103,7 @@ export class Swarms {
       this.#options;
     const swarmTask = new SwarmTask({
       blocks: blockCount(length),
+      blockBytes: blockBytes(length),
       budget: this.#budgetOf(task),
       random,
       relief,

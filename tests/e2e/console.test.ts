@@ -1,7 +1,7 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { parseSamples, parseSelector, sumOf } from "../../monitoring/metric_samples.ts";
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import { MOST_BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { Authority } from "../support/authority.ts";
 import { startBrowser } from "../support/browser.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
@@ -104,7 +104,7 @@ describeWithPrograms(
       // And those of the nodes, of which each has the whole layer.
       const alike = (one: number, other: number) => {
         // What a busy machine has fetched twice, only the registry and the supernode count twice.
-        expect(Math.abs(one - other)).toBeLessThanOrEqual(2 * BLOCK_BYTES);
+        expect(Math.abs(one - other)).toBeLessThanOrEqual(2 * MOST_BLOCK_BYTES);
       };
       alike(samples.delivered, await fromNodes("dragonfly_dfdaemon_bytes_total"));
       alike(samples.egress, await fromNodes('dragonfly_dfdaemon_bytes_total{origin="registry"}'));

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import { blockBytes } from "../../protocol/swarm/blocks.ts";
 import { Authority } from "../support/authority.ts";
 import { Dfdaemon } from "../support/dfdaemon.ts";
 import { dfgetHost, startDfget } from "../support/dfget.ts";
@@ -20,9 +20,9 @@ import { type CdnPattern, type Supernode, startSupernode } from "../support/supe
 const PASSWORD = "planted-state-password";
 /** How often the registry may send a layer whose supernode, or whose supernodes' state, goes in the middle of it. */
 const MOST_COPIES = 1.1;
-/** … and a block that is half there just then, which of a small layer is a twentieth. */
+/** … and a block that is half there just then, which of a small layer is much. */
 function mostCopies(size: number): number {
-  return size < 30 * MB ? MOST_COPIES + BLOCK_BYTES / size : MOST_COPIES;
+  return size < 30 * MB ? MOST_COPIES + blockBytes(size) / size : MOST_COPIES;
 }
 
 describeWithPrograms(

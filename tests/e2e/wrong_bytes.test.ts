@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from "vitest";
 import { type OpenFile, type Peer, parseSupernode, startPeer } from "../../peer/mod.ts";
 import { Code, PieceResult } from "../../protocol/codes.ts";
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import { blockBytes, blockCount } from "../../protocol/swarm/blocks.ts";
 import { type HeartbeatRequest, SWARM_VERSION } from "../../protocol/swarm/messages.ts";
 import { BacksourceReason } from "../../protocol/v1/report.ts";
 import { type Answer, ScriptedSupernode } from "../command_lines/scripted_supernode.ts";
@@ -111,9 +111,14 @@ it("end a node's part in the swarm of the file: it reports of others only", asyn
     const asked = JSON.parse(body || "{}");
     if (pathname === "/peer/registry") {
       const fileLength = sizes.get(asked.rawUrl)!;
-      const leases = [{ id: 1, first: 0, count: 1 }];
+      const leases = [{ id: 1, first: 0, count: blockCount(fileLength) }];
       const times = { neighbours: [], heartbeatMs: 50 };
-      const swarm = { version: SWARM_VERSION, blockBytes: BLOCK_BYTES, leases, ...times };
+      const swarm = {
+        version: SWARM_VERSION,
+        blockBytes: blockBytes(fileLength),
+        leases,
+        ...times,
+      };
       return takenIn({ taskId: asked.rawUrl, fileLength, swarm });
     }
     if (pathname !== "/swarm/heartbeat") return { body: { code: Code.success } };

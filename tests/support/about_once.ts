@@ -1,4 +1,4 @@
-import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
+import { blockBytes } from "../../protocol/swarm/blocks.ts";
 
 /**
  * Bytes that a registry sends at most of a layer that leaves it once: one in twenty more, or two blocks more. On a
@@ -7,5 +7,5 @@ import { BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
  * @param size of the layer, bytes
  */
 export function aboutOnce(size: number): number {
-  return Math.max(1.05 * size, size + 2 * BLOCK_BYTES);
+  return Math.max(1.05 * size, size + 2 * blockBytes(size));
 }

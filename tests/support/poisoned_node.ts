@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { Bitmap } from "../../protocol/swarm/bitmap.ts";
-import { BLOCK_BYTES, type BlockRun, blockCount } from "../../protocol/swarm/blocks.ts";
+import { type BlockRun, blockBytes, blockCount } from "../../protocol/swarm/blocks.ts";
 import { encodeHave } from "../../protocol/swarm/have_stream.ts";
 import { parseRangeHeader } from "../../runtime/http_range.ts";
 import { freePort, freshAddress } from "./addresses.ts";
@@ -179,8 +179,9 @@ export class PoisonedNode {
     return this.#toTell.splice(0).map(({ first, count }) => ({
       first,
       digests: Array.from({ length: count }, (_, index) => {
-        const at = (first + index) * BLOCK_BYTES;
-        const right = this.#file.content.subarray(at, at + BLOCK_BYTES);
+        const bytes = blockBytes(this.#file.size);
+        const at = (first + index) * bytes;
+        const right = this.#file.content.subarray(at, at + bytes);
         const said = this.#tells === "what is right" ? right : flipped(right);
         return createHash("sha256").update(said).digest("base64");
       }),
@@ -214,7 +215,7 @@ export class PoisonedNode {
     poison: (bytes: Buffer, response: ServerResponse) => void,
   ): void {
     const range = parseRangeHeader(request.headers.range, this.#file.size);
-    if (range.kind !== "part" || range.end - range.start >= BLOCK_BYTES) {
+    if (range.kind !== "part" || range.end - range.start >= blockBytes(this.#file.size)) {
       response.writeHead(400).end();
       return;
     }
