@@ -9,7 +9,7 @@ describe("buffers of readers", () => {
     const few = Array.from({ length: 32 }, () => buffers.enter());
     expect(buffers.take(5 * MiB).byteLength).toBe(MiB);
     const last = buffers.enter();
-    expect(buffers.take(5 * MiB).byteLength).toBe(96 * 1024);
+    expect(buffers.take(5 * MiB).byteLength).toBe(128 * 1024);
     last();
     expect(buffers.take(5 * MiB).byteLength).toBe(MiB);
     for (const leave of few) leave();

@@ -4,7 +4,7 @@ import { blockBuffers } from "../store/block_buffers.ts";
 /** Bytes that a reader is handed at a time. */
 const LARGE_BYTES = 1024 * 1024;
 /** … where there are many of them. */
-const SMALL_BYTES = 96 * 1024;
+const SMALL_BYTES = 128 * 1024;
 /**
  * Readers up to which each is handed large chunks, and has one ready: it holds three, one that waits, one that is
  * written, and that in its encrypted form.

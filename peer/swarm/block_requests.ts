@@ -7,7 +7,7 @@ import type { TaskFile } from "../store/task_file.ts";
 import type { BlockProofs } from "./block_proofs.ts";
 import type { BlockChooser } from "./choose_blocks.ts";
 import type { NeighbourLink } from "./neighbour_link.ts";
-import { MAX_NEIGHBOURS, type Neighbours } from "./neighbours.ts";
+import type { Neighbours } from "./neighbours.ts";
 
 export interface BlockRequestsOptions {
   swarm: Pick<SwarmOptions, "http" | "limiters" | "minRate">;
@@ -25,13 +25,19 @@ export interface BlockRequestsOptions {
   onStanding(id: string): void;
 }
 
+interface Request {
+  readonly abort: AbortController;
+  /** ms. */
+  readonly sinceMs: number;
+}
+
 const log = getLogger("dfclient");
 
 /** Asks neighbours for the blocks that the {@link BlockChooser} chooses, and judges what they answer. */
 export class BlockRequests {
   readonly #options: BlockRequestsOptions;
-  /** By neighbour's slot and block. */
-  readonly #requests = new Map<string, { abort: AbortController; sinceMs: number }>();
+  /** By block, and by the slot of the neighbour that was asked for it. */
+  readonly #requests = new Map<number, Map<number, Request>>();
   #pumpsSoon = false;
 
   constructor(options: BlockRequestsOptions) {
@@ -59,26 +65,24 @@ export class BlockRequests {
 
   /** What a neighbour was asked for does not come any more. */
   cutOff(slot: number): void {
-    for (const [key, request] of this.#requests) {
-      if (key.startsWith(`${slot} `)) request.abort.abort();
-    }
+    for (const asked of this.#requests.values()) asked.get(slot)?.abort.abort();
   }
 
   /** A block is here by other ways: whoever was asked for it need not send it any more. */
   needNot(block: number): void {
-    for (let slot = 0; slot < MAX_NEIGHBOURS; slot++) this.#outrun(slot, block);
+    for (const slot of this.#requests.get(block)?.keys() ?? []) this.#outrun(slot, block);
   }
 
   /** The slots of those who were asked for blocks longer ago than so many ms. */
   owing(forMs: number, nowMs: number): Set<number> {
     const owing = new Set<number>();
-    for (const [key, { sinceMs }] of this.#requests)
-      if (nowMs - sinceMs > forMs) owing.add(Number(key.split(" ")[0]));
+    for (const asked of this.#requests.values())
+      for (const [slot, { sinceMs }] of asked) if (nowMs - sinceMs > forMs) owing.add(slot);
     return owing;
   }
 
   #outrun(slot: number, block: number): void {
-    const request = this.#requests.get(`${slot} ${block}`);
+    const request = this.#requests.get(block)?.get(slot);
     request?.abort.abort();
     if (request) this.#options.neighbours.outrun(slot, performance.now() - request.sinceMs);
   }
@@ -90,16 +94,17 @@ export class BlockRequests {
       chooser.failed(slot, block);
       return;
     }
-    const key = `${slot} ${block}`;
     const abort = new AbortController();
     const request = { abort, sinceMs: performance.now() };
-    this.#requests.set(key, request);
+    const asked = this.#requests.get(block) ?? new Map<number, Request>();
+    this.#requests.set(block, asked.set(slot, request));
     link.debt.asked(request.sinceMs);
     this.#fetch(link, slot, block, abort.signal)
       .catch((error: Error) => this.#failed(link, slot, block, error, abort.signal.aborted))
       .finally(() => {
         link.debt.over();
-        if (this.#requests.get(key) === request) this.#requests.delete(key);
+        if (asked.get(slot) === request) asked.delete(slot);
+        if (asked.size === 0 && this.#requests.get(block) === asked) this.#requests.delete(block);
         this.pump();
       });
   }
