@@ -34,16 +34,14 @@ const RUNTIMES = {
   newest: { command: node("node-newest"), env: { DRAGONFLY_NODE: node("node-newest") } },
 };
 
-const { values } = parseArgs({
-  options: {
-    core: { type: "boolean", default: false },
-    part: { type: "string" },
-    only: { type: "string" },
-    seconds: { type: "string", default: "Infinity" },
-    durations: { type: "string" },
-    report: { type: "string" },
-    list: { type: "boolean", default: false },
-  },
+const values = readFlags({
+  core: { type: "boolean", default: false },
+  part: { type: "string" },
+  only: { type: "string" },
+  seconds: { type: "string", default: "Infinity" },
+  durations: { type: "string" },
+  report: { type: "string" },
+  list: { type: "boolean", default: false },
 });
 const { core, part, only } = values;
 const names = Object.keys(RUNTIMES).filter((name) => !only || name === only);
@@ -86,6 +84,14 @@ for (const one of total.failures) lines.push(`failed: ${one}`);
 console.log(`\n${lines.join("\n")}`);
 if (values.report) writeFileSync(values.report, JSON.stringify(total));
 process.exit(total.failed > 0 ? 1 : 0);
+
+function readFlags(options) {
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    return refuse(error.message);
+  }
+}
 
 function readPart(text) {
   const [, k, n] = /^(\d+)\/(\d+)$/.exec(text)?.map(Number) ?? [];
