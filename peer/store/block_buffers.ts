@@ -28,6 +28,7 @@ class BlockBuffers {
 
   #poolFor(bytes: number): BufferPool {
     const place = this.#sizes.findIndex((size) => bytes <= size);
+    // What is larger than any block no pool keeps.
     return this.#pools.at(place)!;
   }
 }

@@ -4,6 +4,9 @@ import { contentBuffers } from "./content_buffers.ts";
 const MIB = 1024 * 1024;
 
 test.each([
+  ["a block of a small file", MIB / 4],
+  ["the last block of one", MIB / 4 - 5],
+  ["a block of a file that is not quite small", MIB / 2],
   ["a block", MIB],
   ["a piece", 12 * MIB],
   ["a piece that is not a whole number of blocks", 4 * MIB - 5],
