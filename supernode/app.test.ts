@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { Hono } from "hono";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { seedFilePath } from "../protocol/names.ts";
+import { SWARM_VERSION } from "../protocol/swarm/messages.ts";
 import type { PieceTask } from "../protocol/v1/pull_piece.ts";
 import { type RunningServer, serve } from "../runtime/serve.ts";
 import { type CoreConfig, createSupernode, type Supernode } from "./app.ts";
@@ -823,13 +824,13 @@ describe("a supernode whose clock is set back by hours", () => {
   };
 
   it("gives what a node of ours was fetching that is gone to the next", async () => {
-    const more = { swarm: { version: 1, zone: "", held: 0 } };
+    const more = { swarm: { version: SWARM_VERSION, zone: "", held: 0 } };
     const leasesOf = async (one: V1Client) => {
       const { taskId } = one.task!;
       const tasks = [{ taskId, cid: one.cid, held: 0, wantsLeases: 2, neighbours: 1 }];
       const answer = await fetch(`${supernode.api}/swarm/heartbeat`, {
         method: "POST",
-        body: JSON.stringify({ version: 1, tasks }),
+        body: JSON.stringify({ version: SWARM_VERSION, tasks }),
       });
       return ((await answer.json()) as { tasks: { leases: unknown[] }[] }).tasks[0]!.leases;
     };

@@ -1,3 +1,4 @@
+import { SWARM_VERSION } from "../../protocol/swarm/messages.ts";
 /** What a node of ours sends when it registers. */
 export function registration(url: string, index: number): string {
   return JSON.stringify({
@@ -13,7 +14,7 @@ export function registration(url: string, index: number): string {
     headers: ["Authorization:Bearer abc"],
     dfdaemon: true,
     pattern: "p2p",
-    swarm: { version: 1, zone: "", held: 0 },
+    swarm: { version: SWARM_VERSION, zone: "", held: 0 },
   });
 }
 
@@ -32,5 +33,5 @@ export function report(taskId: string, index: number): string {
     neighbours: 16,
     leaving: false,
   };
-  return JSON.stringify({ version: 1, tasks: [task] });
+  return JSON.stringify({ version: SWARM_VERSION, tasks: [task] });
 }

@@ -5,8 +5,10 @@ import { DIGEST_BYTES, sealSchema } from "./seal.ts";
  * What our own programs say to the supernode about a swarm. It begins with v1's registration, in which
  * a node of ours sends one field more, `swarm`; a supernode of ours answers with one more. Programs of
  * v1 neither send nor see it, and a supernode of v1 ignores it: then the node goes on as a v1 client.
+ * So it does where the supernode speaks another version, as while a cluster is brought up to date. Version 2 has
+ * blocks by the file's length.
  */
-export const SWARM_VERSION = 1;
+export const SWARM_VERSION = 2;
 
 /** Bytes of a zone's name at most. */
 export const MAX_ZONE = 128;

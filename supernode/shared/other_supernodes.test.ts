@@ -7,6 +7,7 @@ import { Hono } from "hono";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { Bitmap } from "../../protocol/swarm/bitmap.ts";
 import { blockCount } from "../../protocol/swarm/blocks.ts";
+import { SWARM_VERSION } from "../../protocol/swarm/messages.ts";
 import { taskId } from "../../protocol/task_id.ts";
 import { HttpClient } from "../../runtime/http_client.ts";
 import { type Links, openLinks } from "../../runtime/links/links.ts";
@@ -105,7 +106,7 @@ const node = (name: string) => ({
   ip: "127.0.0.1",
   port: 15001,
   path: `/peer/file/${name}`,
-  swarm: { version: 1 },
+  swarm: { version: SWARM_VERSION },
 });
 const report = (name: string, held = 0) => ({
   ...{ taskId: taskId({ taskUrl: source.url("/three") }), cid: node(name).cid, held },
@@ -124,7 +125,7 @@ it("takes nodes to the supernode that has the task, and tells them which it is",
   expect([membersAt(a), membersAt(b)]).toEqual([2, 0]);
   // One that cannot reach it speaks to it by way of the other.
   const { tasks } = await post(b, "/swarm/heartbeat", {
-    version: 1,
+    version: SWARM_VERSION,
     tasks: [report("two"), { ...report("two"), cid: "unheard-of" }],
   });
   expect(tasks).toMatchObject([{ known: true }, { known: false }]);
@@ -149,11 +150,14 @@ it("takes a task over whose supernode is gone, and its nodes with what they hold
   await post(a, "/peer/registry", node("one"));
   await post(b, "/peer/registry", node("two"));
   await a.stop();
-  const { tasks } = await post(b, "/swarm/heartbeat", { version: 1, tasks: [report("two")] });
+  const { tasks } = await post(b, "/swarm/heartbeat", {
+    version: SWARM_VERSION,
+    tasks: [report("two")],
+  });
   expect(tasks).toMatchObject([{ known: false }]);
   const all = new Bitmap(blockCount(THREE.byteLength));
   for (let block = 0; block < all.size; block++) all.add(block);
-  const swarm = { version: 1, held: all.count, holds: all.toBase64() };
+  const swarm = { version: SWARM_VERSION, held: all.count, holds: all.toBase64() };
   const again = await post(b, "/peer/registry", { ...node("two"), swarm });
   expect(again.data.swarm.at).toBeUndefined();
   const one = await post(b, "/peer/registry", node("one"));

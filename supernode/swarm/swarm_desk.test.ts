@@ -3,7 +3,7 @@ import type * as z from "zod";
 import { PASS_MS, PathKey } from "../../protocol/path_pass.ts";
 import { Bitmap } from "../../protocol/swarm/bitmap.ts";
 import { LEAST_BLOCK_BYTES as BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
-import { type LeaseGrant, taskReportSchema } from "../../protocol/swarm/messages.ts";
+import { type LeaseGrant, SWARM_VERSION, taskReportSchema } from "../../protocol/swarm/messages.ts";
 import { DEFAULT_LIMITS } from "../schedule/v1/limits.ts";
 import { TaskSchedule } from "../schedule/v1/task_schedule.ts";
 import { PathPass } from "../seed/path_pass.ts";
@@ -93,13 +93,13 @@ function client(of: Task, number: number, change: Partial<Client> = {}): Client 
   return made;
 }
 
-const JOIN = { version: 1, zone: "", held: 0 };
+const JOIN = { version: SWARM_VERSION, zone: "", held: 0 };
 
 function report(of: Client, change: Partial<z.input<typeof taskReportSchema>> = {}) {
   const tasks = [
     taskReportSchema.parse({ taskId: of.taskId, cid: of.cid, held: 0, neighbours: 0, ...change }),
   ];
-  return desk.heartbeat({ version: 1, tasks }).tasks[0]!;
+  return desk.heartbeat({ version: SWARM_VERSION, tasks }).tasks[0]!;
 }
 
 describe("joining", () => {
@@ -120,7 +120,11 @@ describe("joining", () => {
     const one = task("a");
     const first = desk.join(client(one, 1), one, JOIN)!;
     const second = desk.join(client(one, 2), one, JOIN)!;
-    expect(first).toMatchObject({ version: 1, blockBytes: BLOCK_BYTES, neighbours: [] });
+    expect(first).toMatchObject({
+      version: SWARM_VERSION,
+      blockBytes: BLOCK_BYTES,
+      neighbours: [],
+    });
     expect(second.neighbours).toEqual([
       { id: "10.0.0.1-1", ip: "10.0.0.1", port: 15001, path: "/peer/file/f-1", near: true },
     ]);
@@ -177,7 +181,7 @@ describe("joining", () => {
 
   it.each<[string, Partial<Task>, Partial<Client>, typeof JOIN | undefined]>([
     ["that does not ask for it", {}, {}, undefined],
-    ["of another version", {}, {}, { ...JOIN, version: 2 }],
+    ["of another version", {}, {}, { ...JOIN, version: SWARM_VERSION - 1 }],
     ["that cannot serve", {}, { port: 0 }, JOIN],
     ["that takes from the supernode only", {}, { pattern: "cdn" }, JOIN],
     ["of a file of unknown length", { length: -1 }, {}, JOIN],

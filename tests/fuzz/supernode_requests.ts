@@ -1,3 +1,4 @@
+import { SWARM_VERSION } from "../../protocol/swarm/messages.ts";
 import type { Dice } from "./dice.ts";
 import type { Facts } from "./facts.ts";
 import { field, hostileBody, hostileHeader, json, query, value, wayOut } from "./hostile.ts";
@@ -88,7 +89,7 @@ const CALLS: Readonly<Record<string, (dice: Dice, facts: Facts) => HttpRequest>>
     target: "/swarm/heartbeat",
     headers: JSON_BODY,
     body: json(dice, {
-      version: 1,
+      version: SWARM_VERSION,
       tasks: [field(dice, heartbeat(dice, facts))],
     }),
   }),
@@ -180,7 +181,11 @@ function registration(dice: Dice, facts: Facts): Record<string, unknown> {
 }
 
 function fieldsOfSwarm(dice: Dice): Record<string, unknown> {
-  return { version: 1, zone: dice.pick(["", "a", "b"]), held: field(dice, dice.int(3)) };
+  return {
+    version: SWARM_VERSION,
+    zone: dice.pick(["", "a", "b"]),
+    held: field(dice, dice.int(3)),
+  };
 }
 
 function heartbeat(dice: Dice, { task }: Facts): Record<string, unknown> {

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { Bitmap } from "../../protocol/swarm/bitmap.ts";
 import { type BlockRun, blockBytes, blockCount } from "../../protocol/swarm/blocks.ts";
 import { encodeHave } from "../../protocol/swarm/have_stream.ts";
+import { SWARM_VERSION } from "../../protocol/swarm/messages.ts";
 import { parseRangeHeader } from "../../runtime/http_range.ts";
 import { freePort, freshAddress } from "./addresses.ts";
 import type { Scratch } from "./scratch.ts";
@@ -146,7 +147,7 @@ export class PoisonedNode {
         superNodeIp: "127.0.0.1",
         ...(this.#authority ? { rootCAs: [Buffer.from(this.#authority).toString("base64")] } : {}),
         swarm: {
-          ...{ version: 1, zone: "", held: this.#blocks },
+          ...{ version: SWARM_VERSION, zone: "", held: this.#blocks },
           ...(this.#tells ? { holds: this.#everything().toBase64() } : {}),
         },
       }),
@@ -195,7 +196,7 @@ export class PoisonedNode {
     };
     const response = await fetch(`${this.#supernode}/swarm/heartbeat`, {
       method: "POST",
-      body: JSON.stringify({ version: 1, tasks: [task] }),
+      body: JSON.stringify({ version: SWARM_VERSION, tasks: [task] }),
     });
     const { tasks } = (await response.json()) as { tasks: { tell?: BlockRun[] }[] };
     this.#toTell.push(...(tasks[0]?.tell ?? []));
