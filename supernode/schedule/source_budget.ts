@@ -6,7 +6,7 @@ export const DEFAULT_REGISTRY_CONNECTIONS = 48;
 const FIRST_CONNECTIONS = 32;
 /** … however slow they are. */
 const LEAST_CONNECTIONS = 6;
-/** A block should come over a connection in so long, ms. */
+/** A block of a large file should come over a connection in so long, ms. */
 const BLOCK_MS = 350;
 /** A measurement may make them so many times as many as are in use. */
 const GROWTH = 2;
