@@ -121,7 +121,7 @@ describe("a poisoned node in a swarm", () => {
   }
 
   it("that says it has time, and sends nothing, is not waited for by one who knows nobody else", async () => {
-    const file = source.add("nothing.bin", 4 * MB);
+    const file = source.add("nothing.bin", MB);
     const { address, port } = await silentHolder(blockCount(file.size));
     const neighbour = { id: "holder", ip: address, port, path: "/peer/file/x", near: true };
     const owed = new Set<number>();
