@@ -14,6 +14,9 @@ import type { Neighbours } from "./neighbours.ts";
 import { piecesHeld } from "./pieces_held.ts";
 import type { SourceRunner } from "./source_runner.ts";
 
+/** What is waited for in vain is told up to so many bytes at a time: those who keep it waiting may only be slow. */
+const OWED_BYTES = 4 * 1024 * 1024;
+
 export interface SessionReportOptions {
   file: TaskFile;
   chooser: BlockChooser;
@@ -66,9 +69,10 @@ export class SessionReport {
 
   /** What is waited for in vain. */
   #owed(): number[] {
-    const { chooser, neighbours } = this.#options;
+    const { file, chooser, neighbours } = this.#options;
     const { doubted } = neighbours;
-    return doubted.size === 0 ? [] : chooser.heldOnlyBy(doubted, MAX_OWED);
+    const most = Math.min(MAX_OWED, Math.ceil(OWED_BYTES / file.layout.pieceSize));
+    return doubted.size === 0 ? [] : chooser.heldOnlyBy(doubted, most);
   }
 
   /** Absent where all are here, or none: then the number of blocks says it. */

@@ -15,7 +15,7 @@ export const MAX_ZONE = 128;
 /** How many blocks a node names as starved at most, the first ones in its file. */
 export const MAX_STARVED = 64;
 /** … that it waits for in vain: few, since those who keep it waiting may only be slow. */
-export const MAX_OWED = 4;
+export const MAX_OWED = 16;
 /** Neighbours whose paths are told again by one heartbeat, at most. */
 export const MAX_RENEWED = 16;
 /** Characters of a bitmap of v1's pieces at most. */
