@@ -7,9 +7,8 @@ export const PASS_MS = 10 * 60_000;
 const PASS_BYTES = 24;
 /** Bytes of a key, which nobody but those who give passes and those who take them know. */
 const KEY_BYTES = 32;
-
-/** Passes remembered at most. */
-const MOST_MADE = 64;
+/** Passes remembered at most: those of the periods in which one is good. A supernode has a key for each client. */
+const MOST_MADE = 4;
 
 /** A key as one program tells it another. */
 export const pathKeySchema = z.object({
