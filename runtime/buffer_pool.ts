@@ -10,7 +10,8 @@ const IDLE_MS = 5000;
  * collected as any other. When none has been given back for some seconds, those that nobody uses are let go.
  */
 export class BufferPool {
-  readonly #bytes: number;
+  /** Of a buffer. */
+  readonly bytes: number;
   readonly #most: number;
   readonly #free: ArrayBuffer[] = [];
   readonly #taken = new WeakSet<ArrayBufferLike>();
@@ -21,15 +22,15 @@ export class BufferPool {
    * @param most buffers kept that nobody uses
    */
   constructor(bytes: number, most: number) {
-    this.#bytes = bytes;
+    this.bytes = bytes;
     this.#most = most;
   }
 
   /** A buffer of `bytes` with anything in it; a new one where that is another size than this pool's. */
   take(bytes: number): Buffer<ArrayBuffer> {
     // The last block of a file is shorter, and small ones are cheap anyway.
-    if (bytes > this.#bytes || bytes < this.#bytes / 2) return Buffer.allocUnsafe(bytes);
-    const memory = this.#free.pop() ?? new ArrayBuffer(this.#bytes);
+    if (bytes > this.bytes || bytes < this.bytes / 2) return Buffer.allocUnsafe(bytes);
+    const memory = this.#free.pop() ?? new ArrayBuffer(this.bytes);
     this.#taken.add(memory);
     return Buffer.from(memory, 0, bytes);
   }

@@ -1,4 +1,5 @@
 import { SWARM_VERSION } from "../../protocol/swarm/messages.ts";
+
 /** What a node of ours sends when it registers. */
 export function registration(url: string, index: number): string {
   return JSON.stringify({

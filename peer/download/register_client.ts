@@ -1,7 +1,7 @@
 import { Code } from "../../protocol/codes.ts";
 import { MAX_PIECE_SIZE } from "../../protocol/piece_size.ts";
 import { Bitmap } from "../../protocol/swarm/bitmap.ts";
-import { type BlockRun, blockBytes, blockCount } from "../../protocol/swarm/blocks.ts";
+import { type BlockRun, blockCount, isInBlocks } from "../../protocol/swarm/blocks.ts";
 import { type JoinRequest, MAX_FETCHING, SWARM_VERSION } from "../../protocol/swarm/messages.ts";
 import type { RegisterData } from "../../protocol/v1/register.ts";
 import { headersToWire } from "../../protocol/wire_headers.ts";
@@ -103,8 +103,7 @@ function joinRequest(zone = "", file?: TaskFile, fetching?: readonly BlockRun[])
   };
   const layout = file?.layout;
   // A file in v1's pieces is of no use to a swarm.
-  const fits =
-    layout && layout.length > 0 && layout.pieceSize === blockBytes(layout.length) && !layout.framed;
+  const fits = layout && layout.length > 0 && isInBlocks(layout);
   if (!fits || file.held.size === 0) return { ...common, held: 0 };
   const holds = new Bitmap(blockCount(layout.length));
   for (const block of file.held) holds.add(block);

@@ -1,7 +1,7 @@
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { Hono } from "hono";
 import * as z from "zod";
-import { blockBytes } from "../../protocol/swarm/blocks.ts";
+import { isInBlocks } from "../../protocol/swarm/blocks.ts";
 import { neighbourSchema } from "../../protocol/swarm/messages.ts";
 import type { Seal } from "../../protocol/swarm/seal.ts";
 import type { ConnectionEnv } from "../../runtime/serve.ts";
@@ -38,13 +38,7 @@ export function haveRoutes(
   app.get(`${HAVE_PREFIX}:name{.+}`, (c) => {
     const entry = entryAt(catalog, c.req.param("name"), "", performance.now());
     const file = entry?.file;
-    if (
-      !entry ||
-      !file ||
-      file.closed ||
-      file.layout.framed ||
-      file.layout.pieceSize !== blockBytes(file.layout.length)
-    )
+    if (!entry || !file || file.closed || !isInBlocks(file.layout))
       return plainText(404, "no such file in blocks here");
     entry.touchedMs = Date.now();
     const { name } = entry;

@@ -6,14 +6,12 @@ const MOST_IDLE_BYTES = 32 * 1024 * 1024;
 
 /** What blocks are received into and sent from, of any size that a block may have: see {@link BufferPool}. */
 class BlockBuffers {
-  readonly #pools: readonly BufferPool[];
-  readonly #sizes: readonly number[];
+  /** The smallest first. */
+  readonly #pools: BufferPool[] = [];
 
   constructor() {
-    const sizes: number[] = [];
-    for (let bytes = LEAST_BLOCK_BYTES; bytes <= MOST_BLOCK_BYTES; bytes *= 2) sizes.push(bytes);
-    this.#sizes = sizes;
-    this.#pools = sizes.map((bytes) => new BufferPool(bytes, MOST_IDLE_BYTES / bytes));
+    for (let bytes = LEAST_BLOCK_BYTES; bytes <= MOST_BLOCK_BYTES; bytes *= 2)
+      this.#pools.push(new BufferPool(bytes, MOST_IDLE_BYTES / bytes));
   }
 
   /** A buffer of `bytes` with anything in it. */
@@ -27,9 +25,8 @@ class BlockBuffers {
   }
 
   #poolFor(bytes: number): BufferPool {
-    const place = this.#sizes.findIndex((size) => bytes <= size);
-    // What is larger than any block no pool keeps.
-    return this.#pools.at(place)!;
+    // What is larger than any block no pool keeps, the last one neither.
+    return this.#pools.find((pool) => bytes <= pool.bytes) ?? this.#pools.at(-1)!;
   }
 }
 

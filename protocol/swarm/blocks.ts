@@ -1,4 +1,4 @@
-import type { ByteRange } from "../piece_range.ts";
+import type { ByteRange, PieceLayout } from "../piece_range.ts";
 
 /**
  * File bytes in a block of a large file. A quarter of v1's smallest piece: at 300 MB/s a block is passed on 3.5 ms
@@ -32,6 +32,11 @@ export function blockBytes(fileLength: number): number {
   while (bytes > LEAST_BLOCK_BYTES && fileLength < LARGE_FILE * (bytes / MOST_BLOCK_BYTES) ** 2)
     bytes /= 2;
   return bytes;
+}
+
+/** Whether a file lies in blocks, as our own swarm fetches it, and not in v1's pieces. */
+export function isInBlocks({ pieceSize, framed, length }: PieceLayout): boolean {
+  return !framed && pieceSize === blockBytes(length);
 }
 
 /** How many blocks a file has; none where it is empty. */

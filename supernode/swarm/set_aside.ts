@@ -1,4 +1,5 @@
-import { type BlockRun, blockBytes } from "../../protocol/swarm/blocks.ts";
+import { wireRange } from "../../protocol/piece_range.ts";
+import { type BlockRun, rangeRun, runRange } from "../../protocol/swarm/blocks.ts";
 import type { TaskReport } from "../../protocol/swarm/messages.ts";
 import type { SwarmTask } from "../schedule/swarm_task.ts";
 import type { TaskSchedule } from "../schedule/v1/task_schedule.ts";
@@ -81,7 +82,7 @@ export class SetAside {
       const { first, count } = lease;
       const v1 = this.client(lease.origin.cid, taskIds);
       const task = v1 && store.task(v1.taskId);
-      const piece = task ? Math.floor((first * blockBytes(task.length)) / task.pieceSize) : 0;
+      const piece = task ? Math.floor(runRange(lease, task.length).start / task.pieceSize) : 0;
       if (v1) schedules.get(v1.taskId)?.pieceLost(v1.cid, piece);
       this.#pieces.push({ taskId: task?.id ?? "", piece, sinceMs: steadyNow(), first, count });
     }
@@ -95,8 +96,6 @@ export class SetAside {
 
 /** The blocks of a bare piece, which begins and ends with blocks. */
 function blocksOfPiece(piece: number, { pieceSize, length }: Task): BlockRun {
-  const bytes = blockBytes(length);
-  const first = (piece * pieceSize) / bytes;
-  const end = Math.ceil(Math.min(length, (piece + 1) * pieceSize) / bytes);
-  return { first, count: end - first };
+  const { start, end } = wireRange(piece, pieceSize);
+  return rangeRun({ start, end: Math.min(end, length - 1) }, length)!;
 }
