@@ -6,7 +6,7 @@ export interface ServiceTimes {
 
 /**
  * The supernode's one core: requests are served one after the other, each for as long as was measured
- * at the real one (`bench/supernode_service_time.ts`).
+ * at the real one (`bench/service_time/`).
  */
 export class SupernodeModel {
   readonly #times: ServiceTimes;

@@ -33,7 +33,7 @@ const log = getLogger("dfclient");
 
 /**
  * One download's life: join the swarm, bring the pieces, fall back to the source, verify. Readers
- * follow it by {@link waitForPiece}.
+ * follow it by {@link Download.changed}.
  */
 export class Download {
   readonly plan: DownloadPlan;
