@@ -7,6 +7,7 @@ import { isMissing } from "../../runtime/config_file.ts";
 import { HeldBytes } from "../../runtime/held_bytes.ts";
 import type { RateLimit } from "../../runtime/rate_limit/rate_limiter.ts";
 import { biteOf } from "../../runtime/rate_limit/within_limits.ts";
+import { sendChunks } from "../../runtime/send_chunks.ts";
 import { blockBuffers } from "../store/block_buffers.ts";
 import type { Catalog, CatalogEntry } from "../store/catalog.ts";
 import { plainText } from "./plain_text.ts";
@@ -111,9 +112,16 @@ export async function sendPiece(
     "content-type": "application/octet-stream",
     "content-length": bytes,
   });
-  // A peer that hangs up is no reason to stop.
-  outgoing.on("error", () => {});
-  sendChunks(outgoing, first, { bytes, limit, read }).catch(() => {
+  const passed = async (chunk: Uint8Array) => {
+    await limit.pass(chunk.byteLength);
+    return chunk;
+  };
+  const body = {
+    bytes,
+    read: async (at: number) => passed(at === 0 ? first : await read(at)),
+    give: (chunk: Uint8Array) => blockBuffers.give(chunk),
+  };
+  sendChunks(outgoing, body).catch(() => {
     // The head is out: only a broken connection says that the piece is not whole.
     outgoing.destroy();
     if (file && !file.closed) onDamaged();
@@ -148,39 +156,6 @@ async function readFramed(
   if (tail > 0) chunk.set(frameTail(), chunk.byteLength - tail);
   await readInto(body, offset + Math.max(0, at - FRAME_HEAD_BYTES));
   return chunk;
-}
-
-async function sendChunks(
-  outgoing: ServerResponse,
-  first: Uint8Array,
-  {
-    bytes,
-    limit,
-    read,
-  }: { bytes: number; limit: RateLimit; read: (at: number) => Promise<Uint8Array> },
-): Promise<void> {
-  let chunk = first;
-  await limit.pass(chunk.byteLength);
-  for (let sent = chunk.byteLength; sent < bytes; sent += chunk.byteLength) {
-    if (!(await written(outgoing, chunk))) return;
-    blockBuffers.give(chunk);
-    chunk = await read(sent);
-    await limit.pass(chunk.byteLength);
-  }
-  outgoing.end(chunk, () => blockBuffers.give(chunk));
-}
-
-/** Resolves when the system has taken the bytes; `false` where the other side has gone instead. */
-function written(outgoing: ServerResponse, bytes: Uint8Array): Promise<boolean> {
-  return new Promise((resolve) => {
-    if (outgoing.closed) return resolve(false);
-    const gone = () => resolve(false);
-    outgoing.once("close", gone);
-    outgoing.write(bytes, (error) => {
-      outgoing.off("close", gone);
-      resolve(!error);
-    });
-  });
 }
 
 /** Whether a file of `size` bytes has nothing at `offset`; an empty one has its one empty piece at 0. */

@@ -1,7 +1,7 @@
+import type { Stats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
-import { Readable } from "node:stream";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { Hono } from "hono";
-import { MAX_PIECE_SIZE } from "../../protocol/piece_size.ts";
 import { MOST_BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { isMissing } from "../../runtime/config_file.ts";
 import { HeldBytes } from "../../runtime/held_bytes.ts";
@@ -12,8 +12,8 @@ import type { SupernodeObserver } from "../observer.ts";
 import type { SeedCache } from "../seed/cache.ts";
 import type { PathPass } from "../seed/path_pass.ts";
 import type { ReadAhead } from "../seed/read_ahead.ts";
-import { readCopy } from "./read_copy.ts";
-import { sendBare } from "./send_bare.ts";
+import { type BareRequest, bareAnswer } from "./send_bare.ts";
+import { type CopyAnswer, CROWDED_BYTES, sendCopy } from "./send_copy.ts";
 
 export interface FilePortOptions {
   cache: SeedCache;
@@ -54,60 +54,66 @@ export function filePortRoutes({
       if (isMissing(error)) return c.notFound();
       throw error;
     }
+    const { outgoing } = c.env ?? {};
     let handedOver = false;
     try {
+      const gone = new AbortController();
+      outgoing?.once("close", () => gone.abort());
+      const request = {
+        range: c.req.header("range"),
+        isCrowded: !held.take(MOST_BLOCK_BYTES, outgoing),
+        gone: gone.signal,
+      };
+      let answer: CopyAnswer | Response | undefined;
       if (c.req.header("cdnsource")?.toLowerCase() === "source") {
         // Before the index is read: it may be complete a moment later.
         const growing = readAhead?.copies.follow(taskId);
         const copy = await cache.read(taskId);
         // It is being dropped, say for want of room: nobody knows any more whether its pieces are framed.
         if (!copy) return c.notFound();
-        if (copy.framed || growing) {
-          const response = sendBare(file, copy, {
-            range: c.req.header("range"),
-            growing,
-            isCrowded: !held.take(MOST_BLOCK_BYTES, c.env?.outgoing),
-          });
-          if (response.status === 206) {
-            observer.bytesServed(Number(response.headers.get("content-length")));
-            handedOver = true;
-          }
-          return response;
-        }
+        if (copy.framed || growing) answer = bareAnswer(copy, { ...request, growing });
       }
-      const { size, mtime } = await file.stat();
-      const headers: Record<string, string> = {
-        "content-type": "application/octet-stream",
-        "accept-ranges": "bytes",
-        "last-modified": mtime.toUTCString(),
-        // As nginx writes it, which v1 leaves this port to.
-        etag: `"${Math.floor(mtime.getTime() / 1000).toString(16)}-${size.toString(16)}"`,
-      };
-      const range = parseRangeHeader(c.req.header("range"), size);
-      if (range.kind === "unsatisfiable")
-        return new Response(null, { status: 416, headers: { "content-range": `bytes */${size}` } });
-      const start = range.kind === "part" ? range.start : 0;
-      const length = range.kind === "part" ? range.end - range.start + 1 : size;
-      const status = range.kind === "part" ? 206 : 200;
-      if (range.kind === "part")
-        headers["content-range"] = `bytes ${range.start}-${range.end}/${size}`;
-      headers["content-length"] = String(length);
-      if (c.req.method === "HEAD") return new Response(null, { status, headers });
-      observer.bytesServed(length);
-      // Pieces are what this port is asked for: they are read in one go.
-      if (length <= MAX_PIECE_SIZE && held.take(length, c.env?.outgoing)) {
-        const piece = new Uint8Array(length);
-        await readCopy(file, piece, start);
-        return new Response(piece, { status, headers });
-      }
+      answer ??= fileAnswer(await file.stat(), request);
+      if (answer instanceof Response) return answer;
+      if (c.req.method === "HEAD") return new Response(null, answer);
+      if (!outgoing) return c.text("no connection to answer on", 500);
+      observer.bytesServed(answer.bytes);
       handedOver = true;
-      const stream = file.createReadStream({ start, end: start + length - 1, autoClose: true });
-      return new Response(Readable.toWeb(stream) as ReadableStream, { status, headers });
+      void sendCopy(outgoing, file, answer);
+      return RESPONSE_ALREADY_SENT;
     } finally {
       if (!handedOver) await file.close();
     }
   });
   return app;
+}
+
+/** An answer with bytes of a copy as they lie in its file. */
+function fileAnswer(
+  { size, mtime }: Stats,
+  { range, isCrowded }: Pick<BareRequest, "range" | "isCrowded">,
+): CopyAnswer | Response {
+  const wanted = parseRangeHeader(range, size);
+  if (wanted.kind === "unsatisfiable")
+    return new Response(null, { status: 416, headers: { "content-range": `bytes */${size}` } });
+  const isPart = wanted.kind === "part";
+  const start = isPart ? wanted.start : 0;
+  const bytes = isPart ? wanted.end - start + 1 : size;
+  const most = isCrowded ? CROWDED_BYTES : MOST_BLOCK_BYTES;
+  return {
+    status: isPart ? 206 : 200,
+    headers: {
+      "content-type": "application/octet-stream",
+      "content-length": String(bytes),
+      "accept-ranges": "bytes",
+      "last-modified": mtime.toUTCString(),
+      // As nginx writes it, which v1 leaves this port to.
+      etag: `"${Math.floor(mtime.getTime() / 1000).toString(16)}-${size.toString(16)}"`,
+      ...(isPart ? { "content-range": `bytes ${start}-${wanted.end}/${size}` } : {}),
+    },
+    bytes,
+    place: async (at) => ({ position: start + at, length: Math.min(most, bytes - at) }),
+  };
 }
 
 /** The copy's part in the trace of whoever asks for a stretch of it. */

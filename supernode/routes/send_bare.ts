@@ -1,4 +1,3 @@
-import type { FileHandle } from "node:fs/promises";
 import { FRAME_BYTES, FRAME_HEAD_BYTES } from "../../protocol/piece_frame.ts";
 import { contentSize, pieceContent } from "../../protocol/piece_range.ts";
 import { MOST_BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
@@ -6,12 +5,10 @@ import { parsePieceSum } from "../../protocol/v1/piece_sum.ts";
 import { parseRangeHeader } from "../../runtime/http_range.ts";
 import type { SavedCopy } from "../seed/cache.ts";
 import type { GrowingCopy } from "../seed/growing_copies.ts";
-import { readCopy } from "./read_copy.ts";
+import { type CopyAnswer, CROWDED_BYTES } from "./send_copy.ts";
 
 /** Bytes of a copy that is being made that are read at once: they are to leave as they come. */
 const GROWING_BYTES = 128 * 1024;
-/** … while much is held for others already. */
-const CROWDED_BYTES = 64 * 1024;
 
 export interface BareRequest {
   /** As the header `Range` names it, in bytes of the file. */
@@ -20,65 +17,53 @@ export interface BareRequest {
   growing?: GrowingCopy | undefined;
   /** Whether little is to be held in memory for this client. */
   isCrowded: boolean;
+  /** Aborts when nobody waits for the answer any more. */
+  gone: AbortSignal;
 }
 
 /**
- * Answers with bytes of the file that a copy holds, as far as it has come, without the frames that it may have.
+ * An answer with bytes of the file that a copy holds, as far as it has come, without the frames that it may have.
  *
- * @param file the copy; closed when the answer is out, or not at all where that is not a 206
+ * @returns the answer, or the refusal
  */
-export function sendBare(
-  file: FileHandle,
+export function bareAnswer(
   copy: SavedCopy,
-  { range, growing, isCrowded }: BareRequest,
-): Response {
+  { range, growing, isCrowded, gone }: BareRequest,
+): CopyAnswer | Response {
   const { pieceSize, framed } = copy;
   const layout = { pieceSize, framed, length: -1 };
   const size = growing && copy.length >= 0 ? copy.length : bytesOf(copy);
   const wanted = parseRangeHeader(range, size);
   if (wanted.kind !== "part")
     return new Response(null, { status: 416, headers: { "content-range": `bytes */${size}` } });
-  let at = wanted.start;
-  let handedOut = at;
-  const end = wanted.end + 1;
+  const { start, end } = wanted;
+  let taken = start;
   const most = isCrowded ? CROWDED_BYTES : growing ? GROWING_BYTES : MOST_BLOCK_BYTES;
-  const gone = new AbortController();
-  const source: UnderlyingDefaultSource<Uint8Array> = {
-    async pull(controller) {
-      try {
-        // Whoever asks for more has written what he had.
-        growing?.handedOut({ start: handedOut, end: at });
-        handedOut = at;
-        if (at < end) {
-          const there = (await growing?.there(at, gone.signal)) ?? end;
-          const piece = Math.floor(at / contentSize(layout));
-          const { offset, length } = pieceContent(piece, layout);
-          const bytes = new Uint8Array(Math.min(most, there - at, end - at, offset + length - at));
-          const head = framed ? FRAME_HEAD_BYTES : 0;
-          await readCopy(file, bytes, piece * pieceSize + head + at - offset);
-          at += bytes.byteLength;
-          controller.enqueue(bytes);
-          return;
-        }
-        controller.close();
-      } catch (error) {
-        controller.error(error);
-      }
-      await file.close();
-    },
-    cancel: () => {
-      gone.abort();
-      return file.close();
-    },
-  };
-  return new Response(new ReadableStream(source, { highWaterMark: 0 }), {
+  const bytes = end + 1 - start;
+  return {
     status: 206,
     headers: {
       "content-type": "application/octet-stream",
-      "content-length": String(end - at),
-      "content-range": `bytes ${wanted.start}-${wanted.end}/${size}`,
+      "content-length": String(bytes),
+      "content-range": `bytes ${start}-${end}/${size}`,
     },
-  });
+    bytes,
+    async place(at) {
+      const first = start + at;
+      const there = (await growing?.there(first, gone)) ?? end + 1;
+      const piece = Math.floor(first / contentSize(layout));
+      const { offset, length } = pieceContent(piece, layout);
+      const head = framed ? FRAME_HEAD_BYTES : 0;
+      return {
+        position: piece * pieceSize + head + first - offset,
+        length: Math.min(most, there - first, end + 1 - first, offset + length - first),
+      };
+    },
+    onTaken: (more) => {
+      growing?.handedOut({ start: taken, end: taken + more });
+      taken += more;
+    },
+  };
 }
 
 /** File bytes of the pieces that are there. */

@@ -1,0 +1,44 @@
+import type { ServerResponse } from "node:http";
+
+/** A body that is sent from memory that is used again. */
+export interface ChunkedBody {
+  /** Of all of it. */
+  bytes: number;
+  /** What is to be sent from byte `at` on, as much as is to be sent at once; of what is not over at least a byte. */
+  read(at: number): Promise<Uint8Array>;
+  /** The system has taken what {@link ChunkedBody.read} gave: its memory may be used for something else. */
+  give(chunk: Uint8Array): void;
+}
+
+/**
+ * Sends a body whose head has been written, and ends the answer. No more than a chunk of it is in memory, however slowly
+ * the other side takes it. Resolves when all of it has been handed over, or the other side has gone.
+ *
+ * @throws what reading throws: the head is out, so that only a broken connection can say that the body is not whole
+ */
+export async function sendChunks(outgoing: ServerResponse, body: ChunkedBody): Promise<void> {
+  // One that hangs up is no reason to stop the process.
+  outgoing.on("error", () => {});
+  let chunk = await body.read(0);
+  for (let sent = chunk.byteLength; sent < body.bytes; sent += chunk.byteLength) {
+    if (!(await isTaken(outgoing, chunk))) return;
+    body.give(chunk);
+    chunk = await body.read(sent);
+  }
+  if (await isTaken(outgoing, chunk, true)) body.give(chunk);
+}
+
+/** Resolves when the system has taken the bytes; `false` where the other side has gone instead. */
+function isTaken(outgoing: ServerResponse, bytes: Uint8Array, isLast = false): Promise<boolean> {
+  return new Promise((resolve) => {
+    if (outgoing.closed) return resolve(false);
+    const gone = () => resolve(false);
+    outgoing.once("close", gone);
+    const taken = (error?: Error | null) => {
+      outgoing.off("close", gone);
+      resolve(!error);
+    };
+    if (isLast) outgoing.end(bytes, taken);
+    else outgoing.write(bytes, taken);
+  });
+}
