@@ -1,3 +1,5 @@
+import { freeMemorySoon } from "./free_memory.ts";
+
 /** Milliseconds after the last use in which a pool keeps what nobody uses. */
 const IDLE_MS = 5000;
 
@@ -46,5 +48,6 @@ export class BufferPool {
   #letGo(): void {
     this.#idle = undefined;
     this.#free.length = 0;
+    freeMemorySoon();
   }
 }
