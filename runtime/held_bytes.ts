@@ -1,5 +1,8 @@
 import type { EventEmitter } from "node:events";
 
+/** Bytes to be read at once where there is no room for more: the answer comes slower, and holds little. */
+export const CROWDED_BYTES = 64 * 1024;
+
 /**
  * Counts what answers hold in memory for clients that may take it slowly, or never: so much may be read at once for
  * their sake, and beyond that a little at a time.
@@ -27,5 +30,15 @@ export class HeldBytes {
       this.#bytes -= bytes;
     });
     return true;
+  }
+
+  /**
+   * How many bytes to read at once for an answer, with room taken for so many until it has ended.
+   *
+   * @param bytes as many as is best
+   * @param outgoing the answer on its connection
+   */
+  chunk(bytes: number, outgoing: EventEmitter | undefined): number {
+    return this.take(bytes, outgoing) ? bytes : CROWDED_BYTES;
   }
 }

@@ -6,8 +6,8 @@ export interface ChunkedBody {
   bytes: number;
   /** What is to be sent from byte `at` on, as much as is to be sent at once; of what is not over at least a byte. */
   read(at: number): Promise<Uint8Array>;
-  /** The system has taken what {@link ChunkedBody.read} gave: its memory may be used for something else. */
-  give(chunk: Uint8Array): void;
+  /** The system has taken what {@link ChunkedBody.read} gave of byte `at`: its memory may be used for something else. */
+  give(chunk: Uint8Array, at: number): void;
 }
 
 /**
@@ -19,17 +19,18 @@ export interface ChunkedBody {
 export async function sendChunks(outgoing: ServerResponse, body: ChunkedBody): Promise<void> {
   // One that hangs up is no reason to stop the process.
   outgoing.on("error", () => {});
-  let chunk = await body.read(0);
-  for (let sent = chunk.byteLength; sent < body.bytes; sent += chunk.byteLength) {
-    if (!(await isTaken(outgoing, chunk))) return;
-    body.give(chunk);
-    chunk = await body.read(sent);
-  }
-  if (await isTaken(outgoing, chunk, true)) body.give(chunk);
+  let end = 0;
+  do {
+    const at = end;
+    const chunk = await body.read(at);
+    end += chunk.byteLength;
+    if (!(await isTaken(outgoing, chunk, end >= body.bytes))) return;
+    body.give(chunk, at);
+  } while (end < body.bytes);
 }
 
 /** Resolves when the system has taken the bytes; `false` where the other side has gone instead. */
-function isTaken(outgoing: ServerResponse, bytes: Uint8Array, isLast = false): Promise<boolean> {
+function isTaken(outgoing: ServerResponse, bytes: Uint8Array, isLast: boolean): Promise<boolean> {
   return new Promise((resolve) => {
     if (outgoing.closed) return resolve(false);
     const gone = () => resolve(false);

@@ -31,8 +31,7 @@ type ReadInto = (target: Uint8Array, offset: number) => Promise<void>;
  * what was read is still in the processor's cache when it is sent. Under a limit they are fewer: see {@link biteOf}.
  */
 const CHUNK_BYTES = MOST_BLOCK_BYTES;
-/** … while so many bytes are held for others already, who may read them never. */
-const CROWDED_BYTES = 64 * 1024;
+/** Fewer, too, while so many bytes are held for others already, who may read them never. */
 const held = new HeldBytes(256 * 1024 * 1024);
 
 /**
@@ -87,7 +86,7 @@ export async function sendPiece(
   const largest = Math.min(pieceSize, MAX_PIECE_SIZE);
   if (bytes > largest)
     return plainText(400, `invalid range: more than a piece of ${largest} bytes`);
-  const chunk = held.take(CHUNK_BYTES, outgoing) ? CHUNK_BYTES : CROWDED_BYTES;
+  const chunk = held.chunk(CHUNK_BYTES, outgoing);
   const most = limit.rate > 0 ? Math.min(chunk, biteOf([limit])) : chunk;
   const read = (at: number) =>
     framed

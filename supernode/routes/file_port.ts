@@ -12,8 +12,8 @@ import type { SupernodeObserver } from "../observer.ts";
 import type { SeedCache } from "../seed/cache.ts";
 import type { PathPass } from "../seed/path_pass.ts";
 import type { ReadAhead } from "../seed/read_ahead.ts";
-import { type BareRequest, bareAnswer } from "./send_bare.ts";
-import { type CopyAnswer, CROWDED_BYTES, sendCopy } from "./send_copy.ts";
+import { type BareRequest, bareAnswer } from "./bare_answer.ts";
+import { beyondTheEnd, type CopyAnswer, sendCopy } from "./send_copy.ts";
 
 export interface FilePortOptions {
   cache: SeedCache;
@@ -61,7 +61,7 @@ export function filePortRoutes({
       outgoing?.once("close", () => gone.abort());
       const request = {
         range: c.req.header("range"),
-        isCrowded: !held.take(MOST_BLOCK_BYTES, outgoing),
+        most: held.chunk(MOST_BLOCK_BYTES, outgoing),
         gone: gone.signal,
       };
       let answer: CopyAnswer | Response | undefined;
@@ -91,15 +91,13 @@ export function filePortRoutes({
 /** An answer with bytes of a copy as they lie in its file. */
 function fileAnswer(
   { size, mtime }: Stats,
-  { range, isCrowded }: Pick<BareRequest, "range" | "isCrowded">,
+  { range, most }: Pick<BareRequest, "range" | "most">,
 ): CopyAnswer | Response {
   const wanted = parseRangeHeader(range, size);
-  if (wanted.kind === "unsatisfiable")
-    return new Response(null, { status: 416, headers: { "content-range": `bytes */${size}` } });
+  if (wanted.kind === "unsatisfiable") return beyondTheEnd(size);
   const isPart = wanted.kind === "part";
   const start = isPart ? wanted.start : 0;
   const bytes = isPart ? wanted.end - start + 1 : size;
-  const most = isCrowded ? CROWDED_BYTES : MOST_BLOCK_BYTES;
   return {
     status: isPart ? 206 : 200,
     headers: {

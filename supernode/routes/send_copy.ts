@@ -3,10 +3,8 @@ import type { ServerResponse } from "node:http";
 import { MOST_BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { BuffersBySize } from "../../runtime/buffers_by_size.ts";
 import { readFully } from "../../runtime/files.ts";
+import { CROWDED_BYTES } from "../../runtime/held_bytes.ts";
 import { sendChunks } from "../../runtime/send_chunks.ts";
-
-/** Bytes of a copy that are read at once while much is held for others already. */
-export const CROWDED_BYTES = 64 * 1024;
 
 const buffers = new BuffersBySize(CROWDED_BYTES, MOST_BLOCK_BYTES);
 
@@ -22,8 +20,13 @@ export interface CopyAnswer {
    * copy that is being made once they are there.
    */
   place(at: number): Promise<{ position: number; length: number }>;
-  /** Told of so many more bytes that the system has taken. */
-  onTaken?(bytes: number): void;
+  /** The system has taken so many bytes of the body, from byte `at` on. */
+  onTaken?(at: number, length: number): void;
+}
+
+/** The refusal where a range lies beyond the end of what there is. */
+export function beyondTheEnd(size: number): Response {
+  return new Response(null, { status: 416, headers: { "content-range": `bytes */${size}` } });
 }
 
 /**
@@ -48,8 +51,8 @@ export async function sendCopy(
           throw new Error("the file became shorter while it was read");
         return chunk;
       },
-      give: (chunk) => {
-        onTaken?.(chunk.byteLength);
+      give: (chunk, at) => {
+        onTaken?.(at, chunk.byteLength);
         buffers.give(chunk);
       },
     });

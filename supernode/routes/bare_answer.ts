@@ -1,11 +1,10 @@
 import { FRAME_BYTES, FRAME_HEAD_BYTES } from "../../protocol/piece_frame.ts";
 import { contentSize, pieceContent } from "../../protocol/piece_range.ts";
-import { MOST_BLOCK_BYTES } from "../../protocol/swarm/blocks.ts";
 import { parsePieceSum } from "../../protocol/v1/piece_sum.ts";
 import { parseRangeHeader } from "../../runtime/http_range.ts";
 import type { SavedCopy } from "../seed/cache.ts";
 import type { GrowingCopy } from "../seed/growing_copies.ts";
-import { type CopyAnswer, CROWDED_BYTES } from "./send_copy.ts";
+import { beyondTheEnd, type CopyAnswer } from "./send_copy.ts";
 
 /** Bytes of a copy that is being made that are read at once: they are to leave as they come. */
 const GROWING_BYTES = 128 * 1024;
@@ -15,8 +14,8 @@ export interface BareRequest {
   range: string | undefined;
   /** Of a copy that is being made: what is still to come is waited for. */
   growing?: GrowingCopy | undefined;
-  /** Whether little is to be held in memory for this client. */
-  isCrowded: boolean;
+  /** Bytes to be read at once, at most. */
+  most: number;
   /** Aborts when nobody waits for the answer any more. */
   gone: AbortSignal;
 }
@@ -28,17 +27,15 @@ export interface BareRequest {
  */
 export function bareAnswer(
   copy: SavedCopy,
-  { range, growing, isCrowded, gone }: BareRequest,
+  { range, growing, most, gone }: BareRequest,
 ): CopyAnswer | Response {
   const { pieceSize, framed } = copy;
   const layout = { pieceSize, framed, length: -1 };
   const size = growing && copy.length >= 0 ? copy.length : bytesOf(copy);
   const wanted = parseRangeHeader(range, size);
-  if (wanted.kind !== "part")
-    return new Response(null, { status: 416, headers: { "content-range": `bytes */${size}` } });
+  if (wanted.kind !== "part") return beyondTheEnd(size);
   const { start, end } = wanted;
-  let taken = start;
-  const most = isCrowded ? CROWDED_BYTES : growing ? GROWING_BYTES : MOST_BLOCK_BYTES;
+  const atOnce = growing ? Math.min(most, GROWING_BYTES) : most;
   const bytes = end + 1 - start;
   return {
     status: 206,
@@ -56,13 +53,10 @@ export function bareAnswer(
       const head = framed ? FRAME_HEAD_BYTES : 0;
       return {
         position: piece * pieceSize + head + first - offset,
-        length: Math.min(most, there - first, end + 1 - first, offset + length - first),
+        length: Math.min(atOnce, there - first, end + 1 - first, offset + length - first),
       };
     },
-    onTaken: (more) => {
-      growing?.handedOut({ start: taken, end: taken + more });
-      taken += more;
-    },
+    onTaken: (at, length) => growing?.handedOut({ start: start + at, end: start + at + length }),
   };
 }
 
