@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { runMain } from "../../runtime/command_line.ts";
 import { generateImage, layerSizes } from "../demo/image.ts";
+import { fillPageCache } from "../full_page_cache.ts";
 import { processUsage } from "../process_usage.ts";
 import { type BenchContext, runBench } from "../run_bench.ts";
-import { warmMemory } from "../warm_memory.ts";
 import { Fleet, type FleetNode } from "./fleet.ts";
 import { type RolloutOptions, readOptions } from "./options.ts";
 import type { Pulled } from "./pull_program.ts";
@@ -52,7 +52,7 @@ async function rollout(options: RolloutOptions, context: BenchContext): Promise<
   const alone = await fleet.pull(fleet.nodes[0]!, REPOSITORY, "direct");
   say(`  ${alone.seconds.toFixed(2)} s`);
   // The dfdaemons keep the image, and so do the clients.
-  await warmMemory(context.directory, 2.5 * nodes * image.size);
+  await fillPageCache(context.directory);
   say(`all ${nodes} at once, through their dfdaemons`);
   const sentBefore = await fleet.egress();
   const cpuBefore = await cpuSeconds(fleet);

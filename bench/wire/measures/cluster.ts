@@ -1,5 +1,5 @@
 import { loopbackNetwork } from "../../demo/loopback.ts";
-import { warmMemory } from "../../warm_memory.ts";
+import { fillPageCache } from "../../full_page_cache.ts";
 import { closing, compare } from "../compare.ts";
 import type { Measure } from "../measure.ts";
 import { Site } from "../site.ts";
@@ -20,7 +20,7 @@ export const cluster: Measure = {
     const image = await registry.push(REPOSITORY, LAYERS);
     const egresses: number[] = [];
     const all = async (proxies: ({ url: string; trust: string } | undefined)[]) => {
-      await warmMemory(bench.directory, 2 * NODES * image.size);
+      await fillPageCache(bench.directory);
       const took = await Promise.all(
         proxies.map((proxy) => skopeoPull(bench, { registry, repository: REPOSITORY, proxy })),
       );

@@ -1,7 +1,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { loopbackNetwork } from "../../demo/loopback.ts";
-import { warmMemory } from "../../warm_memory.ts";
+import { fillPageCache } from "../../full_page_cache.ts";
 import { run, sample, shell } from "../command.ts";
 import { closing, compare } from "../compare.ts";
 import { startDfgetHost } from "../dfget_hosts.ts";
@@ -30,14 +30,14 @@ export const get: Measure = {
     const result = await compare(bench, {
       unit: "s",
       async ours() {
-        await warmMemory(bench.directory, GiB);
+        await fillPageCache(bench.directory);
         const took = await run(host.command(url, output, node, digest), { signal });
         await rm(output);
         await host.empty();
         return sample(took, { cost: /cost:\S+/.exec(took.stdout)?.[0] ?? "" });
       },
       async theirs() {
-        await warmMemory(bench.directory, GiB);
+        await fillPageCache(bench.directory);
         const took = await run(shell('curl -sfo "$2" "$1" && sha256sum "$2"', url, output));
         await rm(output);
         return sample(took);

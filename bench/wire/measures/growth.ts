@@ -1,8 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { loopbackNetwork } from "../../demo/loopback.ts";
+import { fillPageCache } from "../../full_page_cache.ts";
 import { draw, frame, line } from "../../line_chart.ts";
 import { processUsage } from "../../process_usage.ts";
-import { warmMemory } from "../../warm_memory.ts";
 import { getBlob } from "../blob_client.ts";
 import { median } from "../compare.ts";
 import type { Bench, Measure } from "../measure.ts";
@@ -76,7 +76,7 @@ async function costOf(bench: Bench, peers: number, layers: number): Promise<Cost
   const get = (through: RunningDfdaemon) =>
     Promise.all(image.layers.map(({ digest }) => getBlob(site.blob(REPOSITORY, digest, through))));
   await Promise.all(others.map(get));
-  await warmMemory(bench.directory, 2 * BYTES);
+  await fillPageCache(bench.directory);
   const before = await processUsage(node!.program.pid);
   await get(node!);
   const after = await processUsage(node!.program.pid);

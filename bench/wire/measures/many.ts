@@ -1,6 +1,6 @@
 import { loopbackNetwork } from "../../demo/loopback.ts";
+import { fillPageCache } from "../../full_page_cache.ts";
 import { processUsage } from "../../process_usage.ts";
-import { warmMemory } from "../../warm_memory.ts";
 import { startBlobClients } from "../blob_clients.ts";
 import { closing, compare } from "../compare.ts";
 import type { Measure } from "../measure.ts";
@@ -26,7 +26,7 @@ export const many: Measure = {
     );
     const clients = startBlobClients(bench, "clients");
     const all = async (node: RunningDfdaemon | undefined) => {
-      await warmMemory(bench.directory, image.size);
+      await fillPageCache(bench.directory);
       const { seconds, bytes } = await clients.get(
         Array.from({ length: CLIENTS }, (_, client) =>
           site.blob(REPOSITORY, image.layers[client % BLOBS]!.digest, node),

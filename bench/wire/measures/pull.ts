@@ -1,6 +1,6 @@
 import { type LoopbackNetwork, loopbackNetwork } from "../../demo/loopback.ts";
+import { fillPageCache } from "../../full_page_cache.ts";
 import { ShapedNetwork } from "../../rollout/shaped_network.ts";
-import { warmMemory } from "../../warm_memory.ts";
 import { sample } from "../command.ts";
 import { closing, compare } from "../compare.ts";
 import { GiB } from "../file_of.ts";
@@ -45,12 +45,12 @@ async function pullCold(bench: Bench, places: Places, name: string): Promise<str
     unit: "s",
     async ours() {
       const [node] = await site.cold();
-      await warmMemory(bench.directory, 2 * GiB);
+      await fillPageCache(bench.directory);
       const proxy = { url: node!.url, trust: site.trust };
       return sample(await skopeoPull(bench, { registry, repository: REPOSITORY, proxy, prefix }));
     },
     async theirs() {
-      await warmMemory(bench.directory, 2 * GiB);
+      await fillPageCache(bench.directory);
       return sample(await skopeoPull(bench, { registry, repository: REPOSITORY, prefix }));
     },
   });

@@ -1,7 +1,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { loopbackNetwork } from "../../demo/loopback.ts";
-import { warmMemory } from "../../warm_memory.ts";
+import { fillPageCache } from "../../full_page_cache.ts";
 import { runAll, sample, shell } from "../command.ts";
 import { closing, compare } from "../compare.ts";
 import { startDfgetHost } from "../dfget_hosts.ts";
@@ -33,7 +33,7 @@ export const seed: Measure = {
       unit: "s",
       async ours() {
         const supernode = await startSupernode(bench, { address: network(2), pattern: "local" });
-        await warmMemory(bench.directory, (1 + CLIENTS.length) * GiB);
+        await fillPageCache(bench.directory);
         const took = await runAll(
           hosts.map((host, client) => host.command(url, output(client), supernode.node, digest)),
           () => ({ signal }),
@@ -46,7 +46,7 @@ export const seed: Measure = {
       },
       async theirs() {
         const script = 'curl -sfo "$2" "$1" && sha256sum "$2"';
-        await warmMemory(bench.directory, (1 + CLIENTS.length) * GiB);
+        await fillPageCache(bench.directory);
         const took = await runAll(
           CLIENTS.map((client) => shell(script, url, output(client))),
           () => ({ signal }),

@@ -1,8 +1,7 @@
 import { loopbackNetwork } from "../../demo/loopback.ts";
-import { warmMemory } from "../../warm_memory.ts";
+import { fillPageCache } from "../../full_page_cache.ts";
 import { sample } from "../command.ts";
 import { closing, compare } from "../compare.ts";
-import { GiB } from "../file_of.ts";
 import type { Measure } from "../measure.ts";
 import { Site } from "../site.ts";
 import { skopeoPull } from "../skopeo.ts";
@@ -22,7 +21,7 @@ export const warm: Measure = {
     const proxy = { url: node!.url, trust: site.trust };
     await skopeoPull(bench, { registry, repository: REPOSITORY, proxy });
     const pull = async (by?: typeof proxy) => {
-      await warmMemory(bench.directory, GiB);
+      await fillPageCache(bench.directory);
       return sample(await skopeoPull(bench, { registry, repository: REPOSITORY, proxy: by }));
     };
     const result = await compare(bench, {
