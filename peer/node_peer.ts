@@ -111,7 +111,10 @@ export class NodePeer implements Peer {
       limit: hostLimit,
       upload,
       onServed: options.onServed,
-    }).catch((error: Error) => {
+    }).catch(async (error: Error) => {
+      // Another may be started in its place; the newest Node ends a program that forgets an open file.
+      await catalog.letGo();
+      http.close();
       links?.close();
       throw error;
     });

@@ -60,6 +60,21 @@ test("what killed processes left is deleted, and nothing that is whole, in use o
   ]);
 });
 
+test("a file of another process is opened once, however many ask at once, and again after that has failed", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "dragonfly-catalog-"));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  const catalog = new Catalog(directory);
+  const path = join(directory, "foreign.service");
+  const entry = { ...indexOf("foreign"), path, users: 0 };
+  catalog.add(entry);
+  await expect(catalog.openForeign(entry)).rejects.toMatchObject({ code: "ENOENT" });
+  await writeFile(path, "bytes");
+  const [one, other] = await Promise.all([catalog.openForeign(entry), catalog.openForeign(entry)]);
+  expect(one).toBe(other);
+  await catalog.close();
+  expect(one.fd).toBe(-1);
+});
+
 test("an index that could not be written when its download ended is written later", async () => {
   const directory = await mkdtemp(join(tmpdir(), "dragonfly-catalog-"));
   onTestFinished(() => rm(directory, { recursive: true }));

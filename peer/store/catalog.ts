@@ -30,7 +30,7 @@ export interface CatalogEntry {
   /** Set when this process opened it as its own. */
   file?: TaskFile | undefined;
   /** Set when another process of this node writes it, and it was read here. */
-  foreign?: FileHandle | undefined;
+  foreign?: Promise<FileHandle> | undefined;
   /** Downloads and readers of this process that need it; it does not expire meanwhile. */
   users: number;
   /** ms since the epoch. */
@@ -138,9 +138,12 @@ export class Catalog {
     return this.#byName.size;
   }
 
-  /** A handle on a file that another process writes. */
-  async openForeign(entry: CatalogEntry): Promise<FileHandle> {
-    entry.foreign ??= await open(entry.path, "r");
+  /** A handle on a file that another process writes: one, however many ask at once. */
+  openForeign(entry: CatalogEntry): Promise<FileHandle> {
+    entry.foreign ??= open(entry.path, "r").catch((error: Error) => {
+      entry.foreign = undefined;
+      throw error;
+    });
     return entry.foreign;
   }
 
@@ -166,7 +169,7 @@ export class Catalog {
   /** Takes a file off the disk and out of the catalog. */
   async remove(entry: CatalogEntry): Promise<void> {
     if (this.#byName.get(entry.name) === entry) this.#byName.delete(entry.name);
-    await entry.foreign?.close().catch(() => {});
+    await closeForeign(entry);
     if (entry.file) await entry.file.remove();
     else
       await Promise.all([
@@ -177,13 +180,24 @@ export class Catalog {
 
   /** Writes all indexes and closes all files; they stay on disk. */
   async close(): Promise<void> {
+    for (const { file, touchedMs } of this.#byName.values()) {
+      if (!file || file.closed) continue;
+      file.annotate({ touchedMs });
+      await file.saveIndex().catch(() => {});
+    }
+    await this.letGo();
+  }
+
+  /** Closes all files, and leaves what lies on disk as it is: it may be another process's. */
+  async letGo(): Promise<void> {
     for (const entry of this.#byName.values()) {
-      await entry.foreign?.close().catch(() => {});
-      if (!entry.file || entry.file.closed) continue;
-      entry.file.annotate({ touchedMs: entry.touchedMs });
-      await entry.file.saveIndex().catch(() => {});
-      await entry.file.close();
+      await closeForeign(entry);
+      await entry.file?.close();
     }
     this.#byName.clear();
   }
+}
+
+async function closeForeign({ foreign }: CatalogEntry): Promise<void> {
+  await foreign?.then((handle) => handle.close()).catch(() => {});
 }

@@ -62,7 +62,7 @@ export class TaskFile {
     const handle = await open(path, constants.O_RDWR);
     const file = new TaskFile(path, handle, index);
     file.#unsaved = false;
-    const { size } = await handle.stat();
+    const { size } = fstatSync(handle.fd);
     const last = Math.max(-1, ...index.pieces);
     const needed = last < 0 ? 0 : pieceContent(last, file.layout);
     if (typeof needed === "object" && size < needed.offset + needed.length) {
