@@ -1,6 +1,8 @@
 import { readSync } from "node:fs";
 import { type FileHandle, open, readFile } from "node:fs/promises";
+import { totalmem } from "node:os";
 import { join } from "node:path";
+import { memoryIn } from "./process_usage.ts";
 
 /** Memory that is left free, bytes: a few times what the kernel keeps for itself. */
 const LEFT = 250e6;
@@ -25,12 +27,10 @@ const PAGE_READS = 4096;
  * Does nothing where there is no `/proc/meminfo`.
  */
 export async function fillPageCache(directory: string): Promise<void> {
-  const memory = await memoryBytes();
-  if (memory === undefined) return;
   const file = await open(join(directory, "holes"), "a+");
   try {
     // Each time other parts of the file are read: it begins where it ended.
-    const from = await readAhead(file, (await file.stat()).size, memory.total);
+    const from = await readAhead(file, (await file.stat()).size, totalmem());
     await readScattered(file, from);
   } finally {
     await file.close();
@@ -68,14 +68,7 @@ async function readScattered(file: FileHandle, from: number): Promise<void> {
   }
 }
 
+/** Memory that nobody uses, bytes; 0 where the system does not tell. (`os.freemem` counts the page cache as free.) */
 async function freeBytes(): Promise<number> {
-  return (await memoryBytes())?.free ?? 0;
-}
-
-async function memoryBytes(): Promise<{ total: number; free: number } | undefined> {
-  const text = await readFile("/proc/meminfo", "utf8").catch(() => undefined);
-  if (text === undefined) return undefined;
-  const bytes = (name: string) =>
-    Number(new RegExp(`^${name}:\\s*(\\d+) kB`, "m").exec(text)?.[1] ?? 0) * 1024;
-  return { total: bytes("MemTotal"), free: bytes("MemFree") };
+  return memoryIn(await readFile("/proc/meminfo", "utf8").catch(() => ""), "MemFree");
 }

@@ -29,11 +29,14 @@ export async function processUsage(pid: number): Promise<ProcessUsage> {
 export function parseUsage(stat: string, status: string): ProcessUsage {
   // The name, in parentheses, may hold anything; utime and stime are the 12th and 13th after it.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const kilobytes = (name: string) =>
-    Number(new RegExp(`^${name}:\\s*(\\d+) kB`, "m").exec(status)?.[1] ?? 0) * 1024;
   return {
     cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS,
-    rss: kilobytes("VmRSS"),
-    peakRss: kilobytes("VmHWM"),
+    rss: memoryIn(status, "VmRSS"),
+    peakRss: memoryIn(status, "VmHWM"),
   };
+}
+
+/** An amount of memory that `/proc/<pid>/status` or `/proc/meminfo` tells by that name, bytes; 0 where it does not. */
+export function memoryIn(text: string, name: string): number {
+  return Number(new RegExp(`^${name}:\\s*(\\d+) kB`, "m").exec(text)?.[1] ?? 0) * 1024;
 }

@@ -1,8 +1,9 @@
-import { mkdtemp, readdir, readFile, readlink, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { openFiles } from "../tests/support/files_below.ts";
 import { NodePeer } from "./node_peer.ts";
 import { indexPath } from "./store/index_file.ts";
 import { TaskFile } from "./store/task_file.ts";
@@ -17,7 +18,7 @@ test("a peer whose port is taken leaves no file of the cache open, and all as it
   });
   await file.writePiece(0, Buffer.from("bytes"));
   await file.saveIndex();
-  expect(await openFilesAt(path)).toBe(1);
+  expect(await openFiles(process.pid, dataDir)).toEqual([path]);
   await file.close();
   const index = await readFile(indexPath(path), "utf8");
 
@@ -28,15 +29,6 @@ test("a peer whose port is taken leaves no file of the cache open, and all as it
   await expect(NodePeer.start({ ip: "127.0.0.1", port, dataDir, supernodes: [] })).rejects.toThrow(
     `cannot listen on 127.0.0.1:${port}`,
   );
-  expect(await openFilesAt(path)).toBe(0);
+  expect(await openFiles(process.pid, dataDir)).toEqual([]);
   expect(await readFile(indexPath(path), "utf8")).toBe(index);
 });
-
-/** Files at `path` that this process has open. */
-async function openFilesAt(path: string): Promise<number> {
-  const descriptors = await readdir("/proc/self/fd");
-  const targets = await Promise.all(
-    descriptors.map((descriptor) => readlink(`/proc/self/fd/${descriptor}`).catch(() => "")),
-  );
-  return targets.filter((target) => target === path).length;
-}
