@@ -32,6 +32,8 @@ export interface PulledBlob {
   size: number;
   /** Whether the bytes hash to the digest, and are as many as the manifest says. */
   verified: boolean;
+  /** The longest time for which nothing of it came, s. */
+  silentSeconds: number;
 }
 
 export interface PullResult {
@@ -97,7 +99,7 @@ async function pullBlobs(
 async function pullManifest(agent: https.Agent, options: PullOptions) {
   const path = `/v2/${options.repository}/manifests/${options.reference}`;
   const chunks: Uint8Array[] = [];
-  const { headers, size, hex } = await get(
+  const { headers, hex, ...read } = await get(
     agent,
     options,
     path,
@@ -110,7 +112,7 @@ async function pullManifest(agent: https.Agent, options: PullOptions) {
   if (!content.success) throw new PullError(`GET ${path}: the answer is not an image manifest`);
   return {
     content: content.data,
-    blob: { digest, size, verified: digest === `sha256:${hex}` },
+    blob: { ...read, digest, verified: digest === `sha256:${hex}` },
   };
 }
 
@@ -121,10 +123,11 @@ async function pullBlob(
   total: number,
 ): Promise<PulledBlob> {
   const path = `/v2/${options.repository}/blobs/${blob.digest}`;
-  const { size, hex } = await get(agent, options, path, (bytes) =>
+  const { size, hex, silentSeconds } = await get(agent, options, path, (bytes) =>
     options.onProgress?.(bytes.byteLength, total),
   );
-  return { ...blob, verified: blob.digest === `sha256:${hex}` && size === blob.size };
+  const verified = blob.digest === `sha256:${hex}` && size === blob.size;
+  return { ...blob, verified, silentSeconds };
 }
 
 interface Answer {
@@ -132,6 +135,8 @@ interface Answer {
   size: number;
   /** sha256 of the body. */
   hex: string;
+  /** The longest time without a byte of the body, s. */
+  silentSeconds: number;
 }
 
 /** Sends a request and reads its answer to the end. */
@@ -144,6 +149,7 @@ function get(
 ): Promise<Answer> {
   const { host, port } = options.registry;
   return new Promise((resolve, reject) => {
+    let lastMs = performance.now();
     const fail = (why: string) => reject(new PullError(`GET ${path}: ${why}`));
     const request = https.request({
       agent,
@@ -163,6 +169,7 @@ function get(
     request.on("response", (answer) => {
       const hash = createHash("sha256");
       let size = 0;
+      let silentMs = 0;
       const broken = (why: string) => fail(`the answer broke off after ${size} bytes (${why})`);
       answer.on("error", (error) => broken(error.message));
       answer.on("close", () => broken("connection closed"));
@@ -171,11 +178,17 @@ function get(
         return answer.resume();
       }
       answer.on("data", (bytes: Uint8Array) => {
+        const nowMs = performance.now();
+        silentMs = Math.max(silentMs, nowMs - lastMs);
+        lastMs = nowMs;
         hash.update(bytes);
         size += bytes.byteLength;
         onBytes(bytes);
       });
-      answer.on("end", () => resolve({ headers: answer.headers, size, hex: hash.digest("hex") }));
+      answer.on("end", () => {
+        const { headers } = answer;
+        resolve({ headers, size, hex: hash.digest("hex"), silentSeconds: silentMs / 1000 });
+      });
     });
     request.end();
   });

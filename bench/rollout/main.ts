@@ -45,7 +45,7 @@ async function rollout(options: RolloutOptions, context: BenchContext): Promise<
   if (options.warmUp) {
     // A node of a cluster is not in its first second of life.
     say(`a first image of ${WARM_UP.size} MB, to warm the programs up`);
-    await pullOnAll(fleet, WARM_UP.repository, "p2p");
+    await pullOn(fleet, fleet.nodes, WARM_UP.repository, "p2p");
   }
 
   say("one node alone, directly");
@@ -53,32 +53,40 @@ async function rollout(options: RolloutOptions, context: BenchContext): Promise<
   say(`  ${alone.seconds.toFixed(2)} s`);
   // The dfdaemons keep the image, and so do the clients.
   await fillPageCache(context.directory);
-  say(`all ${nodes} at once, through their dfdaemons`);
+  const last = fleet.nodes.at(-1)!;
+  const others = fleet.nodes.slice(0, -1);
+  if (options.late) {
+    say(`${others.length} of them, through their dfdaemons`);
+    await pullOn(fleet, others, REPOSITORY, "p2p");
+  }
+  const measured = options.late ? [last] : fleet.nodes;
+  say(`${options.late ? last.name : `all ${nodes} at once`}, through their dfdaemons`);
   const sentBefore = await fleet.egress();
   const cpuBefore = await cpuSeconds(fleet);
-  const swarm = await pullOnAll(fleet, REPOSITORY, "p2p");
+  const swarm = await pullOn(fleet, measured, REPOSITORY, "p2p");
   const cpu = await cpuSince(fleet, cpuBefore);
   const egress = ((await fleet.egress()) - sentBefore) / image.size;
   say(`${renderTimes(swarm)}\n${renderCpu(cpu, Math.max(...swarm.map((row) => row.seconds)))}`);
   let direct: NodeTimes[] | undefined;
   if (options.direct) {
     say(`all ${nodes} at once, directly`);
-    direct = await pullOnAll(fleet, REPOSITORY, "direct");
+    direct = await pullOn(fleet, fleet.nodes, REPOSITORY, "direct");
     say(renderTimes(direct));
   }
-  const { lines, problems } = figures({ alone, swarm, direct, egress, nodes });
+  const { lines, problems } = figures({ alone, swarm, direct, egress });
   for (const problem of problems) process.stderr.write(`rollout: ${problem}\n`);
   say(lines.join("\n"));
   return problems.length === 0 ? 0 : 1;
 }
 
-async function pullOnAll(
+async function pullOn(
   fleet: Fleet,
+  nodes: readonly FleetNode[],
   repository: string,
   way: "direct" | "p2p",
 ): Promise<NodeTimes[]> {
   return Promise.all(
-    fleet.nodes.map(async (node) => {
+    nodes.map(async (node) => {
       const pulled: Pulled = await fleet.pull(node, repository, way);
       const origins = way === "p2p" ? await fleet.origins(node) : undefined;
       return { name: node.name, address: node.address, ...pulled, origins };

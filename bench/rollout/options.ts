@@ -11,6 +11,8 @@ export interface RolloutOptions {
   rate: number;
   /** Whether all nodes also pull directly at once. */
   direct: boolean;
+  /** Whether the last node pulls when the others have the image, and it alone is measured. */
+  late: boolean;
   /** Whether the nodes have pulled another image before. */
   warmUp: boolean;
   /** Directory for a CPU profile of the first node's dfdaemon. */
@@ -32,6 +34,11 @@ export async function readOptions(args: readonly string[]): Promise<RolloutOptio
       wholeNumberOption("--size <MB>", "size of the image in millions of bytes", 1, 20_000, 200),
     )
     .addOption(wholeNumberOption("--rate <Mbit/s>", "each link's rate, each way", 1, 10_000, 200))
+    .option(
+      "--late",
+      "have the last node pull when the others have the image, and measure it",
+      false,
+    )
     .option("--no-direct", "leave out the pull of all nodes at once directly")
     .option("--no-warm-up", "have the nodes pull in their first second of life")
     .option("--cpu-prof <directory>", "write a CPU profile of the first node's dfdaemon there");

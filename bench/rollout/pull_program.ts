@@ -15,6 +15,8 @@ export interface Pulled {
   /** When half, and nine tenths, of the bytes were there, s. */
   halfSeconds: number;
   mostSeconds: number;
+  /** The longest time for which nothing came of a blob that was asked for, s. */
+  silentSeconds: number;
   /** Digests that were right, of all. */
   verified: number;
   digests: number;
@@ -50,5 +52,6 @@ async function pull(options: PullOptions): Promise<Pulled> {
     },
   });
   const verified = blobs.filter((blob) => blob.verified).length;
-  return { seconds, halfSeconds, mostSeconds, verified, digests: blobs.length };
+  const silentSeconds = Math.max(...blobs.map((blob) => blob.silentSeconds));
+  return { seconds, halfSeconds, mostSeconds, silentSeconds, verified, digests: blobs.length };
 }

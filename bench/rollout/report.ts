@@ -28,12 +28,11 @@ export interface Results {
   direct?: readonly NodeTimes[] | undefined;
   /** What the registry sent to the swarm, as a multiple of the image. */
   egress: number;
-  nodes: number;
 }
 
 /** The closing lines, the one with the ratio last, and what is not as it should be. */
 export function figures(results: Results): { lines: string[]; problems: string[] } {
-  const { alone, swarm, direct, egress, nodes } = results;
+  const { alone, swarm, direct, egress } = results;
   const together = slowest(swarm);
   const ratio = together / alone.seconds;
   const lines = [
@@ -46,7 +45,7 @@ export function figures(results: Results): { lines: string[]; problems: string[]
     );
   }
   lines.push(
-    `rollout ratio=${ratio.toFixed(3)} (${nodes} nodes through their dfdaemons ${together.toFixed(2)} s, one alone directly ${alone.seconds.toFixed(2)} s, limit ${TIME_LIMIT}; egress ${egress.toFixed(3)})`,
+    `rollout ratio=${ratio.toFixed(3)} (${swarm.length === 1 ? "1 node" : `${swarm.length} nodes`} through dfdaemon ${together.toFixed(2)} s, one alone directly ${alone.seconds.toFixed(2)} s, limit ${TIME_LIMIT}; egress ${egress.toFixed(3)})`,
   );
   const problems: string[] = [];
   const wrong = [...swarm, ...(direct ?? [])].filter((row) => row.verified < row.digests);
@@ -61,10 +60,11 @@ export function figures(results: Results): { lines: string[]; problems: string[]
 /** A line a node. */
 export function renderTimes(rows: readonly NodeTimes[]): string {
   const origins = rows.some((row) => row.origins);
-  const head = ["node", "half s", "90 % s", "all s"];
+  const head = ["node", "half s", "90 % s", "all s", "layer silent s"];
   const table = plainTable([...head, ...(origins ? ["MB from peers", "MB from registry"] : [])]);
   for (const row of rows) {
-    const times = [row.halfSeconds, row.mostSeconds, row.seconds].map((time) => time.toFixed(2));
+    const { halfSeconds, mostSeconds, seconds, silentSeconds } = row;
+    const times = [halfSeconds, mostSeconds, seconds, silentSeconds].map((s) => s.toFixed(2));
     const { peer, registry } = row.origins ?? { peer: 0, registry: 0 };
     const bytes = [peer, registry].map((count) => (count / 1e6).toFixed(1));
     table.push([row.name, ...times, ...(origins ? bytes : [])]);

@@ -4,6 +4,8 @@ import { type Outcome, percentile } from "./outcome.ts";
 
 const GOOD: Outcome = {
   healthyMs: [8000, 8100, 8200],
+  halfMs: [4000, 4100, 4200],
+  silentMs: [500, 600, 700],
   incomplete: 0,
   egress: 1,
   cross: 2,

@@ -2,6 +2,10 @@
 export interface Outcome {
   /** ms from a node's start to its last block, in order, for all that lived and are not slow. */
   healthyMs: readonly number[];
+  /** ms from a node's start until it had half of a layer without a gap, in order, for each of their layers. */
+  halfMs: readonly number[];
+  /** The longest time for which a client got no more of a layer, ms, likewise. */
+  silentMs: readonly number[];
   /** Living nodes that did not get everything. */
   incomplete: number;
   /** Bytes that left the registry, as a multiple of the image. */

@@ -38,6 +38,13 @@ export class Participant {
   /** Blocks in the order in which they came. */
   readonly log: Int32Array;
   logged = 0;
+  /** Leading blocks that have come without a gap: what a client could have been given. */
+  inOrder = 0;
+  /** When they were half of the file, ms. */
+  halfMs = Number.POSITIVE_INFINITY;
+  /** When there was one more of them last, and the longest time without, ms. */
+  moreMs = Number.POSITIVE_INFINITY;
+  silentMs = 0;
   /** How many of them near, and other, neighbours have heard of. */
   readonly told: [number, number] = [0, 0];
   /** The load that was told last, ms. */
@@ -71,6 +78,16 @@ export class Participant {
     this.uploads = new UploadOrder(this.blocks);
     this.log = new Int32Array(this.blocks);
     this.transferOf = new Int32Array(this.blocks);
+  }
+
+  /** A block has come. */
+  gains(block: number, nowMs: number): void {
+    this.log[this.logged++] = block;
+    if (block !== this.inOrder) return;
+    while (this.inOrder < this.blocks && this.chooser.holds(this.inOrder)) this.inOrder += 1;
+    this.silentMs = Math.max(this.silentMs, nowMs - this.moreMs);
+    this.moreMs = nowMs;
+    if (this.inOrder >= this.blocks / 2) this.halfMs = Math.min(this.halfMs, nowMs);
   }
 
   get neighbourCount(): number {

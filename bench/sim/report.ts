@@ -1,7 +1,7 @@
 import Table from "cli-table3";
 import { type Figure, type Outcomes, ratio, seconds, worst } from "./figures.ts";
 import type { ServiceTime } from "./options.ts";
-import type { Outcome } from "./outcome.ts";
+import { type Outcome, percentile } from "./outcome.ts";
 import { RUNS, type RunId } from "./scenarios.ts";
 import { LATENCY_MS } from "./setup.ts";
 
@@ -11,6 +11,8 @@ const HEAD = [
   "p90 s",
   "p99 s",
   "p99.9 s",
+  "half p50 s",
+  "silence p50, p99 s",
   "line rate s",
   "egress ×",
   "across racks ×",
@@ -28,6 +30,7 @@ export function assumptions(service: ServiceTime): string[] {
     "uplink, downlink and the line between racks serve block after block at full capacity, at the same time (cut-through)",
     `supernode: one core, ${(service.register * 1000).toFixed(0)} µs a registration (on a connection of its own) and ${(service.heartbeat * 1000).toFixed(0)} µs a heartbeat, measured at the real one (${service.requests.register}, ${service.requests.heartbeat}) on ${service.date}, ${service.machine}, ${service.runtime}`,
     "times are from a node's start to its last block; slow nodes and those that die are not counted",
+    "half: when a client could have been given half of a layer, in the file's order; silence: the longest time without more of it; both over all nodes' layers",
     "no bytes are read, hashed or written, so a node has all of its processor for this",
   ];
 }
@@ -38,6 +41,8 @@ function cells(id: RunId, outcome: Outcome): string[] {
   return [
     name,
     ...[0.5, 0.9, 0.99, 0.999].map((part) => seconds(outcome, part).toFixed(2)),
+    (percentile(outcome.halfMs, 0.5) / 1000).toFixed(2),
+    `${[0.5, 0.99].map((part) => (percentile(outcome.silentMs, part) / 1000).toFixed(2)).join(", ")}`,
     idealSeconds.toFixed(1),
     outcome.egress.toFixed(4),
     outcome.cross.toFixed(2),

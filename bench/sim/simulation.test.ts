@@ -36,6 +36,18 @@ describe("a simulated swarm", () => {
     expect(percentile(healthyMs, 1) / 1000).toBeLessThan(2 * AT_LINE_RATE);
   });
 
+  it("has half of a file for a client, in order, long before all is there, and never leaves it long without", () => {
+    const { halfMs, silentMs, lastMs } = simulate({
+      layers: [800 * MB],
+      arrival: { spreadMs: 10_000 },
+    });
+    expect(halfMs).toHaveLength(50);
+    const wholeMs = 800 / 0.125;
+    expect(percentile(halfMs, 0.5)).toBeLessThan(0.8 * wholeMs);
+    expect(percentile(silentMs, 0.9)).toBeLessThan(0.25 * wholeMs);
+    expect(lastMs).toBeLessThan(10_000 + 2 * wholeMs);
+  });
+
   it("goes on where nodes die and others are slow", () => {
     const outcome = simulate({
       nodes: 100,

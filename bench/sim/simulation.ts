@@ -97,6 +97,7 @@ export class Simulation {
     this.#world.at(nowMs + spreadMs * random(), () => {
       if (!this.#world.isAlive(node)) return;
       this.#startMs[node] = this.#world.nowMs;
+      for (const participant of this.#world.of(node)) participant.moreMs = this.#world.nowMs;
       this.#tracker.register(this.#world.of(node)[0]!);
     });
   }
@@ -128,7 +129,7 @@ export class Simulation {
   }
 
   #gained(participant: Participant, block: number): void {
-    participant.log[participant.logged++] = block;
+    participant.gains(block, this.#world.nowMs);
     this.#talk.plan(participant);
     if (participant.chooser.missing > 0) this.#exchange.pump(participant);
     else if (this.#world.of(participant.node).every(({ chooser }) => chooser.missing === 0))
@@ -148,6 +149,8 @@ export class Simulation {
   #outcome(): Outcome {
     const { nodes, layers } = this.#setup;
     const healthy: number[] = [];
+    const half: number[] = [];
+    const silent: number[] = [];
     let incomplete = 0;
     let lastMs = 0;
     for (let node = 0; node < nodes; node++) {
@@ -158,7 +161,12 @@ export class Simulation {
         continue;
       }
       lastMs = Math.max(lastMs, doneMs);
-      if (this.#world.straggles[node] === 0) healthy.push(doneMs - this.#startMs[node]!);
+      if (this.#world.straggles[node] === 1) continue;
+      healthy.push(doneMs - this.#startMs[node]!);
+      for (const { halfMs, silentMs } of this.#world.of(node)) {
+        half.push(halfMs - this.#startMs[node]!);
+        silent.push(silentMs);
+      }
     }
     if (incomplete > 0) lastMs = this.#world.nowMs;
     const image = layers.reduce((sum, length) => sum + length, 0);
@@ -166,6 +174,8 @@ export class Simulation {
     const { model } = this.#tracker;
     return {
       healthyMs: healthy.sort((a, b) => a - b),
+      halfMs: half.sort((a, b) => a - b),
+      silentMs: silent.sort((a, b) => a - b),
       incomplete,
       egress: this.#source.bytes / image,
       cross: crossBytes / image,

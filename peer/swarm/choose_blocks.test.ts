@@ -110,6 +110,30 @@ describe("which block", () => {
     expect(one.block).toBeGreaterThanOrEqual(50);
   });
 
+  it.each([
+    ["quick", 10],
+    ["slow", 500],
+  ])(
+    "of a %s neighbour is one of the next, for a client that reads in order",
+    (_speed, blockMs) => {
+      const blocks = 2000;
+      const one = chooser(blocks);
+      const slot = one.addNeighbour(true, 0);
+      for (let block = 0; block < blocks; block++) one.neighbourHas(slot, block);
+      let inOrder = 0;
+      let farthest = 0;
+      for (let count = 1; count <= blocks; count++) {
+        one.neighbourLoad(slot, { queueMs: 0, blockMs }, 0);
+        expect(one.next(0)).toBe(true);
+        one.arrived(slot, one.block, blockMs);
+        while (one.holds(inOrder)) inOrder += 1;
+        farthest = Math.max(farthest, count - inOrder);
+      }
+      expect(inOrder).toBe(blocks);
+      expect(farthest).toBeLessThan(100);
+    },
+  );
+
   it("differs between nodes that know the same", () => {
     const first = Array.from({ length: 20 }, (_, seed) => {
       const one = new BlockChooser({ blocks: BLOCKS, slots: 8, random: seededRandom(seed) });

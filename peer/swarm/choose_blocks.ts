@@ -18,8 +18,10 @@ export interface ChooseOptions {
   random: () => number;
 }
 
-/** Blocks looked at to find a rare one. */
+/** Blocks that a rare one is chosen from. */
 const SAMPLE = 48;
+/** The part of the requests that are for the very next block, however many have it. */
+const NEXT_PART = 0.25;
 /** The part of the window that may be at slow neighbours. */
 const SLOW_PART = 0.25;
 const NOBODY = -1;
@@ -28,8 +30,9 @@ const NOBODY = -1;
  * Which block a node asks of which neighbour next. It knows only what its neighbours have told it.
  *
  * The neighbour is chosen first: the one at which a request would wait the least. That keeps all
- * uplinks of a swarm busy. Then the block: of those that it has and we lack, one that few of our
- * neighbours have, looked for from a random place on. What only a slow neighbour has is asked for
+ * uplinks of a swarm busy. Then the block: of the next that it has and we lack, one that few of our
+ * neighbours have, and at times the very next. For a client reads the file in order, while it comes: it
+ * is not to wait in silence until nearly all is there, nor to have all its own work left to do then. What only a slow neighbour has is asked for
  * early, since at the end all would wait for it. A block that is overdue, and at the end any that is
  * on its way, is asked for a second time where that promises to be faster.
  *
@@ -180,7 +183,7 @@ export class BlockChooser {
     for (;;) {
       const slot = this.#shortestQueue();
       if (slot === NOBODY) return false;
-      const block = this.#rareBlock(slot, SAMPLE);
+      const block = this.#rareBlock(slot, false);
       if (block !== NOBODY) return this.#ask(slot, block, nowMs, false);
       this.#neighbours.setUse(slot, Use.none);
     }
@@ -287,7 +290,7 @@ export class BlockChooser {
       if (neighbours.use(slot) !== Use.some || !neighbours.isUsed(slot)) continue;
       if (neighbours.outstanding(slot) !== 0 || !neighbours.mayBeAsked(slot)) continue;
       if (neighbours.expectedMs(slot) < LONGEST_QUEUE_MS) continue;
-      const block = this.#rareBlock(slot, this.#wanted.size);
+      const block = this.#rareBlock(slot, true);
       if (block !== NOBODY && neighbours.holders(block) === 1)
         return this.#ask(slot, block, nowMs, true);
       neighbours.setUse(slot, block === NOBODY ? Use.none : Use.shared);
@@ -300,9 +303,11 @@ export class BlockChooser {
     return shortestQueue(this.#neighbours, this.window.size, idle, this.#random);
   }
 
-  #rareBlock(slot: number, sample: number): number {
-    const start = Math.floor(this.#random() * this.#wanted.size);
-    return rareBlock(this.#wanted, this.#neighbours, slot, start, sample);
+  /** @param isAll whether to look at all that the neighbour has, not only at the next */
+  #rareBlock(slot: number, isAll: boolean): number {
+    const enough = this.#random() < NEXT_PART ? 1 : SAMPLE;
+    const sample = isAll ? this.#wanted.size : enough;
+    return rareBlock(this.#wanted, this.#neighbours, slot, sample, enough, this.#random);
   }
 
   /** A block is on its way no more: neither of those asked owes it any longer. */

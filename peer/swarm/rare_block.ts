@@ -3,28 +3,28 @@ import type { NeighbourTable } from "./neighbour_table.ts";
 import type { WantedBlocks } from "./wanted_blocks.ts";
 
 /**
- * Of some open blocks that a neighbour has, the one that fewest others have.
+ * Of the next open blocks that a neighbour has, in the file's order, one that fewest others have.
  *
- * @param start a random block, to look from there on
  * @param sample how many to look at
+ * @param enough of so many that nobody else has it is one of them: none can be rarer
+ * @param random uniform in [0, 1): which one, where there are several
  * @returns -1 where it has none
  */
 export function rareBlock(
   wanted: WantedBlocks,
   neighbours: NeighbourTable,
   slot: number,
-  start: number,
   sample: number,
+  enough: number,
+  random: () => number,
 ): number {
   const { words } = wanted;
-  let index = start >>> 5;
-  // The first word's bits below the start come last.
-  let mask = (0xffffffff << (start & 31)) >>> 0;
   let best = -1;
   let fewest = 256;
+  let alike = 0;
   let seen = 0;
-  for (let count = words; count >= 0; count--) {
-    let word = wanted.openWord(index) & neighbours.word(slot, index) & mask;
+  for (let index = wanted.firstWord; index < words; index++) {
+    let word = wanted.openWord(index) & neighbours.word(slot, index);
     while (word !== 0) {
       const block = index * 32 + lowestBit(word);
       word &= word - 1;
@@ -32,12 +32,14 @@ export function rareBlock(
       if (having < fewest) {
         fewest = having;
         best = block;
+        alike = 1;
+      } else if (having === fewest) {
+        alike += 1;
+        if (random() * alike < 1) best = block;
       }
       seen += 1;
+      if (seen === sample || (fewest === 1 && alike === enough)) return best;
     }
-    if (seen >= sample || fewest === 1) break;
-    index = index + 1 === words ? 0 : index + 1;
-    mask = count === 1 ? ~((0xffffffff << (start & 31)) >>> 0) : 0xffffffff;
   }
   return best;
 }

@@ -13,6 +13,8 @@ export class WantedBlocks {
   #missing: number;
   readonly #open: Uint32Array;
   #openCount: number;
+  /** No word before this one has an open block. */
+  #firstWord = 0;
 
   constructor(size: number) {
     this.size = size;
@@ -32,6 +34,12 @@ export class WantedBlocks {
   /** Blocks that are neither held nor on their way. */
   get openCount(): number {
     return this.#openCount;
+  }
+
+  /** The first word with an open block; the number of words where there is none. */
+  get firstWord(): number {
+    while (this.#firstWord < this.words && this.#open[this.#firstWord] === 0) this.#firstWord += 1;
+    return this.#firstWord;
   }
 
   holds(block: number): boolean {
@@ -78,13 +86,14 @@ export class WantedBlocks {
     if (this.isOpen(block) || this.holds(block)) return false;
     this.#open[block >>> 5]! |= 1 << (block & 31);
     this.#openCount += 1;
+    this.#firstWord = Math.min(this.#firstWord, block >>> 5);
     return true;
   }
 
   /** The first open blocks that `fits` says yes to, `most` at most. */
   firstOpen(most: number, fits: (block: number) => boolean): number[] {
     const found: number[] = [];
-    for (let index = 0; index < this.words; index++) {
+    for (let index = this.firstWord; index < this.words; index++) {
       let word = this.#open[index]!;
       while (word !== 0) {
         const block = index * 32 + lowestBit(word);
