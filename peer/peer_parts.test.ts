@@ -1,12 +1,13 @@
 import { appendFile, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import type { ByteRange } from "../protocol/piece_range.ts";
 import { UsageError } from "../runtime/command_line.ts";
 import { ConfigError } from "../runtime/config_error.ts";
 import { HttpClient } from "../runtime/http_client.ts";
 import { readDfgetSettings } from "./dfget/settings.ts";
+import { AwaitedBlocks, NONE_AWAITED } from "./download/awaited_blocks.ts";
 import { EarlyBytes } from "./download/early_bytes.ts";
 import { orderedStream } from "./download/ordered_stream.ts";
 import { ReaderBuffers } from "./download/reader_buffers.ts";
@@ -231,6 +232,7 @@ describe("orderedStream", () => {
       verifies,
       lost: [] as number[],
       early: new EarlyBytes(),
+      awaited: new AwaitedBlocks(),
       changed: () => changed,
       notify() {
         change();
@@ -334,6 +336,19 @@ describe("orderedStream", () => {
     await file.write(1, "abcdefghij");
     expect(await read(reader)).toBe("abcdefghij");
     await reader.cancel();
+  });
+
+  it("says what a reader waits for, while it waits", async () => {
+    const file = await growing("awaited", 45, false);
+    const range = { start: 23, end: 44 };
+    const reader = orderedStream(file, range, new ReaderBuffers(), () => {}).getReader();
+    const first = read(reader);
+    await vi.waitFor(() => expect(file.awaited.choose(0)).toBe(2));
+    await file.write(2, "KLMNOPQRST");
+    expect(await first).toBe("NOPQRST");
+    await vi.waitFor(() => expect(file.awaited.choose(0)).toBe(3));
+    await reader.cancel();
+    expect(file.awaited.choose(0)).toBe(NONE_AWAITED);
   });
 
   it("fails for who was handed a piece that turned out wrong, and for nobody else", async () => {

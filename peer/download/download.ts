@@ -16,6 +16,7 @@ import {
   WrongDigestError,
 } from "../contract.ts";
 import type { TaskFile } from "../store/task_file.ts";
+import { AwaitedBlocks } from "./awaited_blocks.ts";
 import { fetchAllFromSource } from "./back_to_source.ts";
 import { createFile } from "./create_file.ts";
 import type { DownloadPlan, DownloadTools } from "./download_plan.ts";
@@ -42,6 +43,8 @@ export class Download {
   readonly lost: number[] = [];
   /** What readers may have before their first block is whole. */
   readonly early = new EarlyBytes();
+  /** What readers wait for. */
+  readonly awaited = new AwaitedBlocks();
   readonly bytes: Record<Origin, number> = { peer: 0, supernode: 0, registry: 0, cache: 0 };
   /** How the supernode knows this download, once it does. */
   membership: Membership | undefined;
@@ -244,6 +247,7 @@ export class Download {
           supernode: membership.supernode.name,
         });
       },
+      awaited: this.awaited,
       onAlive: () => this.#alive(),
       onComing: (block, come) => {
         if (this.early.offer(block, come)) this.#notify();

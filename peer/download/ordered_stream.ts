@@ -1,6 +1,7 @@
 import { type ByteRange, contentSize, pieceCount } from "../../protocol/piece_range.ts";
 import { WrongDigestError } from "../contract.ts";
 import type { TaskFile } from "../store/task_file.ts";
+import { type AwaitedBlocks, NONE_AWAITED } from "./awaited_blocks.ts";
 import type { EarlyBytes } from "./early_bytes.ts";
 import type { ReaderBuffers } from "./reader_buffers.ts";
 
@@ -16,6 +17,8 @@ export interface Growing {
   readonly lost: readonly number[];
   /** What readers may have before their first piece is whole; absent: nothing. */
   readonly early?: EarlyBytes | undefined;
+  /** Told what readers wait for; absent: all comes in its own order. */
+  readonly awaited?: AwaitedBlocks | undefined;
   /** Resolves when a piece has come or the state has changed. */
   changed(): Promise<void>;
   /** Told where the file is not on disk what it was. */
@@ -41,6 +44,7 @@ export function orderedStream(
   let at = range?.start ?? 0;
   let ended = false;
   const leave = buffers.enter();
+  const waiting = growing.awaited?.enter();
   const first = at;
   let lostSeen = growing.lost.length;
   /** @throws where this reader has been handed a piece that turned out wrong */
@@ -55,6 +59,7 @@ export function orderedStream(
     if (ended) return;
     ended = true;
     leave();
+    if (waiting) growing.awaited?.leave(waiting);
     onEnd();
   };
   /** A chunk of what has come of the reader's first piece, where that is not whole. */
@@ -91,7 +96,9 @@ export function orderedStream(
         if (chunk) return chunk;
       }
       if (layout.length >= 0 && at > last) return at;
+      if (waiting) waiting.block = piece;
       await change;
+      if (waiting) waiting.block = NONE_AWAITED;
     }
   };
   return new ReadableStream<Uint8Array>(

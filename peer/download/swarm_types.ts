@@ -9,6 +9,7 @@ import type { TaskFile } from "../store/task_file.ts";
 import type { SupernodeClient } from "../supernode/supernode_client.ts";
 import type { SupernodeList } from "../supernode/supernode_list.ts";
 import type { SwarmSessions } from "../swarm/swarm_sessions.ts";
+import type { AwaitedBlocks } from "./awaited_blocks.ts";
 import type { BodyCount } from "./body_count.ts";
 import type { Source } from "./fetch_source.ts";
 
@@ -59,6 +60,8 @@ export interface SwarmOptions {
   zone?: string | undefined;
   /** What an earlier download left of the file. */
   resumed?: TaskFile | undefined;
+  /** What readers wait for. */
+  awaited: Pick<AwaitedBlocks, "choose">;
   signal: AbortSignal;
   /** The download, in a trace. */
   span: Span;

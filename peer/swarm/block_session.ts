@@ -93,7 +93,11 @@ export class BlockSession implements Reporter {
       this.#fail = reject;
     });
     const blocks = blockCount(file.layout.length);
-    this.#chooser = new BlockChooser({ blocks, slots: MAX_NEIGHBOURS, random: Math.random });
+    const { awaited } = options;
+    this.#chooser = new BlockChooser({
+      ...{ blocks, slots: MAX_NEIGHBOURS, random: Math.random },
+      awaited: () => awaited.choose(Math.random()),
+    });
     for (const block of file.held) this.#chooser.hold(block);
     this.#neighbours = new Neighbours({
       swarm: options,

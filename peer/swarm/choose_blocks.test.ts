@@ -134,6 +134,24 @@ describe("which block", () => {
     },
   );
 
+  it("is at times one that a reader in the middle waits for, while there is one", () => {
+    const one = new BlockChooser({
+      ...{ blocks: BLOCKS, slots: 8, random: seededRandom(1) },
+      awaited: () => 60,
+    });
+    const slot = neighbour(one, { blockMs: 1 });
+    const order: number[] = [];
+    while (one.missing > 0) {
+      one.neighbourLoad(slot, { queueMs: 0, blockMs: 1 }, 0);
+      expect(one.next(0)).toBe(true);
+      order.push(one.block);
+      one.arrived(slot, one.block, 1);
+    }
+    const asked = order.filter((block) => block >= 60);
+    expect(asked.slice(0, 5)).toEqual([60, 61, 62, 63, 64]);
+    expect(order.indexOf(64)).toBeLessThan(40);
+  });
+
   it("differs between nodes that know the same", () => {
     const first = Array.from({ length: 20 }, (_, seed) => {
       const one = new BlockChooser({ blocks: BLOCKS, slots: 8, random: seededRandom(seed) });

@@ -16,11 +16,13 @@ export interface ChooseOptions {
   slots: number;
   /** Uniform in [0, 1). */
   random: () => number;
+  /** A block that a reader waits for; -1, or absent: they wait for the first. */
+  awaited?: () => number;
 }
 
 /** Blocks that a rare one is chosen from. */
 const SAMPLE = 48;
-/** The part of the requests that are for the very next block, however many have it. */
+/** The part of the requests that are for the very next block that a reader waits for, however many have it. */
 const NEXT_PART = 0.25;
 /** The part of the window that may be at slow neighbours. */
 const SLOW_PART = 0.25;
@@ -31,10 +33,11 @@ const NOBODY = -1;
  *
  * The neighbour is chosen first: the one at which a request would wait the least. That keeps all
  * uplinks of a swarm busy. Then the block: of the next that it has and we lack, one that few of our
- * neighbours have, and at times the very next. For a client reads the file in order, while it comes: it
- * is not to wait in silence until nearly all is there, nor to have all its own work left to do then. What only a slow neighbour has is asked for
- * early, since at the end all would wait for it. A block that is overdue, and at the end any that is
- * on its way, is asked for a second time where that promises to be faster.
+ * neighbours have, and at times the very next that a reader waits for. For a client reads the file
+ * while it comes: it is not to wait in silence until nearly all is there, nor to have all its own work
+ * left to do then. What only a slow neighbour has is asked for early, since at the end all would wait
+ * for it. A block that is overdue, and at the end any that is on its way, is asked for a second time
+ * where that promises to be faster.
  *
  * Called several hundred times a second, it allocates nothing on the way. Pure.
  */
@@ -47,13 +50,15 @@ export class BlockChooser {
   readonly window = new TransferWindow();
   readonly #pauses = new LongestPause();
   readonly #random: () => number;
+  readonly #awaited: () => number;
   readonly #neighbours: NeighbourTable;
   readonly #flights: Flights;
   readonly #wanted: WantedBlocks;
   readonly #overdue: OverdueBlocks;
 
-  constructor({ blocks, slots, random }: ChooseOptions) {
+  constructor({ blocks, slots, random, awaited = () => NOBODY }: ChooseOptions) {
     this.#random = random;
+    this.#awaited = awaited;
     this.#neighbours = new NeighbourTable(blocks, slots);
     this.#flights = new Flights(blocks);
     this.#wanted = new WantedBlocks(blocks);
@@ -305,9 +310,18 @@ export class BlockChooser {
 
   /** @param isAll whether to look at all that the neighbour has, not only at the next */
   #rareBlock(slot: number, isAll: boolean): number {
-    const enough = this.#random() < NEXT_PART ? 1 : SAMPLE;
-    const sample = isAll ? this.#wanted.size : enough;
-    return rareBlock(this.#wanted, this.#neighbours, slot, sample, enough, this.#random);
+    const isNext = this.#random() < NEXT_PART;
+    if (isNext && !isAll) {
+      const awaited = this.#awaited();
+      const block = awaited > 0 ? this.#look(slot, awaited, 1, 1) : NOBODY;
+      if (block !== NOBODY) return block;
+    }
+    const enough = isNext ? 1 : SAMPLE;
+    return this.#look(slot, 0, isAll ? this.#wanted.size : enough, enough);
+  }
+
+  #look(slot: number, from: number, sample: number, enough: number): number {
+    return rareBlock(this.#wanted, this.#neighbours, slot, from, sample, enough, this.#random);
   }
 
   /** A block is on its way no more: neither of those asked owes it any longer. */

@@ -5,6 +5,7 @@ import type { WantedBlocks } from "./wanted_blocks.ts";
 /**
  * Of the next open blocks that a neighbour has, in the file's order, one that fewest others have.
  *
+ * @param from the block to look from on
  * @param sample how many to look at
  * @param enough of so many that nobody else has it is one of them: none can be rarer
  * @param random uniform in [0, 1): which one, where there are several
@@ -14,6 +15,7 @@ export function rareBlock(
   wanted: WantedBlocks,
   neighbours: NeighbourTable,
   slot: number,
+  from: number,
   sample: number,
   enough: number,
   random: () => number,
@@ -23,8 +25,10 @@ export function rareBlock(
   let fewest = 256;
   let alike = 0;
   let seen = 0;
-  for (let index = wanted.firstWord; index < words; index++) {
+  const firstWord = from >>> 5;
+  for (let index = Math.max(firstWord, wanted.firstWord); index < words; index++) {
     let word = wanted.openWord(index) & neighbours.word(slot, index);
+    if (index === firstWord) word &= 0xffffffff << (from & 31);
     while (word !== 0) {
       const block = index * 32 + lowestBit(word);
       word &= word - 1;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { aboutOnce } from "../support/about_once.ts";
 import { Authority } from "../support/authority.ts";
+import { BlobSource, getByProxy } from "../support/blob_source.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import type { Dfdaemon } from "../support/dfdaemon.ts";
 import { dfgetHost, startDfget } from "../support/dfget.ts";
@@ -104,6 +105,33 @@ describeWithPrograms("our own swarm", { programs: ["skopeo", "docker-registry"] 
     await Promise.all([pull(nodes[0]!, image, "team-a/app"), pull(nodes[1]!, image, "team-b/app")]);
     const [layer] = image.layers;
     expect(await egress.of(layer!)).toBeLessThanOrEqual(aboutOnce(layer!.size));
+  });
+
+  it("gives a layer in order while it comes, and its end before that to who asks for it", async () => {
+    const { nodes } = await start(2, "12M");
+    const source = await BlobSource.start(scratch, (response, body) => response.end(body));
+    const { url, content } = source.add(48 * MB);
+    const [holder, late] = [nodes[0]!, nodes[1]!];
+    expect(await getByProxy(holder, url)).toMatchObject({ isWhole: true });
+    let received = 0;
+    let atHalf = 0;
+    const whole = getByProxy(late, url, (bytes) => {
+      received += bytes;
+    });
+    const halfOnDisk = until("half of it has come", async () => {
+      return (await bytesOnDisk(late.home)) > 24 * MB;
+    }).then(() => {
+      atHalf = received;
+    });
+    const end = await getByProxy(late, url, undefined, `bytes=${46 * MB}-${46 * MB + 99}`);
+    const atEnd = received;
+    expect(end.bytes.equals(content.subarray(46 * MB, 46 * MB + 100))).toBe(true);
+    await halfOnDisk;
+    const all = await whole;
+    expect(all.isWhole && all.bytes.equals(content)).toBe(true);
+    expect(atEnd).toBeLessThan(6 * MB);
+    // Rarest first over the whole file left it nothing of that half.
+    expect(atHalf).toBeGreaterThan(2 * MB);
   });
 
   it("goes on after the supernode has been restarted, without fetching again", async () => {

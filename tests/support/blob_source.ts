@@ -64,19 +64,22 @@ function writeHead(asking: IncomingMessage, response: ServerResponse, content: B
 /**
  * Gets a blob by a node's proxy, as its clients do; gives what came, and whether that was all.
  *
- * @param onBytes told whenever some come
+ * @param onBytes told of each stretch that comes
+ * @param range the value of a `Range` header
  */
 export function getByProxy(
   { address, port }: Dfdaemon,
   url: string,
-  onBytes: () => void = () => {},
+  onBytes: (bytes: number) => void = () => {},
+  range?: string,
 ): Promise<{ bytes: Buffer; isWhole: boolean }> {
   return new Promise((resolve, reject) => {
-    request({ host: address, port, path: url }, (response) => {
+    const headers = range === undefined ? {} : { range };
+    request({ host: address, port, path: url, headers }, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => {
         chunks.push(chunk);
-        onBytes();
+        onBytes(chunk.byteLength);
       });
       const done = () => resolve({ bytes: Buffer.concat(chunks), isWhole: response.complete });
       response.once("error", done).once("end", done);
