@@ -53,14 +53,15 @@ async function rollout(options: RolloutOptions, context: BenchContext): Promise<
   say(`  ${alone.seconds.toFixed(2)} s`);
   // The dfdaemons keep the image, and so do the clients.
   await fillPageCache(context.directory);
-  const last = fleet.nodes.at(-1)!;
-  const others = fleet.nodes.slice(0, -1);
+  let measured = fleet.nodes;
   if (options.late) {
-    say(`${others.length} of them, through their dfdaemons`);
-    await pullOn(fleet, others, REPOSITORY, "p2p");
+    say("all but the last one, through their dfdaemons");
+    await pullOn(fleet, fleet.nodes.slice(0, -1), REPOSITORY, "p2p");
+    measured = fleet.nodes.slice(-1);
+    say("the last one, through its dfdaemon");
+  } else {
+    say(`all ${nodes} at once, through their dfdaemons`);
   }
-  const measured = options.late ? [last] : fleet.nodes;
-  say(`${options.late ? last.name : `all ${nodes} at once`}, through their dfdaemons`);
   const sentBefore = await fleet.egress();
   const cpuBefore = await cpuSeconds(fleet);
   const swarm = await pullOn(fleet, measured, REPOSITORY, "p2p");

@@ -48,7 +48,8 @@ export function drawGrowth(outcomes: Outcomes): string {
     const outcome = nodes === RUNS.large.setup.nodes ? outcomes.large : outcomes[growId(nodes)];
     return outcome ? [{ nodes, outcome }] : [];
   });
-  const time = (part: number) => sizes.map(({ nodes, outcome }) => [nodes, seconds(outcome, part)]);
+  const time = (part: number) =>
+    sizes.map(({ nodes, outcome }) => [nodes, seconds(outcome.healthyMs, part)]);
   const egress = sizes.map(({ nodes, outcome }) => [nodes, outcome.egress]);
   const { idealSeconds } = RUNS.large;
   return draw({
