@@ -71,6 +71,8 @@ export interface OpenRequest {
   digest?: Digest | undefined;
   /** Bytes, where the caller has already asked the source. */
   length?: number | undefined;
+  /** The byte that will be read first: where only then the download begins it begins there. Default: 0. */
+  from?: number | undefined;
   /** What the file is wanted for, in a trace. */
   span?: Span | undefined;
 }
@@ -97,17 +99,26 @@ export interface HashedStart {
   hash: Hash;
 }
 
+/** What of a file is read. */
+export interface FilePart extends ByteRange {
+  /**
+   * It is wanted by itself, not to go on with what was read before: to hold its end back would not keep a file that is
+   * wrong from being handed out whole. Lazy snapshotters read the last bytes of a layer first.
+   */
+  apart?: boolean;
+}
+
 /** A file in the making, or complete; several readers share it. */
 export interface OpenFile {
   readonly taskId: string;
   readonly length: number;
   /**
    * The file's bytes in order, from the first piece on; the last piece is held back until the whole
-   * file has been verified. Errors with {@link WrongDigestError} where the bytes are wrong, else with
+   * file has been verified, but not from a part that is wanted by itself. Errors with {@link WrongDigestError} where the bytes are wrong, else with
    * {@link DownloadError} where they cannot be had or kept here (a full disk, say): the caller may
    * then go on from the byte reached by other means. Cancelling it lets go of the file.
    */
-  stream(range?: ByteRange): ReadableStream<Uint8Array>;
+  stream(range?: FilePart): ReadableStream<Uint8Array>;
   /**
    * Takes back the memory of a chunk that {@link stream} gave, to be used again: for those who read
    * much, and are sure that nobody looks at it any more. Chunks that are not given back are collected.

@@ -15,6 +15,7 @@ import { NodePeer } from "./node_peer.ts";
 
 export type {
   DownloadSummary,
+  FilePart,
   HashedStart,
   OpenFile,
   OpenRequest,

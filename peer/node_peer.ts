@@ -246,6 +246,7 @@ export class NodePeer implements Peer {
         path: resumed?.path ?? join(this.#catalog.dataDir, name + DATA_SUFFIX),
         name,
         length: request.length,
+        from: request.from,
         digest,
         backToSource: "joined",
       },

@@ -6,6 +6,7 @@ import type { ByteRange } from "../protocol/piece_range.ts";
 import { UsageError } from "../runtime/command_line.ts";
 import { ConfigError } from "../runtime/config_error.ts";
 import { HttpClient } from "../runtime/http_client.ts";
+import type { FilePart } from "./contract.ts";
 import { readDfgetSettings } from "./dfget/settings.ts";
 import { AwaitedBlocks, NONE_AWAITED } from "./download/awaited_blocks.ts";
 import { EarlyBytes } from "./download/early_bytes.ts";
@@ -349,6 +350,45 @@ describe("orderedStream", () => {
     await vi.waitFor(() => expect(file.awaited.choose(0)).toBe(3));
     await reader.cancel();
     expect(file.awaited.choose(0)).toBe(NONE_AWAITED);
+  });
+
+  it("says once with what a reader would begin that is not here, but for the first piece", async () => {
+    const file = await growing("begins", 45, false);
+    const begun: number[] = [];
+    file.awaited.onBegin = (block) => void begun.push(block);
+    await file.write(3, "UVWXYZabcd");
+    const readers = [0, 23, 30, 42].map((start) => {
+      const range = { start, end: 44 };
+      return orderedStream(file, range, new ReaderBuffers(), () => {}).getReader();
+    });
+    const [all, middle] = readers;
+    const reads = [all!, middle!].map(read);
+    await vi.waitFor(() => expect(begun).toEqual([2, 4]));
+    await file.write(2, "KLMNOPQRST");
+    await file.write(0, "0123456789");
+    expect(await Promise.all(reads)).toEqual(["0123456789", "NOPQRST"]);
+    expect(begun).toEqual([2, 4]);
+    for (const reader of readers) await reader.cancel();
+  });
+
+  it("gives the end of a part that is wanted by itself before the whole file is verified", async () => {
+    const file = await growing("apart", 25, true);
+    const readerOf = (range: FilePart) =>
+      orderedStream(file, range, new ReaderBuffers(), () => {}).getReader();
+    const [apart, rest] = [
+      readerOf({ start: 22, end: 24, apart: true }),
+      readerOf({ start: 22, end: 24 }),
+    ];
+    const held = read(rest!);
+    await file.write(2, "klmno");
+    expect(await read(apart!)).toBe("mno");
+    expect(await read(apart!)).toBeUndefined();
+    const other = Symbol("still waiting");
+    expect(await Promise.race([held, new Promise((resolve) => setImmediate(resolve, other))])).toBe(
+      other,
+    );
+    file.end();
+    expect(await held).toBe("mno");
   });
 
   it("fails for who was handed a piece that turned out wrong, and for nobody else", async () => {

@@ -78,8 +78,11 @@ export async function serveBlob(
     outgoing.setHeader("Content-Range", `bytes */${source.length}`);
     return answerText(outgoing, 416, "the range lies beyond the end of the file");
   }
+  const { length } = source;
+  const range = wanted.kind === "part" ? wanted : { start: 0, end: length - 1 };
   const openTimeoutMs = options.openTimeoutMs ?? 5000;
-  const file = await openInTime(peer, request, source.length, openTimeoutMs, span).catch(
+  const toOpen = { length, from: range.start };
+  const file = await openInTime(peer, request, toOpen, openTimeoutMs, span).catch(
     (error: Error) => error,
   );
   if (file instanceof Error) {
@@ -92,7 +95,6 @@ export async function serveBlob(
   }
 
   const origins = traceOrigins(file, span);
-  const range = wanted.kind === "part" ? wanted : { start: 0, end: source.length - 1 };
   writeHead(outgoing, source, range, wanted.kind === "part");
   let reached = range.start;
   const send = async (chunks: AsyncIterable<Uint8Array>, onBytes?: (bytes: number) => void) => {
@@ -130,7 +132,10 @@ export async function serveBlob(
     return bytesWithin(right, at, { start, end: range.end });
   };
   try {
-    await send(readChunks(file, range, gone.signal, options.stallTimeoutMs ?? 60_000));
+    // Who asks for all from somewhere on has the beginning, and goes on with it.
+    const apart = wanted.kind === "part" && !wanted.open && wanted.start > 0;
+    const stallMs = options.stallTimeoutMs ?? 60_000;
+    await send(readChunks(file, { ...range, apart }, gone.signal, stallMs));
     span.set({ "dragonfly.outcome": gone.signal.aborted ? CLIENT_GONE : "p2p" });
   } catch (error) {
     if (gone.signal.aborted) return span.set({ "dragonfly.outcome": CLIENT_GONE });

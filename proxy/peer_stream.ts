@@ -1,5 +1,4 @@
-import { DownloadError, type OpenFile, type Peer } from "../peer/mod.ts";
-import type { ByteRange } from "../protocol/piece_range.ts";
+import { DownloadError, type FilePart, type OpenFile, type Peer } from "../peer/mod.ts";
 import type { Span } from "../runtime/tracing/tracing.ts";
 import type { SourceRequest } from "./ask_source.ts";
 
@@ -17,7 +16,7 @@ export class OpenTimeout extends Error {
 export async function openInTime(
   peer: Peer,
   request: SourceRequest,
-  length: number,
+  { length, from }: { length: number; from: number },
   limitMs: number,
   span?: Span,
 ): Promise<OpenFile> {
@@ -26,6 +25,7 @@ export async function openInTime(
     headers: request.headers,
     tls: request.trust,
     length,
+    from,
     span,
   });
   let timer: NodeJS.Timeout | undefined;
@@ -53,7 +53,7 @@ export function release(file: OpenFile): void {
  */
 export async function* readChunks(
   file: Pick<OpenFile, "stream" | "quietMs">,
-  range: ByteRange,
+  range: FilePart,
   signal: AbortSignal,
   stallMs: number,
 ): AsyncGenerator<Uint8Array> {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parseContentRange, parseRangeHeader } from "./http_range.ts";
 
-const part = (start: number, end: number) => ({ kind: "part", start, end });
+const part = (start: number, end: number, open = false) => ({ kind: "part", start, end, open });
 const whole = { kind: "whole" };
 const unsatisfiable = { kind: "unsatisfiable" };
 
@@ -9,7 +9,7 @@ describe("parseRangeHeader", () => {
   it.each([
     [null, 100, whole],
     ["bytes=0-9", 100, part(0, 9)],
-    ["bytes=0-", 100, part(0, 99)],
+    ["bytes=0-", 100, part(0, 99, true)],
     ["bytes=-5", 100, part(95, 99)],
     ["bytes=-500", 100, part(0, 99)],
     ["bytes=90-500", 100, part(90, 99)],

@@ -1,7 +1,8 @@
 /** What a `Range` header asks of a body of known length. */
 export type RangeRequest =
   | { kind: "whole" }
-  | { kind: "part"; start: number; end: number }
+  /** `open`: all from there on, as who resumes asks for it. */
+  | { kind: "part"; start: number; end: number; open: boolean }
   | { kind: "unsatisfiable" };
 
 /**
@@ -10,7 +11,7 @@ export type RangeRequest =
  *
  * @example
  * ```ts
- * parseRangeHeader("bytes=-5", 100); // { kind: "part", start: 95, end: 99 }
+ * parseRangeHeader("bytes=-5", 100); // { kind: "part", start: 95, end: 99, open: false }
  * ```
  */
 export function parseRangeHeader(header: string | null | undefined, length: number): RangeRequest {
@@ -28,7 +29,8 @@ export function parseRangeHeader(header: string | null | undefined, length: numb
     end = match[2] === "" ? length - 1 : Math.min(Number(match[2]), length - 1);
     if (match[2] !== "" && Number(match[2]) < start) return { kind: "whole" };
   }
-  return start >= length ? { kind: "unsatisfiable" } : { kind: "part", start, end };
+  if (start >= length) return { kind: "unsatisfiable" };
+  return { kind: "part", start, end, open: match[2] === "" };
 }
 
 /** Reads `bytes a-b/total` of a 206 answer; `total` is -1 for `*`; `undefined` where malformed. */

@@ -172,6 +172,7 @@ class SwarmNode {
           leases,
           wantsLeases: leases.length > 0 ? 2 : 0,
           starved: [],
+          awaited: [],
           owed: [],
           dropped: [],
           slow: [],

@@ -12,10 +12,21 @@ export interface Waiting {
  * for all that lies before.
  */
 export class AwaitedBlocks {
+  /** Told of each block, but the first, with which a reader would begin that is not here. */
+  onBegin: (block: number) => void = () => {};
   readonly #readers = new Set<Waiting>();
+  #expected: Waiting | undefined;
+
+  /** A reader is about to come, and will begin with a block: until the first one is here this is waited for. */
+  expect(block: number): void {
+    this.#expected = this.enter();
+    this.#expected.block = block;
+  }
 
   /** One more reader. */
   enter(): Waiting {
+    if (this.#expected) this.leave(this.#expected);
+    this.#expected = undefined;
     const reader = { block: NONE_AWAITED };
     this.#readers.add(reader);
     return reader;
@@ -23,6 +34,13 @@ export class AwaitedBlocks {
 
   leave(reader: Waiting): void {
     this.#readers.delete(reader);
+  }
+
+  /** What readers wait for, each block once. */
+  get blocks(): number[] {
+    const blocks = new Set([...this.#readers].map(({ block }) => block));
+    blocks.delete(NONE_AWAITED);
+    return [...blocks];
   }
 
   /**

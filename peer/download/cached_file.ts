@@ -1,5 +1,4 @@
-import type { ByteRange } from "../../protocol/piece_range.ts";
-import type { OpenFile, PeerOptions } from "../contract.ts";
+import type { FilePart, OpenFile, PeerOptions } from "../contract.ts";
 import type { CatalogEntry } from "../store/catalog.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import { orderedStream } from "./ordered_stream.ts";
@@ -22,7 +21,7 @@ export function openCachedFile(
   return {
     taskId: entry.taskId,
     length,
-    stream: (range?: ByteRange) => {
+    stream: (range?: FilePart) => {
       entry.users += 1;
       entry.touchedMs = Date.now();
       onBytes?.("cache", range ? range.end - range.start + 1 : length);

@@ -1,6 +1,7 @@
 import { formatDigest } from "../../protocol/digest.ts";
 import type { PieceLayout } from "../../protocol/piece_range.ts";
 import { pieceSize } from "../../protocol/piece_size.ts";
+import { blockBytes } from "../../protocol/swarm/blocks.ts";
 import { BacksourceReason } from "../../protocol/v1/report.ts";
 import { isDiskFull } from "../../runtime/files.ts";
 import { getLogger } from "../../runtime/logger.ts";
@@ -74,6 +75,8 @@ export class Download {
     this.plan = plan;
     this.#tools = tools;
     this.#check = new WholeFileCheck(plan);
+    const { from = 0, length = 0 } = plan;
+    if (from > 0 && from < length) this.awaited.expect(Math.floor(from / blockBytes(length)));
     this.#span = startSpan("download", {
       parent: tools.span,
       attributes: {

@@ -24,6 +24,8 @@ export interface DownloadPlan {
   name: string;
   /** Bytes, where the caller knows. */
   length?: number | undefined;
+  /** The byte that its first reader begins with. Default: 0. */
+  from?: number | undefined;
   digest?: Digest | undefined;
   /** md5 in hex that the file must have. */
   md5?: string | undefined;

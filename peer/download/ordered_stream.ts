@@ -1,5 +1,5 @@
-import { type ByteRange, contentSize, pieceCount } from "../../protocol/piece_range.ts";
-import { WrongDigestError } from "../contract.ts";
+import { contentSize, pieceCount } from "../../protocol/piece_range.ts";
+import { type FilePart, WrongDigestError } from "../contract.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import { type AwaitedBlocks, NONE_AWAITED } from "./awaited_blocks.ts";
 import type { EarlyBytes } from "./early_bytes.ts";
@@ -29,15 +29,15 @@ export interface Growing {
  * A file's bytes in order, beginning with the first piece rather than after the last one. Pieces come
  * from the file (from the page cache, as a rule), at the pace at which the reader takes them.
  *
- * The last piece is held back until the file has been verified: a file that turns out wrong is never
- * handed out whole.
+ * The last piece is held back until the file has been verified, but from who wants a part by itself: a file that turns
+ * out wrong is never handed out whole.
  *
  * @param buffers of all the node's readers, to be given each chunk back that has been read
  * @param onEnd called once, when all has been read, the reader has left or the file failed
  */
 export function orderedStream(
   growing: Growing,
-  range: ByteRange | undefined,
+  range: FilePart | undefined,
   buffers: ReaderBuffers,
   onEnd: () => void,
 ): ReadableStream<Uint8Array> {
@@ -45,6 +45,7 @@ export function orderedStream(
   let ended = false;
   const leave = buffers.enter();
   const waiting = growing.awaited?.enter();
+  let hasWaited = false;
   const first = at;
   let lostSeen = growing.lost.length;
   /** @throws where this reader has been handed a piece that turned out wrong */
@@ -89,14 +90,19 @@ export function orderedStream(
       const isLast =
         layout.length < 0
           ? !file.has(piece + 1)
-          : growing.verifies && piece === pieceCount(layout) - 1;
+          : growing.verifies && !range?.apart && piece === pieceCount(layout) - 1;
       if (at <= last && !isLast) {
         if (file.has(piece)) return Math.min((piece + 1) * size, last + 1);
         const chunk = early(piece, size, last);
         if (chunk) return chunk;
       }
       if (layout.length >= 0 && at > last) return at;
-      if (waiting) waiting.block = piece;
+      if (waiting) {
+        const begins = !hasWaited && piece > 0;
+        hasWaited = true;
+        waiting.block = piece;
+        if (begins) growing.awaited?.onBegin(piece);
+      }
       await change;
       if (waiting) waiting.block = NONE_AWAITED;
     }

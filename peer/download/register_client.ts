@@ -2,7 +2,12 @@ import { Code } from "../../protocol/codes.ts";
 import { MAX_PIECE_SIZE } from "../../protocol/piece_size.ts";
 import { Bitmap } from "../../protocol/swarm/bitmap.ts";
 import { type BlockRun, blockCount, isInBlocks } from "../../protocol/swarm/blocks.ts";
-import { type JoinRequest, MAX_FETCHING, SWARM_VERSION } from "../../protocol/swarm/messages.ts";
+import {
+  type JoinRequest,
+  MAX_AWAITED,
+  MAX_FETCHING,
+  SWARM_VERSION,
+} from "../../protocol/swarm/messages.ts";
 import type { RegisterData } from "../../protocol/v1/register.ts";
 import { headersToWire } from "../../protocol/wire_headers.ts";
 import { startSpan } from "../../runtime/tracing/tracing.ts";
@@ -64,7 +69,7 @@ export async function registerClient(
           rootCAs: source.tls?.ca?.map((pem) => Buffer.from(pem).toString("base64")),
           pattern: identity.pattern,
           pieceSha256: true,
-          swarm: options.swarms && joinRequest(options.zone, file, fetching),
+          swarm: options.swarms && joinRequest(options, file, fetching),
         },
         REGISTER_MS,
         options.signal,
@@ -95,11 +100,17 @@ export async function registerClient(
   return { error, needAuth };
 }
 
-function joinRequest(zone = "", file?: TaskFile, fetching?: readonly BlockRun[]): JoinRequest {
+function joinRequest(
+  { zone = "", awaited }: Pick<SwarmOptions, "zone" | "awaited">,
+  file?: TaskFile,
+  fetching?: readonly BlockRun[],
+): JoinRequest {
+  const later = awaited.blocks.filter((block) => block > 0);
   const common = {
     version: SWARM_VERSION,
     zone,
     ...(fetching ? { fetching: fetching.slice(0, MAX_FETCHING) } : {}),
+    ...(later.length > 0 ? { awaited: later.slice(0, MAX_AWAITED) } : {}),
   };
   const layout = file?.layout;
   // A file in v1's pieces is of no use to a swarm.

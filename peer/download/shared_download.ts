@@ -1,5 +1,4 @@
-import type { ByteRange } from "../../protocol/piece_range.ts";
-import type { OpenFile } from "../contract.ts";
+import type { FilePart, OpenFile } from "../contract.ts";
 import type { Download } from "./download.ts";
 import { orderedStream } from "./ordered_stream.ts";
 import type { ReaderBuffers } from "./reader_buffers.ts";
@@ -30,7 +29,7 @@ export class SharedDownload {
     return {
       taskId: download.membership?.taskId ?? download.plan.taskId,
       length: file.layout.length,
-      stream: (range?: ByteRange) => {
+      stream: (range?: FilePart) => {
         this.#readers += 1;
         clearTimeout(this.#lonely);
         download.handedOut = true;

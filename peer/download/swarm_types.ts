@@ -61,7 +61,7 @@ export interface SwarmOptions {
   /** What an earlier download left of the file. */
   resumed?: TaskFile | undefined;
   /** What readers wait for. */
-  awaited: Pick<AwaitedBlocks, "choose">;
+  awaited: AwaitedBlocks;
   signal: AbortSignal;
   /** The download, in a trace. */
   span: Span;

@@ -99,6 +99,9 @@ export class BlockSession implements Reporter {
       awaited: () => awaited.choose(Math.random()),
     });
     for (const block of file.held) this.#chooser.hold(block);
+    awaited.onBegin = (block) => {
+      if (this.#chooser.isStarved(block)) this.#sessions.heartbeats.hurry(this);
+    };
     this.#neighbours = new Neighbours({
       swarm: options,
       fileLength: file.layout.length,
@@ -175,7 +178,7 @@ export class BlockSession implements Reporter {
     });
     this.#report = new SessionReport({
       ...{ file, chooser: this.#chooser, neighbours: this.#neighbours },
-      ...{ runner: this.#runner, telling: this.#telling },
+      ...{ runner: this.#runner, telling: this.#telling, awaited },
     });
     this.#enter(answer);
   }

@@ -258,6 +258,11 @@ export class BlockChooser {
     this.#neighbours.answered(slot);
   }
 
+  /** Whether a block is missing, not on its way, and held by no neighbour. */
+  isStarved(block: number): boolean {
+    return this.#wanted.isOpen(block) && this.#neighbours.holders(block) === 0;
+  }
+
   /** The first blocks that are missing, not on their way, and held by no neighbour. */
   starved(most: number): number[] {
     return this.#wanted.firstOpen(most, (block) => this.#neighbours.holders(block) === 0);

@@ -1,11 +1,13 @@
 import type { PieceLayout } from "../../protocol/piece_range.ts";
 import {
+  MAX_AWAITED,
   MAX_OWED,
   MAX_STARVED,
   MAX_WRONG,
   type TaskReport,
   type WrongBlock,
 } from "../../protocol/swarm/messages.ts";
+import type { AwaitedBlocks } from "../download/awaited_blocks.ts";
 import type { TaskFile } from "../store/task_file.ts";
 import type { BlockChooser } from "./choose_blocks.ts";
 import type { DigestTelling } from "./digest_telling.ts";
@@ -23,6 +25,7 @@ export interface SessionReportOptions {
   neighbours: Neighbours;
   runner: SourceRunner;
   telling: DigestTelling;
+  awaited: Pick<AwaitedBlocks, "blocks">;
 }
 
 /** What the supernode is told of one download by a heartbeat: how it stands, and once each what has happened. */
@@ -46,7 +49,9 @@ export class SessionReport {
    * @param pieces how v1 clients of this task see the file
    */
   take(taskId: string, cid: string, pieces: PieceLayout, nowMs: number): TaskReport {
-    const { file, chooser, neighbours, runner, telling } = this.#options;
+    const { file, chooser, neighbours, runner, telling, awaited } = this.#options;
+    const awaitedNow = awaited.blocks;
+    const starvedFirst = awaitedNow.filter((block) => chooser.isStarved(block));
     return {
       taskId,
       cid,
@@ -54,7 +59,12 @@ export class SessionReport {
       ...this.rates.take(file.servedBytes, nowMs),
       leases: runner.report(),
       wantsLeases: file.complete ? 0 : runner.wants,
-      starved: chooser.starved(MAX_STARVED),
+      // Those first, wherever they are: whoever has them may be no neighbour.
+      starved: [...new Set([...starvedFirst, ...chooser.starved(MAX_STARVED)])].slice(
+        0,
+        MAX_STARVED,
+      ),
+      awaited: awaitedNow.slice(0, MAX_AWAITED),
       owed: this.#owed(),
       dropped: neighbours.takeDropped(),
       renew: neighbours.toRenew(nowMs),

@@ -109,7 +109,7 @@ export class SourceRunner {
     return leases.length > 0;
   }
 
-  /** The supernode says which leases this node holds from now on. */
+  /** The supernode says which leases this node holds from now on, in the order in which to work on them. */
   grant(granted: readonly LeaseGrant[]): void {
     const known = new Map(granted.map(({ id, first }) => [id, first]));
     for (const [id, lease] of this.#leases) {
@@ -129,6 +129,11 @@ export class SourceRunner {
       const nothing = { done: 0, partBytes: 0, failed: false, request: undefined };
       this.#leases.set(id, { id, from, run, ...nothing, digests: [] });
       for (let block = first; block < first + count; block++) this.#options.onReserve(block, true);
+    }
+    for (const { id } of granted) {
+      const held = this.#leases.get(id)!;
+      this.#leases.delete(id);
+      this.#leases.set(id, held);
     }
     // A node that has the whole file may still be told of leases.
     if (this.#options.signal.aborted) this.finishHeld();

@@ -16,6 +16,8 @@ export const MAX_ZONE = 128;
 export const MAX_STARVED = 64;
 /** … that it waits for in vain: few, since those who keep it waiting may only be slow. */
 export const MAX_OWED = 16;
+/** … that its readers wait for: whoever reads at more places waits a little longer at some. */
+export const MAX_AWAITED = 8;
 /** Neighbours whose paths are told again by one heartbeat, at most. */
 export const MAX_RENEWED = 16;
 /** Characters of a bitmap of v1's pieces at most. */
@@ -52,6 +54,8 @@ export const joinRequestSchema = z.object({
    * source, or would go on with there. It goes on with those that it is granted again.
    */
   fetching: z.array(blockRunSchema).max(MAX_FETCHING).optional(),
+  /** Blocks with which readers begin, where that is not the first. */
+  awaited: z.array(count).max(MAX_AWAITED).optional(),
 });
 export type JoinRequest = z.infer<typeof joinRequestSchema>;
 
@@ -158,6 +162,8 @@ export const taskReportSchema = z.object({
   wantsLeases: count.default(0),
   /** Blocks that it lacks and none of its neighbours has. */
   starved: z.array(count).max(MAX_STARVED).default([]),
+  /** Blocks that its readers wait for. */
+  awaited: z.array(count).max(MAX_AWAITED).default([]),
   /** Blocks that only neighbours have who say that they could send them at once, and send nothing, as nobody else does. */
   owed: z.array(count).max(MAX_OWED).default([]),
   /** Neighbours that it has dropped since the last heartbeat: silent, failing or slow. */
@@ -193,7 +199,10 @@ export const taskAdviceSchema = z.object({
   known: z.boolean(),
   /** Nodes to exchange blocks with from now on, besides those it has. */
   neighbours: z.array(neighbourSchema).default([]),
-  /** All leases it holds from now on: one that is missing has been taken back, one may be shorter. */
+  /**
+   * All leases it holds from now on, in the order in which they are to be worked on: one that is missing has been taken
+   * back, one may be shorter.
+   */
   leases: z.array(leaseSchema).default([]),
   /** What blocks hash to of which this node has just told; it hands them on to its neighbours. */
   seals: z.array(sealSchema).default([]),

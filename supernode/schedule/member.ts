@@ -19,6 +19,8 @@ export interface Newcomer {
   holds?: Iterable<number> | undefined;
   /** Of one whose supernode was another until now: what it is fetching from the source. */
   fetching?: readonly BlockRun[] | undefined;
+  /** Blocks with which its readers begin, where that is not the first. */
+  awaited?: readonly number[] | undefined;
 }
 
 /** What a member says; see `taskReportSchema` (protocol/swarm/messages.ts), where each is explained. */
@@ -33,6 +35,7 @@ export interface MemberReport {
   }[];
   wantsLeases: number;
   starved: readonly number[];
+  awaited?: readonly number[];
   owed?: readonly number[];
   dropped: readonly string[];
   slow?: readonly string[];

@@ -76,6 +76,36 @@ describe("open blocks", () => {
     expect(open.take(4, new Set(["source"]), 0)).toMatchObject({ first: 0 });
   });
 
+  it("are given out from a place further on, and then not again", () => {
+    const open = new OpenBlocks(16);
+    open.take(2, NOTHING, 0);
+    expect([1, 2, 3, 15, 16].map((block) => open.isAhead(block))).toEqual([
+      false,
+      false,
+      true,
+      true,
+      false,
+    ]);
+    expect(open.takeFrom(12, 3, NOTHING)).toEqual({ first: 12, count: 3, origin: source });
+    expect(open.takeFrom(13, 4, NOTHING)).toMatchObject({ first: 15, count: 1 });
+    expect([open.isAhead(13), open.takeFrom(13, 4, NOTHING)]).toEqual([false, undefined]);
+    expect(open.takeFrom(10, 9, new Set(["source"]))).toBeUndefined();
+    expect([open.untouched, open.count]).toEqual([10, 10]);
+    expect(open.takeFrom(10, 9, NOTHING)).toMatchObject({ first: 10, count: 2 });
+    expect(takeAll(open)).toEqual([
+      [2, 4, "source"],
+      [6, 4, "source"],
+    ]);
+    expect([open.untouched, open.any]).toEqual([0, false]);
+  });
+
+  it("of a copy that has not come so far are not ahead", () => {
+    const open = new OpenBlocks(16);
+    open.supply("seed", 8);
+    expect([open.isAhead(7), open.isAhead(8)]).toEqual([true, false]);
+    expect(open.takeFrom(6, 4, NOTHING)).toEqual({ first: 6, count: 2, origin: seed });
+  });
+
   it("are set aside until it is known where they are to be had", () => {
     const open = new OpenBlocks(16);
     open.take(2, NOTHING, 0);

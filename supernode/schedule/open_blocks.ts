@@ -17,19 +17,20 @@ interface Returned extends BlockRun {
 
 /**
  * The blocks of one file that nobody fetches or has fetched, in the order in which they are given out:
- * what came back first, then the rest in the order of the file, as far as it is there to be had.
+ * what came back first, then the rest in the order of the file, as far as it is there to be had; or from
+ * a place further on, where somebody waits for what lies there.
  *
  * Some are set aside, because a v1 client has or fetches them: they are given out when it is known
  * where they can be had.
  */
 export class OpenBlocks {
   readonly #blocks: number;
-  /** The first block never given out. */
+  /** The first block never given out, set aside or passed. */
   #frontier = 0;
   readonly #returned: Returned[] = [];
   /** Set aside now. */
   readonly #aside = new Set<number>();
-  /** Ever set aside, or here before: these are not come by in the order of the file. */
+  /** After that: ever given out or set aside, or here before. These are not come by in the order of the file. */
   readonly #passed = new Set<number>();
   #origin: BlockOrigin = { kind: "source" };
   #ready: number;
@@ -45,17 +46,15 @@ export class OpenBlocks {
     return this.#origin;
   }
 
-  /** Blocks never given out. */
+  /** Blocks never given out, nor set aside. */
   get untouched(): number {
-    return this.#blocks - this.#frontier;
+    return this.#blocks - this.#frontier - this.#passed.size;
   }
 
   /** Blocks that nobody fetches or has fetched, wherever they can be had. */
   get count(): number {
-    let passed = 0;
-    for (const block of this.#passed) if (block >= this.#frontier) passed += 1;
     const returned = this.#returned.reduce((sum, { count }) => sum + count, 0);
-    return this.untouched - passed + this.#aside.size + returned;
+    return this.untouched + this.#aside.size + returned;
   }
 
   /** Whether there are any that can be had now. */
@@ -96,7 +95,7 @@ export class OpenBlocks {
   take(size: number, refused: ReadonlySet<string>, nowMs: number): OpenRun | undefined {
     return (
       this.#takeReturned(size, refused, nowMs) ??
-      this.#takeNext(size, refused) ??
+      this.takeFrom(this.#frontier, size, refused) ??
       this.#takeReturned(size, refused, Number.POSITIVE_INFINITY)
     );
   }
@@ -118,14 +117,29 @@ export class OpenBlocks {
     return undefined;
   }
 
-  #takeNext(size: number, refused: ReadonlySet<string>): OpenRun | undefined {
-    const first = refused.has(this.#origin.kind) ? undefined : this.#next();
+  /**
+   * Takes out the next run from a certain block on, of those that were never given out.
+   *
+   * @param refused see {@link take}
+   */
+  takeFrom(block: number, size: number, refused: ReadonlySet<string>): OpenRun | undefined {
+    const first = refused.has(this.#origin.kind) ? undefined : this.#next(block);
     if (first === undefined) return undefined;
     let end = first + 1;
     const limit = Math.min(first + size, this.#blocks, this.#ready);
     while (end < limit && !this.#passed.has(end)) end += 1;
-    this.#frontier = end;
+    this.#pass(first, end);
     return { first, count: end - first, origin: this.#origin };
+  }
+
+  /** Whether {@link takeFrom} would give out blocks from there on that are not the next in the order of the file. */
+  isAhead(block: number): boolean {
+    return block > this.#frontier && this.#next(block) !== undefined;
+  }
+
+  /** Whether a block was never given out, set aside or passed. */
+  isNew(block: number): boolean {
+    return block >= this.#frontier && !this.#passed.has(block);
   }
 
   /**
@@ -138,14 +152,13 @@ export class OpenBlocks {
     const end = first + count;
     if (end > this.#blocks) return false;
     for (let block = first; block < end; block++) {
-      const isTaken = block < this.#frontier || this.#passed.has(block);
-      if (isTaken && !isHere(block) && !this.#isBack(block)) return false;
+      if (!this.isNew(block) && !isHere(block) && !this.#isBack(block)) return false;
     }
     for (const back of this.#returned.splice(0)) {
       if (back.peer) this.#returned.push(back);
       else this.#returned.push(...without(back, first, end).map((run) => ({ ...back, ...run })));
     }
-    for (let block = Math.max(first, this.#frontier); block < end; block++) this.#passed.add(block);
+    this.#pass(first, end);
     return true;
   }
 
@@ -166,13 +179,13 @@ export class OpenBlocks {
    * @returns whether any of them is set aside now
    */
   setAside({ first, count }: BlockRun, again = false): boolean {
+    const end = Math.min(first + count, this.#blocks);
     let any = false;
-    for (let block = first; block < Math.min(first + count, this.#blocks); block++) {
-      const isNew = block >= this.#frontier && !this.#passed.has(block);
-      if (isNew || again) this.#aside.add(block);
-      if (isNew) this.#passed.add(block);
+    for (let block = first; block < end; block++) {
+      if (again || this.isNew(block)) this.#aside.add(block);
       any ||= this.#aside.has(block);
     }
+    this.#pass(first, end);
     return any;
   }
 
@@ -208,11 +221,17 @@ export class OpenBlocks {
     return run.peer ? run.count : Math.min(run.count, this.#ready - run.first);
   }
 
-  /** The next block in the order of the file that can be had now. */
-  #next(): number | undefined {
-    let next = this.#frontier;
-    while (next < this.#blocks && this.#passed.has(next)) next += 1;
+  /** The next block in the order of the file, from a certain one on, that can be had now. */
+  #next(from = this.#frontier): number | undefined {
+    let next = Math.max(from, this.#frontier);
+    while (this.#passed.has(next)) next += 1;
     return next < Math.min(this.#blocks, this.#ready) ? next : undefined;
+  }
+
+  /** The blocks from `first` up to but not including `end` are not come by any more. */
+  #pass(first: number, end: number): void {
+    for (let block = Math.max(first, this.#frontier); block < end; block++) this.#passed.add(block);
+    while (this.#passed.delete(this.#frontier)) this.#frontier += 1;
   }
 }
 

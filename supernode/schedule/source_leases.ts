@@ -1,4 +1,5 @@
 import type { BlockRun } from "../../protocol/swarm/blocks.ts";
+import { AwaitedPlaces } from "./awaited_places.ts";
 import { FetchedBlocks } from "./fetched_blocks.ts";
 import { type BlockOrigin, OpenBlocks, type OpenRun } from "./open_blocks.ts";
 import { RunnerRate, usualRate } from "./runner_rate.ts";
@@ -70,15 +71,17 @@ const IDLE_MS = 100;
 
 /**
  * Who fetches which blocks of one task from the source: each block one node, so that the source sends
- * each byte once. Blocks are leased in the order of the file, to a bounded number of runners, each of
- * which gets its next lease before it has done the last one. What a dead, failing or slow holder has
- * not fetched goes to another.
+ * each byte once. Blocks are leased in the order of the file, or from where readers wait, to a bounded
+ * number of runners, each of which gets its next lease before it has done the last one. What a dead,
+ * failing or slow holder has not fetched goes to another.
  *
  * Costs: memory a number a block, time a step a block; nothing grows with the number of nodes.
  */
 export class SourceLeases<Holder> {
   /** Those that nobody fetches or has fetched. */
   readonly open: OpenBlocks;
+  /** Where readers wait for what would come late in the order of the file. */
+  readonly awaited: AwaitedPlaces<Holder>;
   readonly #limits: LeaseLimits;
   /** File bytes of a block. */
   readonly #blockBytes: number;
@@ -92,6 +95,7 @@ export class SourceLeases<Holder> {
   constructor({ blocks, blockBytes }: FileInBlocks, limits: LeaseLimits, budget: SourceBudget) {
     this.#blockBytes = blockBytes;
     this.open = new OpenBlocks(blocks);
+    this.awaited = new AwaitedPlaces(this.open);
     this.#limits = limits;
     this.#budget = budget;
     this.#fetched = new FetchedBlocks(blocks);
@@ -142,7 +146,8 @@ export class SourceLeases<Holder> {
   }
 
   /**
-   * Grants a node a lease if it may have one more and there is something to fetch.
+   * Grants a node a lease if it may have one more and there is something to fetch. One whose own reader waits for
+   * blocks further on may have them above its number, and before what it has not begun.
    *
    * @param refused places (`BlockOrigin`'s kinds) that the node cannot fetch from
    */
@@ -152,9 +157,11 @@ export class SourceLeases<Holder> {
     refused: ReadonlySet<string> = NONE,
   ): Lease<Holder> | undefined {
     if (!this.hasWork) return undefined;
+    const { perRunner } = this.#limits;
     const runner = this.#runners.get(holder);
+    const urgent = this.awaited.urgent(holder);
     if (runner) {
-      if (runner.leases.length >= this.#limits.perRunner) return undefined;
+      if (runner.leases.length >= perRunner + (urgent === undefined ? 0 : 1)) return undefined;
       if (runner.rate.isSlow(this.#usualRate())) return undefined;
       // Too many at the source: whoever is done first makes room.
       if (this.#budget.used > this.#budget.wanted && this.#runners.size > 1) return undefined;
@@ -163,8 +170,15 @@ export class SourceLeases<Holder> {
       if (this.#runners.size >= this.#limits.runners || !this.#budget.hasRoom(isFirst))
         return undefined;
     }
-    const run = this.open.take(this.#sizeFor(runner), refused, nowMs);
-    return run && this.#give(holder, run, nowMs);
+    const size = this.#sizeFor(runner);
+    const place = urgent ?? this.awaited.next(holder);
+    const there = place === undefined ? undefined : this.open.takeFrom(place, size, refused);
+    const run = there ?? this.open.take(size, refused, nowMs);
+    if (!run) return undefined;
+    const lease = this.#give(holder, run, nowMs);
+    const { leases } = this.#runners.get(holder)!;
+    if (leases.length > perRunner) leases.splice(1, 0, leases.pop()!);
+    return lease;
   }
 
   /**

@@ -40,6 +40,22 @@ describe("a swarm's task", () => {
     expect(task.size).toBe(2);
   });
 
+  it("gives a newcomer who reads from the middle work there, and later what its readers wait for", () => {
+    const task = swarm();
+    join(task, "other", 0);
+    const me = { id: "a", zone: "", subnet: "10.0.0", serves: true, held: 0, awaited: [60] };
+    const { leases } = task.join(me, 0);
+    expect(leases).toMatchObject([{ first: 60 }, { first: 60 + leases[0]!.count }]);
+    const awaits = (block: number) => task.report("a", { ...NOTHING, awaited: [block] }, 100)!;
+    // It works on two, and wants no more: but for what a reader waits for.
+    expect(awaits(60).leases.length).toBe(2);
+    expect(awaits(90).leases.map(({ first }) => first)).toEqual([60, 90, leases[1]!.first]);
+    task.leave("a");
+    const late = task.report("other", { ...NOTHING, wantsLeases: 1 }, 200)!;
+    // Nobody waits for it any more; what was taken back is first.
+    expect(late.leases.map(({ first }) => first)).not.toContain(92);
+  });
+
   it("gives no work to one who has everything", () => {
     expect(join(swarm(), "a", 0, BLOCKS).leases).toEqual([]);
   });

@@ -153,6 +153,7 @@ export class SwarmTask {
       this.#gathersUntilMs = Math.max(this.#gathersUntilMs, laterMs);
     }
     this.#members.set(id, member);
+    if (serves) this.#leases.awaited.said(member, newcomer.awaited ?? []);
     if (serves) for (const run of fetching ?? []) this.#leases.adopt(member, run, nowMs);
     for (const block of member.heldBefore) {
       const fetched = this.#leases.fetched.of(block);
@@ -171,6 +172,7 @@ export class SwarmTask {
     this.#liveness.heard(member, nowMs);
     member.held = report.held;
     const integrity = this.#integrity;
+    this.#leases.awaited.said(member, report.awaited ?? []);
     for (const lease of report.leases) this.#leases.resume(member, lease.id, lease.done, nowMs);
     const failed = report.leases.filter((progress) => {
       integrity.fetched(member, progress, nowMs);
@@ -204,6 +206,7 @@ export class SwarmTask {
     member.gone = true;
     this.#members.delete(id);
     this.#leases.release(member);
+    this.#leases.awaited.said(member, []);
     this.#neighbourhood.remove(member);
   }
 
@@ -269,7 +272,9 @@ export class SwarmTask {
     };
   }
 
-  #lease(member: Member, wanted: number, nowMs: number): void {
+  #lease(member: Member, wants: number, nowMs: number): void {
+    const isUrgent = this.#leases.awaited.urgent(member) !== undefined;
+    const wanted = isUrgent ? Math.max(1, wants) : wants;
     const doubtful = () => this.#integrity.doubtfulFor(member, nowMs);
     for (let left = wanted; left > 0; left--) {
       if (this.#leases.grantAgain(member, nowMs, doubtful)) continue;

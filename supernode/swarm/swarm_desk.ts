@@ -86,6 +86,7 @@ export class SwarmDesk {
         serves: true,
         held: request.held,
         fetching: request.fetching,
+        awaited: request.awaited,
         holds: request.holds === undefined ? undefined : readPieces(request.holds, swarm.blocks),
       },
       this.#options.steadyNow(),

@@ -185,6 +185,7 @@ function fieldsOfSwarm(dice: Dice): Record<string, unknown> {
     version: SWARM_VERSION,
     zone: dice.pick(["", "a", "b"]),
     held: field(dice, dice.int(3)),
+    awaited: field(dice, [dice.int(3)]),
   };
 }
 
@@ -201,6 +202,7 @@ function heartbeat(dice: Dice, { task }: Facts): Record<string, unknown> {
     ]),
     wantsLeases: count(),
     starved: field(dice, [count()]),
+    awaited: field(dice, [count(), count()]),
     owed: field(dice, [count()]),
     dropped: field(dice, ["x"]),
     wrong: field(dice, [{ block: count(), from: "x" }]),
