@@ -18,7 +18,7 @@ const names = folders
   .map((entry) => entry.name);
 // What `wire` measures goes by names of its own, too.
 const measures = ["serve", "get", "get-v1", "seed", "pull", "ttfb", "warm", "tunnel", "start"];
-measures.push("idle", "cluster", "many", "limits", "growth");
+measures.push("parts", "idle", "cluster", "many", "limits", "growth");
 if (measures.includes(name)) [name, args] = ["wire", [name, ...args]];
 if (name === "--list") [name, args] = ["wire", ["--list"]];
 if (!names.includes(name)) {

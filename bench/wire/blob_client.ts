@@ -10,6 +10,8 @@ export interface BlobQuestion {
   proxy?: { hostname: string; port: number } | undefined;
   ca: string;
   path: string;
+  /** The value of a `Range` header; absent: the whole blob. */
+  range?: string;
 }
 
 export interface BlobAnswer {
@@ -22,20 +24,22 @@ export interface BlobAnswer {
  * GETs a blob by a connection of its own, and throws its bytes away.
  *
  * @param untilFirstByte hang up at the first one
- * @throws {Error} for any answer but a whole 200
+ * @throws {Error} for any answer but a whole 200, or 206 where a range is asked for
  */
 export function getBlob(question: BlobQuestion, untilFirstByte = false): Promise<BlobAnswer> {
-  const { host, port, address, proxy, ca, path } = question;
+  const { host, port, address, proxy, ca, path, range } = question;
   const agent = proxy
     ? new TunnelAgent({ proxy, host, port, ca }, 1)
     : new https.Agent({ maxSockets: 1 });
   const startMs = performance.now();
   return new Promise<BlobAnswer>((resolve, reject) => {
     const target = { agent, host: proxy ? host : address, port, servername: host, ca, path };
-    const request = https.request({ ...target, headers: { host: `${host}:${port}` } });
+    const headers = { host: `${host}:${port}`, ...(range ? { range } : {}) };
+    const request = https.request({ ...target, headers });
     request.on("error", reject);
     request.on("response", (answer) => {
-      if (answer.statusCode !== 200) return reject(new Error(`${path}: ${answer.statusCode}`));
+      if (answer.statusCode !== (range ? 206 : 200))
+        return reject(new Error(`${path}: ${answer.statusCode}`));
       let bytes = 0;
       let firstByteMs = 0;
       answer.on("data", (chunk: Buffer) => {

@@ -1,21 +1,27 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { BlobQuestion } from "./blob_client.ts";
-import type { ClientsAnswer, ClientsQuestion } from "./blob_client_program.ts";
+import type { ClientsAnswer, ClientsQuestion, LaterBlob } from "./blob_client_program.ts";
 import type { Bench } from "./measure.ts";
 
 /** Clients in a process of their own, so that what they do is not done by whoever measures. */
 export interface BlobClients {
-  /** Gets all these blobs at once; the seconds are those of the last one. */
-  get(blobs: BlobQuestion[]): Promise<ClientsAnswer>;
+  /** Gets all these blobs; the seconds are those of the last one. */
+  get(blobs: LaterBlob[]): Promise<ClientsAnswer>;
 }
 
-/** @param label what the process is called, and its log */
-export function startBlobClients(bench: Bench, label: string): BlobClients {
+/**
+ * @param label what the process is called, and its log
+ * @param prefix what goes before its command
+ */
+export function startBlobClients(
+  bench: Bench,
+  label: string,
+  prefix: readonly string[] = [],
+): BlobClients {
   const program = join(dirname(fileURLToPath(import.meta.url)), "blob_client_program.js");
   const clients = bench.programs.start({
     label,
-    command: [process.execPath, program],
+    command: [...prefix, process.execPath, program],
     log: join(bench.directory, `${label}.log`),
     answers: true,
   });

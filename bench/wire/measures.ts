@@ -6,6 +6,7 @@ import { growth } from "./measures/growth.ts";
 import { idle } from "./measures/idle.ts";
 import { limits } from "./measures/limits.ts";
 import { many } from "./measures/many.ts";
+import { parts } from "./measures/parts.ts";
 import { pull } from "./measures/pull.ts";
 import { seed } from "./measures/seed.ts";
 import { serve } from "./measures/serve.ts";
@@ -22,6 +23,7 @@ export const MEASURES: Readonly<Record<string, Measure>> = {
   seed,
   pull,
   ttfb,
+  parts,
   warm,
   tunnel,
   start,
