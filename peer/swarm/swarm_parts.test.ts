@@ -128,6 +128,16 @@ describe("SourceRunner", () => {
     expect(self.wants).toBe(2);
   });
 
+  it("goes on with the first of the list that it has not begun, whichever it heard of first", async () => {
+    ranges.length = 0;
+    const { self, news } = await runner(source);
+    const [one, two, three] = [0, 2, 4].map((first) => ({ id: first, first, count: 2 }));
+    self.grant([one!, two!]);
+    self.grant([one!, three!, two!]);
+    await until(() => news() === 3);
+    expect(ranges.map((range) => Number(/\d+/.exec(range)![0]) / BLOCK_BYTES)).toEqual([0, 4, 2]);
+  });
+
   it("lets go of what is taken back", async () => {
     const { self, got, reserved } = await runner((_request, response) => {
       response.writeHead(206, { "content-range": `bytes 0-${2 * BLOCK_BYTES - 1}/${LENGTH}` });
