@@ -38,6 +38,9 @@ const LOCAL_LIMIT = 20 * 1024 * 1024;
 /** Characters of an output's name in the name on the peer server: a file's name takes no more than 255. */
 const MAX_BASE_NAME = 150;
 
+/** Bytes from which on the hash of a file keeps a thread busy for longer than it takes to start one. */
+const HASHES_BESIDE_FROM = 128 * 1024 * 1024;
+
 /** Milliseconds between two looks at what rate this download may have. */
 const SHARE_MS = 1000;
 
@@ -133,6 +136,7 @@ export class DfgetJob {
       // As in v1, who says how long it may take has said enough.
       lowestRate: request.timeoutMs > 0 ? undefined : (settings.minRate ?? MIN_RATE),
       maxInFlight: settings.clientQueueSize,
+      hashesBesideFrom: HASHES_BESIDE_FROM,
     };
     return new DfgetJob(request, plan, tools, settings.localLimit ?? LOCAL_LIMIT, server, say);
   }

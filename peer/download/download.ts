@@ -74,7 +74,7 @@ export class Download {
   constructor(plan: DownloadPlan, tools: DownloadTools, resumed?: TaskFile) {
     this.plan = plan;
     this.#tools = tools;
-    this.#check = new WholeFileCheck(plan);
+    this.#check = new WholeFileCheck({ ...plan, besideFrom: tools.hashesBesideFrom });
     const { from = 0, length = 0 } = plan;
     if (from > 0 && from < length) this.awaited.expect(Math.floor(from / blockBytes(length)));
     this.#span = startSpan("download", {
@@ -154,6 +154,7 @@ export class Download {
       this.#neverOpened(this.error);
       throw this.error;
     } finally {
+      this.#check.close();
       this.#span.set({ "dragonfly.backsource_reason": this.reason, ...byOrigin(this.bytes) });
       this.#span.end(this.error);
       this.#notify();

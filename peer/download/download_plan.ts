@@ -57,6 +57,11 @@ export interface DownloadTools {
   lowestRate?: number | undefined;
   /** Pieces in the works at once. Default: 6. */
   maxInFlight?: number | undefined;
+  /**
+   * Bytes from which on a file is hashed by a thread beside the event loop. It takes some 10 MB, on Deno 25, which is for
+   * who gets one file and ends. Absent: none is.
+   */
+  hashesBesideFrom?: number | undefined;
   onBytes?: ((origin: Origin, bytes: number) => void) | undefined;
   /** What the download is for, in a trace. */
   span?: Span | undefined;

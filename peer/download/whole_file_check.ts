@@ -1,6 +1,7 @@
 import { type Digest, formatDigest } from "../../protocol/digest.ts";
 import type { HashedStart } from "../contract.ts";
 import type { TaskFile } from "../store/task_file.ts";
+import { DigestBeside } from "./digest_beside.ts";
 import { RunningDigest } from "./running_digest.ts";
 
 /** What a file must hash to; nothing where nobody knows. */
@@ -10,12 +11,17 @@ export interface ExpectedDigests {
   md5?: string | undefined;
 }
 
+export interface WholeFileCheckOptions extends ExpectedDigests {
+  /** Files of so many bytes and more are hashed by a thread beside the event loop; absent: none. */
+  besideFrom?: number | undefined;
+}
+
 /** Whether a file is what it should be: hashed while its pieces come in, and compared when all are here. */
 export class WholeFileCheck {
-  readonly #expected: ExpectedDigests;
-  #running: RunningDigest | undefined;
+  readonly #expected: WholeFileCheckOptions;
+  #running: RunningDigest | DigestBeside | undefined;
 
-  constructor(expected: ExpectedDigests) {
+  constructor(expected: WholeFileCheckOptions) {
     this.#expected = expected;
   }
 
@@ -37,7 +43,13 @@ export class WholeFileCheck {
 
   /** It is another file, or its pieces come once more. */
   restart(): void {
+    this.close();
     this.#running = undefined;
+  }
+
+  /** No piece comes any more. */
+  close(): void {
+    if (this.#running instanceof DigestBeside) this.#running.close();
   }
 
   /** What is here of a file's first bytes, hashed; `undefined` where nobody knows its digest. */
@@ -59,13 +71,12 @@ export class WholeFileCheck {
     return undefined;
   }
 
-  #of(file: TaskFile): RunningDigest | undefined {
+  #of(file: TaskFile): RunningDigest | DigestBeside | undefined {
     if (!this.isPossible) return undefined;
-    const { digest, md5 } = this.#expected;
-    this.#running ??= new RunningDigest(file, [
-      ...(digest ? [digest.algorithm] : []),
-      ...(md5 ? ["md5"] : []),
-    ]);
+    const { digest, md5, besideFrom = Number.POSITIVE_INFINITY } = this.#expected;
+    const algorithms = [...(digest ? [digest.algorithm] : []), ...(md5 ? ["md5"] : [])];
+    const Running = file.layout.length >= besideFrom ? DigestBeside : RunningDigest;
+    this.#running ??= new Running(file, algorithms);
     return this.#running;
   }
 }
