@@ -7,7 +7,8 @@ import type { Hosts } from "./host_network.ts";
 import type { Images } from "./images.ts";
 import { type Holdings, holdings, leaksOf } from "./leaks.ts";
 import { type PullAttempt, type PullPlan, pullOnce } from "./pull.ts";
-import type { Fault, FaultKind, Part, Pull, Schedule } from "./schedule.ts";
+import { readPart } from "./read_part.ts";
+import type { Fault, FaultKind, Part, PartRead, Pull, Schedule } from "./schedule.ts";
 import { Site } from "./site.ts";
 
 export interface World {
@@ -53,7 +54,8 @@ const WITHOUT_PROXY: readonly FaultKind[] = ["kill", "term", "read-only cache", 
  * What a client says whose connection the runtime has taken and closed at once, which it does with all that
  * wait where the process may open none: no program of ours has seen it.
  */
-const REFUSED = /(connection reset by peer|EOF|broken pipe)\W*$/;
+const REFUSED =
+  /(connection reset by peer|EOF|broken pipe|CONNECT aborted|empty reply from server)\W*$/i;
 
 /** A time in which a part was away. */
 interface Outage {
@@ -107,8 +109,11 @@ class ScheduleRun {
     for (const part of site.parts.values()) {
       if (part.countsFile) before.set(part.name, await holdings(site, part));
     }
-    const { pulls, faults } = this.#schedule;
-    const pulling = pulls.map((pull) => this.#pull(pull));
+    const { pulls, parts, faults } = this.#schedule;
+    const pulling = [
+      ...pulls.map((pull) => this.#pull(pull)),
+      ...parts.map((part) => this.#readPart(part)),
+    ];
     await Promise.all(faults.map((fault) => this.#fault(fault)));
     const healedMs = performance.now();
     await Promise.all([this.#becomeHealthy(healedMs), ...pulling, ...this.#twins.values()]);
@@ -156,19 +161,33 @@ class ScheduleRun {
     });
   }
 
+  async #readPart(read: PartRead): Promise<void> {
+    await sleep(read.atMs);
+    const { images } = this.#world;
+    const image = images.expected(read.image);
+    if (typeof image === "string") throw new Error(`image ${read.image} cannot be had`);
+    const repository = images.repository(read.image);
+    const plan = { ...this.#from, ...read, repository, image };
+    await this.#untilDone(read.node, `a part of ${repository}`, () => readPart(plan));
+  }
+
   get #from() {
     const { registry, patience } = this.#world;
     return { site: this.#site, registry, limitMs: PULL_MS * patience };
   }
 
   /** Pulls again, as an engine does, while there is an excuse for its failing. */
-  async #pullUntilDone(plan: PullPlan): Promise<void> {
+  #pullUntilDone(plan: PullPlan): Promise<void> {
+    return this.#untilDone(plan.node, plan.repository, () => pullOnce(plan));
+  }
+
+  async #untilDone(node: number, what: string, attempts: () => Promise<PullAttempt>) {
     for (;;) {
-      const attempt = await pullOnce(plan);
+      const attempt = await attempts();
       this.#count(attempt);
       if (attempt.failure === undefined) return;
-      const about = `node${plan.node}, ${plan.repository}: ${attempt.failure}`;
-      if (attempt.wrong || !this.#isExcused(plan.node, attempt)) return this.violation(about);
+      const about = `node${node}, ${what}: ${attempt.failure}`;
+      if (attempt.wrong || !this.#isExcused(node, attempt)) return this.violation(about);
       this.outcome.excused += 1;
       await sleep(300);
     }

@@ -25,6 +25,16 @@ test("few seeds see every kind of fault, and every kind of part", () => {
   expect(new Set(seen.map(({ part }) => part)).size).toBe(NODES + 2);
 });
 
+test("in about half of the seeds somebody reads parts of layers", () => {
+  const reading = many.filter(({ parts }) => parts.length > 0);
+  expect(reading.length / many.length).toBeGreaterThan(0.4);
+  expect(reading.length / many.length).toBeLessThan(0.6);
+  for (const { at, bytes } of reading.flatMap(({ parts }) => parts)) {
+    expect(at >= 0 && at < 1).toBe(true);
+    expect(bytes).toBeGreaterThan(0);
+  }
+});
+
 test("a part is hit only by what can happen to it, and by one thing at a time", () => {
   for (const { faults, cdnPattern } of many) {
     for (const { kind, part } of faults) {

@@ -41,6 +41,8 @@ export const FAULT_KINDS = Object.keys(FAULTS) as FaultKind[];
 const OLD_KINDS = FAULT_KINDS.filter((kind) => kind !== "in trouble");
 /** The part of the seeds in which the registry is in trouble. */
 const IN_TROUBLE = 0.4;
+/** The part of the seeds in which somebody reads parts of layers. */
+const READS_PARTS = 0.5;
 
 export interface Fault {
   kind: FaultKind;
@@ -63,11 +65,24 @@ export interface Pull {
   atMs: number;
 }
 
+/** Some bytes of an image's largest layer that somebody asks a node for by Range, as lazy snapshotters do. */
+export interface PartRead {
+  node: number;
+  image: number;
+  /** Where in the layer, in [0, 1). */
+  at: number;
+  /** At most: the layer may end before. */
+  bytes: number;
+  /** ms from the start. */
+  atMs: number;
+}
+
 /** What happens to one site. */
 export interface Schedule {
   seed: number;
   cdnPattern: "source" | "local";
   pulls: Pull[];
+  parts: PartRead[];
   faults: Fault[];
 }
 
@@ -137,8 +152,18 @@ export function scheduleOf(seed: number): Schedule {
     if (!faults.some((other) => other.part === "registry" && overlap(other, fault)))
       faults.push(fault);
   }
+  const parts: PartRead[] = [];
+  if (random() < READS_PARTS) {
+    for (let more = between(2, 6); more > 0; more--) {
+      // Some of what nobody else pulls, and some of what is being pulled.
+      const image = random() < 0.5 ? popular : below(IMAGES);
+      const bytes = 2 ** between(6, 20);
+      parts.push({ node: below(NODES), image, at: random(), bytes, atMs: below(2500) });
+    }
+  }
   const byTime = (a: { atMs: number }, b: { atMs: number }) => a.atMs - b.atMs;
-  return { seed, cdnPattern, pulls: pulls.sort(byTime), faults: faults.sort(byTime) };
+  for (const things of [pulls, parts, faults]) things.sort(byTime);
+  return { seed, cdnPattern, pulls, parts, faults };
 }
 
 function isOpenTo(part: Part, kind: FaultKind, cdnPattern: Schedule["cdnPattern"]): boolean {
@@ -170,6 +195,10 @@ export function describeSchedule(schedule: Schedule): string {
     ...schedule.pulls.map(({ node, image, atMs }) => ({
       atMs,
       text: `node${node} pulls ${typeof image === "number" ? `image ${image}` : `the ${image} image`}`,
+    })),
+    ...schedule.parts.map(({ node, image, at, bytes, atMs }) => ({
+      atMs,
+      text: `node${node} reads ${bytes} bytes at ${(100 * at).toFixed(0)} % of image ${image}`,
     })),
     ...schedule.faults.map(({ kind, part, atMs, forMs, amount }) => ({
       atMs,

@@ -81,6 +81,13 @@ export async function createImage(
   };
 }
 
+/** Where a layer's bytes lie. */
+export function blobPath({ reference }: Image, { digest }: Layer): string {
+  const [, directory] = reference.split(":");
+  const [, hex] = digest.split(":");
+  return join(directory!, "blobs", "sha256", hex!);
+}
+
 /** The digests of all blobs in a directory that skopeo wrote (`dir:…`), recomputed from their bytes. */
 export async function blobsIn(directory: string): Promise<Layer[]> {
   const found: Layer[] = [];
