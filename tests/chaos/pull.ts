@@ -1,9 +1,9 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { blobsIn, type Image, manifestDigestIn } from "../support/image.ts";
 import { RunningProgram } from "../support/process.ts";
 import type { Registry } from "../support/registry.ts";
+import { finishedWithin } from "./finished_within.ts";
 import { registryError } from "./images.ts";
 import type { Site } from "./site.ts";
 
@@ -50,16 +50,10 @@ export async function pullOnce(plan: PullPlan): Promise<PullAttempt> {
     ],
     { env: { HTTPS_PROXY: plan.proxy ?? site.nodes[node]!.url } },
   );
-  const late = new AbortController();
-  const finished = await Promise.race([
-    program.finished(),
-    sleep(limitMs, undefined, { signal: late.signal }),
-  ]);
-  late.abort();
+  const finished = await finishedWithin(program, limitMs);
   const attempt = { startedMs, endedMs: performance.now(), bytes: 0, wrong: false };
   try {
     if (!finished) {
-      await program.stop("SIGKILL");
       return { ...attempt, failure: `not done after ${limitMs / 1000} s: ${program.output}` };
     }
     if (finished.code !== 0) {

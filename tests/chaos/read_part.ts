@@ -1,8 +1,8 @@
 import { open } from "node:fs/promises";
-import { setTimeout as sleep } from "node:timers/promises";
 import { blobPath, type Image } from "../support/image.ts";
 import { RunningProgram } from "../support/process.ts";
 import type { Registry } from "../support/registry.ts";
+import { finishedWithin } from "./finished_within.ts";
 import type { PullAttempt } from "./pull.ts";
 import type { Site } from "./site.ts";
 
@@ -35,17 +35,9 @@ export async function readPart(plan: PartPlan): Promise<PullAttempt> {
     ...["--cacert", trust, "--proxy-cacert", trust, "--range", `${start}-${start + length - 1}`],
     `https://${registry.host}/v2/${plan.repository}/blobs/${layer.digest}`,
   ]);
-  const late = new AbortController();
-  const finished = await Promise.race([
-    program.finished(),
-    sleep(limitMs, undefined, { signal: late.signal }),
-  ]);
-  late.abort();
+  const finished = await finishedWithin(program, limitMs);
   const attempt = { startedMs, endedMs: performance.now(), bytes: 0, wrong: false };
-  if (!finished) {
-    await program.stop("SIGKILL");
-    return { ...attempt, failure: `no part after ${limitMs / 1000} s` };
-  }
+  if (!finished) return { ...attempt, failure: `no part after ${limitMs / 1000} s` };
   if (finished.code !== 0) {
     return { ...attempt, failure: finished.stderr.trim() || `exit ${finished.code}` };
   }
