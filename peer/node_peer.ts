@@ -94,30 +94,33 @@ export class NodePeer implements Peer {
     const http = new HttpClient({ hostAliases: options.hostAliases ?? {}, links });
     const supernodes = new SupernodeList(options.supernodes, http);
     const catalog = new Catalog(options.dataDir);
-    await catalog.load();
     const swarms = new SwarmSessions();
     const hostLimit = { totalLimit: options.totalLimit ?? 0 };
     const upload = new RateLimiter(options.uploadLimit ?? 0);
-    const server = await startPeerServer({
-      links,
-      catalog,
-      swarms,
-      http,
-      supernodes,
-      ip: options.ip,
-      port: options.port,
-      expireMs: options.expireMs ?? EXPIRE_MS,
-      aliveMs: 0,
-      limit: hostLimit,
-      upload,
-      onServed: options.onServed,
-    }).catch(async (error: Error) => {
-      // Another may be started in its place; the newest Node ends a program that forgets an open file.
-      await catalog.letGo();
+    let server: PeerServer | undefined;
+    try {
+      // Before the cache is read: where the port is taken, another peer may be started in this one's place.
+      server = await startPeerServer({
+        links,
+        catalog,
+        swarms,
+        http,
+        supernodes,
+        ip: options.ip,
+        port: options.port,
+        expireMs: options.expireMs ?? EXPIRE_MS,
+        aliveMs: 0,
+        limit: hostLimit,
+        upload,
+        onServed: options.onServed,
+      });
+      await catalog.load();
+    } catch (error) {
+      await server?.close();
       http.close();
       links?.close();
       throw error;
-    });
+    }
     const parts = { catalog, http, supernodes, server, swarms, hostLimit, upload, links };
     return new NodePeer(options, parts);
   }

@@ -185,11 +185,6 @@ export class Catalog {
       file.annotate({ touchedMs });
       await file.saveIndex().catch(() => {});
     }
-    await this.letGo();
-  }
-
-  /** Closes all files, and leaves what lies on disk as it is: it may be another process's. */
-  async letGo(): Promise<void> {
     for (const entry of this.#byName.values()) {
       await closeForeign(entry);
       await entry.file?.close();
