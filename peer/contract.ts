@@ -114,9 +114,10 @@ export interface OpenFile {
   readonly length: number;
   /**
    * The file's bytes in order, from the first piece on; the last piece is held back until the whole
-   * file has been verified, but not from a part that is wanted by itself. Errors with {@link WrongDigestError} where the bytes are wrong, else with
-   * {@link DownloadError} where they cannot be had or kept here (a full disk, say): the caller may
-   * then go on from the byte reached by other means. Cancelling it lets go of the file.
+   * file has been verified, but not from a part that is wanted by itself. Errors with
+   * {@link WrongDigestError} where the bytes are wrong, else with {@link DownloadError} where they
+   * cannot be had or kept here (a full disk, say): the caller may then go on from the byte reached by
+   * other means. Cancelling it lets go of the file.
    */
   stream(range?: FilePart): ReadableStream<Uint8Array>;
   /**

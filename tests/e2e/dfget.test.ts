@@ -11,9 +11,9 @@ import { Source, type SourceUrl } from "../support/source.ts";
 import { type CdnPattern, type Supernode, startSupernode } from "../support/supernode.ts";
 
 const WRONG_MD5 = "0".repeat(32);
+const WRONG_SHA256 = `sha256:${"0".repeat(64)}`;
 /** Else a file has 20 MB a second. */
 const QUICKLY = ["--locallimit", "1G", "--totallimit", "1G"];
-const WRONG_SHA256 = `sha256:${"0".repeat(64)}`;
 
 describe("dfget as its users know it", () => {
   let scratch: Scratch;
@@ -51,25 +51,27 @@ describe("dfget as its users know it", () => {
     beforeAll(() => {
       file = source.add(`checked-${pattern}-${size}`, size * MB);
     });
+    const get = (output: string, flags: readonly string[]) => {
+      const { node } = supernodes[pattern];
+      return dfget("-u", file.url, "-o", output, "--node", node, ...QUICKLY, ...flags);
+    };
 
     it.each([
-      ["md5", () => ["--md5", file.md5, ...QUICKLY]],
-      ["sha256", () => ["--digest", `sha256:${file.sha256}`, ...QUICKLY]],
+      ["md5", () => ["--md5", file.md5]],
+      ["sha256", () => ["--digest", `sha256:${file.sha256}`]],
     ])("against the right %s", async (_kind, flags) => {
       const output = `${await directory()}/file`;
-      const node = supernodes[pattern].node;
-      const finished = await dfget("-u", file.url, "-o", output, "--node", node, ...flags());
+      const finished = await get(output, flags());
       expect(finished, finished.output).toMatchObject({ code: 0 });
       expect(file.content.equals(await readFile(output))).toBe(true);
     });
 
     it.each([
-      ["md5", ["--md5", WRONG_MD5, ...QUICKLY]],
-      ["sha256", ["--digest", WRONG_SHA256, ...QUICKLY]],
+      ["md5", ["--md5", WRONG_MD5]],
+      ["sha256", ["--digest", WRONG_SHA256]],
     ])("against a wrong %s: code 80 and no file", async (_kind, flags) => {
       const into = await directory();
-      const node = supernodes[pattern].node;
-      const finished = await dfget("-u", file.url, "-o", `${into}/file`, "--node", node, ...flags);
+      const finished = await get(`${into}/file`, flags);
       expect(finished, finished.output).toMatchObject({ code: 80 });
       expect(finished.stdout.toString()).toContain("download FAIL(1104)");
       expect(await filesBelow(into)).toEqual([]);

@@ -1,15 +1,12 @@
-import { ShapedNetwork } from "../../rollout/shaped_network.ts";
 import { startBlobClients } from "../blob_clients.ts";
 import { closing, compare } from "../compare.ts";
 import { GiB } from "../file_of.ts";
 import type { Measure } from "../measure.ts";
 import { Site } from "../site.ts";
+import { behindOneLink } from "./pull.ts";
 
-/** Mbit/s: the layer takes 8.6 s. */
-const REGISTRY_LINK = 1000;
-const WIDE_LINK = 10_000;
 const REPOSITORY = "library/wire";
-/** Where the layer's reader is asked beside it for a part, and how long after it has begun, ms. */
+/** Where the node is asked for a part beside who pulls the layer, for 8.6 s, and how long after he has begun, ms. */
 const PART_START = Math.floor(0.8 * GiB);
 const PART = `bytes=${PART_START}-${PART_START + 99}`;
 const LATER_MS = 1500;
@@ -18,16 +15,12 @@ export const parts: Measure = {
   what: "100 bytes of a layer of 1 GiB by Range, cold: its last, and some at 80 % of it while it is pulled",
   target: "none",
   async run(bench) {
-    const network = new ShapedNetwork(`wire-${process.pid}`);
-    bench.atEnd(() => network.close());
-    await network.open();
-    const registry = await network.host("registry", 1, REGISTRY_LINK);
-    const node = await network.host("node", 11, WIDE_LINK);
-    const site = await Site.open(bench, { registry, supernode: node, nodes: [node] });
+    const places = await behindOneLink(bench);
+    const site = await Site.open(bench, places);
     bench.say("parts: pushing an image of 1 GiB");
     const image = await site.registry.push(REPOSITORY, [GiB]);
     const { digest } = image.layers[0]!;
-    const clients = startBlobClients(bench, "clients", node.prefix);
+    const clients = startBlobClients(bench, "clients", places.nodes[0]!.prefix);
     const question = async (through: boolean) =>
       site.blob(REPOSITORY, digest, through ? (await site.cold())[0] : undefined);
     const end = async (through: boolean) => {

@@ -20,12 +20,7 @@ export const pull: Measure = {
   target: "≤ 1.05; ≤ 1.7",
   async run(bench) {
     const lines = [await pullUnshaped(bench)];
-    const network = new ShapedNetwork(`wire-${process.pid}`);
-    bench.atEnd(() => network.close());
-    await network.open();
-    const registry = await network.host("registry", 1, REGISTRY_LINK);
-    const node = await network.host("node", 11, WIDE_LINK);
-    const places = { registry, supernode: node, nodes: [node] };
+    const places = await behindOneLink(bench);
     lines.unshift(await pullCold(bench, places, "pull at 1 Gbit/s"));
     return lines;
   },
@@ -56,6 +51,16 @@ async function pullCold(bench: Bench, places: Places, name: string): Promise<str
   });
   await site.stop();
   return closing(name, result, "s");
+}
+
+/** A registry behind a link of 1 Gbit/s, and a node, with its supernode, that takes more. */
+export async function behindOneLink(bench: Bench): Promise<Places> {
+  const network = new ShapedNetwork(`wire-${process.pid}`);
+  bench.atEnd(() => network.close());
+  await network.open();
+  const registry = await network.host("registry", 1, REGISTRY_LINK);
+  const node = await network.host("node", 11, WIDE_LINK);
+  return { registry, supernode: node, nodes: [node] };
 }
 
 /** All on this host, each with an address of its own. */
